@@ -1,0 +1,77 @@
+"""Errors that a user can do something about.
+
+TickerlakeError
+├── UsageError             exit code 2: the call is wrong; the message says what would be right
+│   ├── BadSymbolError     one or more ticker symbols are malformed (all are named)
+│   └── BadSettingError    a setting or an argument has an impossible value
+├── LakeError              exit code 1: the lake or its store
+│   ├── NoLakeError        there is no lake at that place
+│   ├── LakeFormatError    the lake was made with another format version or grain
+│   ├── StoreError         the store refused, or can't be reached
+│   └── CorruptObjectError an object is missing or is not what its name or its manifest says
+├── SourceError            exit code 1: the source of bars
+│   ├── UnknownSymbolError the source does not know the symbol
+│   ├── RateLimitedError   the source wants fewer requests
+│   └── SourceFailedError  it did not answer, or with nonsense, however often it was asked
+└── ConflictError          another run replaced an object first; handled by redoing the work
+"""
+
+
+class TickerlakeError(Exception):
+    """Root of all errors that tickerlake raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(TickerlakeError):
+    """The call is wrong."""
+
+    exit_code = 2
+
+
+class BadSymbolError(UsageError):
+    """One or more ticker symbols are malformed."""
+
+
+class BadSettingError(UsageError):
+    """A setting or an argument has an impossible value."""
+
+
+class LakeError(TickerlakeError):
+    """The lake or its store."""
+
+
+class NoLakeError(LakeError):
+    """There is no lake at that place."""
+
+
+class LakeFormatError(LakeError):
+    """The lake was made with another format version or grain."""
+
+
+class StoreError(LakeError):
+    """The store refused, or can't be reached."""
+
+
+class CorruptObjectError(LakeError):
+    """An object is missing, or is not what its name or its manifest says."""
+
+
+class SourceError(TickerlakeError):
+    """The source of bars."""
+
+
+class UnknownSymbolError(SourceError):
+    """The source does not know the symbol."""
+
+
+class RateLimitedError(SourceError):
+    """The source wants fewer requests."""
+
+
+class SourceFailedError(SourceError):
+    """The source did not answer, or with nonsense, however often it was asked."""
+
+
+class ConflictError(TickerlakeError):
+    """Another run replaced an object first."""

@@ -1,0 +1,29 @@
+"""Recorded daily bars of five US stocks, 2000-2013, as they traded; README.md says whence."""
+
+from importlib.resources import files
+from typing import Final
+
+import polars as pl
+
+SCHEMA: Final[dict[str, pl.DataType]] = {
+    "ticker": pl.String(),
+    "session": pl.Date(),
+    "open": pl.Float64(),
+    "high": pl.Float64(),
+    "low": pl.Float64(),
+    "close": pl.Float64(),
+    "volume": pl.Int64(),
+    "dividend": pl.Float64(),
+    "split": pl.Float64(),
+    "currency": pl.String(),
+}
+"""Prices in `currency` a share and volume in shares, both unadjusted: what the tape said that day.
+`dividend` is the cash that a share then got, on its ex-date, 0 when none; `split` is the new shares
+an old one became that morning, 1 when none."""
+
+FILE: Final = "bars.parquet"
+
+
+def load() -> pl.DataFrame:
+    """The recorded bars (`SCHEMA`), sorted by ticker and session."""
+    return pl.read_parquet((files(__name__) / FILE).read_bytes())

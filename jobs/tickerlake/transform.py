@@ -1,0 +1,213 @@
+"""Transform: manifests without a receipt become history, features and receipts.
+
+The order of writes makes a crash harmless: refined before history, history before the receipt. What
+was refined by a run that died is written again, with the same bytes, by the next one, since the
+history it starts from has not moved.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import polars as pl
+
+from tickerlake import features, history, layout, manifests
+from tickerlake.errors import ConflictError, CorruptObjectError
+from tickerlake.history import History
+from tickerlake.lake import Lake, partitions, to_parquet
+from tickerlake.layout import Grain
+from tickerlake.manifests import Manifest
+from tickerlake.schema import BAR
+
+log = logging.getLogger(__name__)
+
+_ATTEMPTS: Final = 10
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """How the transform of one ticker ended: its partitions that were put, or why it failed."""
+
+    ticker: str
+    partitions: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass
+class Report:
+    """How a transform ended."""
+
+    refreshed: dict[str, Refreshed] = field(default_factory=dict)
+    processed: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every ticker ended well, 1 when none did, else 3."""
+        bad = sum(bool(each.error) for each in self.refreshed.values())
+        return 0 if not bad else 1 if bad == len(self.refreshed) else 3
+
+
+def transform(
+    lake: Lake,
+    *,
+    rebuild: bool = False,
+    workers: int,
+    progress: Callable[[Refreshed], None] = lambda _: None,
+) -> Report:
+    """Process every manifest that has no receipt.
+
+    Args:
+        lake: the lake.
+        rebuild: make history and refined from raw alone, for all tickers, put only what differs and
+            delete what should not be there.
+        workers: tickers in work at the same time.
+        progress: is called in this thread with each ticker that has ended.
+
+    Raises:
+        StoreError: the lake can't be read or written; run it again.
+        CorruptObjectError: a manifest can't be read.
+    """
+    store = lake.store
+    todo = manifests.pending(lake)
+    if rebuild:
+        everything = manifests.read_all(store, manifests.all_ids(store))
+        stored = stored_partitions(lake)
+        tickers = sorted(tickers_of(everything) | stored.keys())
+        jobs = {
+            ticker: partial(rebuild_ticker, lake, ticker, everything, stored.get(ticker, set()))
+            for ticker in tickers
+        }
+    else:
+        jobs = {
+            ticker: partial(refresh_ticker, lake, ticker, todo)
+            for ticker in sorted(tickers_of(todo))
+        }
+    report = Report()
+    with ThreadPoolExecutor(workers, thread_name_prefix="transform") as pool:
+        futures = [pool.submit(_guarded, ticker, job) for ticker, job in jobs.items()]
+        try:
+            for future in as_completed(futures):
+                refreshed = future.result()
+                report.refreshed[refreshed.ticker] = refreshed
+                progress(refreshed)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    failed = {each.ticker for each in report.refreshed.values() if each.error}
+    for manifest in todo:
+        if not failed & manifest.tickers.keys():
+            manifests.acknowledge(store, manifest)
+            report.processed.append(manifest.run_id)
+    return report
+
+
+def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refreshed:
+    """Bring one ticker's history and features up to date.
+
+    Raises:
+        ConflictError: other runs kept replacing the history.
+        CorruptObjectError, StoreError: as their names say.
+    """
+    touched: set[str] = set()
+    for _ in range(_ATTEMPTS):
+        old, version = history.read(lake, ticker)
+        new = history.advance(lake, ticker, old, pending)
+        # what an attempt that lost a race has put may lie on top of what the winner put
+        touched |= changed_partitions(refined(new), refined(old), lake.grain)
+        for partition, rows in partitions(refined(new), lake.grain):
+            if partition in touched:
+                lake.store.put(layout.daily(partition, ticker), to_parquet(rows))
+        if same(new, old):
+            return Refreshed(ticker, tuple(sorted(touched)))
+        try:
+            lake.store.replace(layout.history(ticker), history.encode(new), version)
+        except ConflictError:
+            log.info("%s: another run was first, doing it again", ticker)
+            continue
+        return Refreshed(ticker, tuple(sorted(touched)))
+    raise ConflictError(f"{ticker}: other runs kept replacing its history; run it again later")
+
+
+def rebuild_ticker(
+    lake: Lake, ticker: str, everything: Sequence[Manifest], stored: set[str]
+) -> Refreshed:
+    """Make one ticker's history and features from raw alone, and put or delete what differs.
+
+    Args:
+        lake: the lake.
+        ticker: whose.
+        everything: all manifests, sorted.
+        stored: the ticker's partitions that are there.
+
+    Raises:
+        ConflictError: another run replaced the history meanwhile.
+        CorruptObjectError, StoreError: as their names say.
+    """
+    store, key = lake.store, layout.history(ticker)
+    found = store.get_versioned(key)
+    new = history.rebuild(lake, ticker, everything)
+    expected = dict(partitions(refined(new), lake.grain))
+    touched = set()
+    for partition, rows in expected.items():
+        data = to_parquet(rows)
+        if partition not in stored or store.get(layout.daily(partition, ticker)) != data:
+            store.put(layout.daily(partition, ticker), data)
+            touched.add(partition)
+    strays = stored - expected.keys()
+    store.delete([layout.daily(partition, ticker) for partition in sorted(strays)])
+    if new.last is None:
+        store.delete([key] if found else [])
+    elif found is None or found[0] != history.encode(new):
+        store.replace(key, history.encode(new), found[1] if found else None)
+    return Refreshed(ticker, tuple(sorted(touched | strays)))
+
+
+def refined(of: History) -> pl.DataFrame:
+    """The rows of `daily` (`features.DAILY`) that a history gives."""
+    return features.compute(of.bars.select(BAR.keys()))
+
+
+def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
+    """The partitions of `daily` in which any value differs between two states of a ticker."""
+    both = new.join(
+        old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
+    )
+    columns = [name for name in new.columns if name != "session"]
+    differs = pl.col("_held").is_null() | pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in columns
+    )
+    return set(both.filter(differs).select(layout.partition(grain))["session"])
+
+
+def same(new: History, old: History) -> bool:
+    """Whether two histories are stored as the same object."""
+    return new is old or (new.last == old.last and history.encode(new) == history.encode(old))
+
+
+def _guarded(ticker: str, job: Callable[[], Refreshed]) -> Refreshed:
+    try:
+        return job()
+    except (ConflictError, CorruptObjectError) as error:
+        log.error("%s: %s", ticker, error)  # noqa: TRY400 - the message says what to do
+        return Refreshed(ticker, error=str(error))
+
+
+def tickers_of(of: Iterable[Manifest]) -> set[str]:
+    """The tickers that manifests deliver something of."""
+    return {
+        ticker for manifest in of for ticker, entry in manifest.tickers.items() if entry.delivers
+    }
+
+
+def stored_partitions(lake: Lake) -> dict[str, set[str]]:
+    """The partitions of `daily` that are there, by ticker; also tickers with a history alone."""
+    stored: dict[str, set[str]] = {}
+    for key in lake.store.keys(layout.HISTORY):
+        stored.setdefault(layout.values(key)["ticker"], set())
+    for key in lake.store.keys(layout.DAILY):
+        values = layout.values(key)
+        stored.setdefault(values["ticker"], set()).add(values["date"])
+    return stored
