@@ -75,6 +75,19 @@ _workers = _option(
     show_default=True,
     help="Tickers in work at the same time.",
 )
+
+
+def _format(*choices: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(choices),
+        default=choices[0],
+        show_default=True,
+        help="How to print the answer.",
+    )
+
+
 _extract_options = _options(
     _lake,
     _option("--tickers", help="Symbols, separated by commas: AAPL,BRK-B,^GSPC."),
@@ -191,7 +204,7 @@ def run(**options: Any) -> int:
 @cli.command()
 @_lake
 @_workers
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table")
+@_format("table", "json")
 def status(lake: str, workers: int, form: str) -> None:
     """Say what the lake holds: tickers, sessions, gaps, quarantined rows, last runs."""
     from dataclasses import asdict
@@ -203,7 +216,7 @@ def status(lake: str, workers: int, form: str) -> None:
     if form == "json":
         from pydantic_core import to_json
 
-        click.echo(to_json(asdict(found), indent=1))
+        click.echo(to_json(asdict(found), indent=1).decode())
     else:
         _print_status(found)
 
@@ -211,13 +224,7 @@ def status(lake: str, workers: int, form: str) -> None:
 @cli.command()
 @click.argument("sql")
 @_lake
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-)
+@_format("table", "csv", "json")
 def query(sql: str, lake: str, form: str) -> None:
     """Run SQL (DuckDB's) over the tables raw, history and daily."""
     from tickerlake import lake as lakes

@@ -17,8 +17,10 @@ CHECKS: Final[Mapping[str, pl.Expr]] = {
     "price_not_positive": pl.any_horizontal(pl.col(*PRICES) <= 0),
     "outside_low_high": (pl.col("low") > _body_low) | (pl.col("high") < _body_high),
     "bad_volume": pl.col("volume").is_null() | (pl.col("volume") < 0),
-    "bad_dividend": ~pl.col("dividend").is_finite() | (pl.col("dividend") < 0),
-    "bad_split": ~pl.col("split").is_finite() | (pl.col("split") <= 0),
+    "bad_dividend": pl.col("dividend").is_null()
+    | ~pl.col("dividend").is_finite()
+    | (pl.col("dividend") < 0),
+    "bad_split": pl.col("split").is_null() | ~pl.col("split").is_finite() | (pl.col("split") <= 0),
     "duplicate": pl.col("session").is_duplicated()
     & (pl.int_range(pl.len()).over("session") < pl.len().over("session") - 1),
     "in_the_future": pl.col("session") > pl.col("_today"),
@@ -49,9 +51,8 @@ def check(
         _today=pl.lit(today), _is_session=pl.col("session").is_in(sessions.implode())
     )
     reasons = pl.concat_str(
-        # a check that a null makes unknown fails too
         [
-            pl.when(failed.fill_null(value=True)).then(pl.lit(name))
+            pl.when(failed.fill_null(value=False)).then(pl.lit(name))
             for name, failed in CHECKS.items()
         ],
         separator=",",

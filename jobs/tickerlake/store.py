@@ -16,7 +16,6 @@ from filelock import FileLock
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
-    NotFoundError,
     PreconditionError,
 )
 from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
@@ -113,7 +112,9 @@ class Store:
                 return objects
 
         objects = self._objects
-        return Filesystem("s3")
+        filesystem = Filesystem("s3")
+        filesystem.protocol = "lake"  # the constructor knows no such protocol
+        return filesystem
 
     def _lock(self) -> AbstractContextManager[object]:
         if isinstance(self._objects, LocalStore):
@@ -127,9 +128,11 @@ class Store:
 def _try(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     try:
         return call(*args, **kwargs)
-    except (AlreadyExistsError, NotFoundError, PreconditionError, FileNotFoundError):
+    except (AlreadyExistsError, PreconditionError):
         raise
     except (BaseError, OSError) as error:
+        if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
+            raise
         reason = str(error).partition("\n\nDebug source")[0].strip()
         raise StoreError(f"the lake's store {url} failed: {reason}") from error
 

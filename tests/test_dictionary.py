@@ -1,0 +1,29 @@
+import pytest
+
+from tickerlake import dictionary
+from tickerlake.features import DAILY, FEATURES
+from tickerlake.schema import HISTORY, QUARANTINE, RAW
+
+
+def test_the_file_is_up_to_date():
+    assert dictionary.PATH.read_text(encoding="utf-8") == dictionary.render(), "run: make docs"
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_every_feature_is_documented(feature):
+    assert feature.doc.endswith(".")
+    assert feature.unit
+    assert feature.source
+    assert "|" not in feature.doc + feature.unit + feature.source, "it would break the table"
+
+
+def test_every_other_column_is_documented_and_nothing_else():
+    features = {feature.name for feature in FEATURES}
+    columns = {"date", "ticker", *RAW, *HISTORY, *QUARANTINE, *DAILY}
+    assert dictionary.COLUMNS.keys() == columns - features
+    assert all(doc.endswith(".") for _, doc in dictionary.COLUMNS.values())
+
+
+def test_no_feature_has_the_name_of_another_column():
+    names = [*dictionary.COLUMNS, *(feature.name for feature in FEATURES)]
+    assert len(set(names)) == len(names)
