@@ -3,10 +3,13 @@ PYTHON ?= python3
 LAKE ?= ./lake
 BIN := .venv/bin
 UV := $(BIN)/uv
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 UV_VERSION := 0.13.9
 
+EXPORT := --quiet --locked --no-dev --no-emit-project
+
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format docs lock bench clean
+.PHONY: help run test lint format docs lock bench clean images up down e2e integration
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +18,24 @@ run: .venv/run ## the whole job, offline: recorded bars -> ./lake
 	@$(BIN)/tickerlake run --offline --lake $(LAKE)
 
 test: .venv/dev ## all tests that need no Docker
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 2 --dist worksteal -m "not docker"
+
+integration: .venv/dev images ## tests with containers: LocalStack, events, kills (some minutes)
+	TICKERLAKE_REQUIRE_DOCKER=1 COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/integration
+
+e2e: .venv/dev images ## the compose chain, offline, must equal a local run byte for byte
+	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e
+
+images: ## build the container images
+	docker build --quiet --target extractor --tag tickerlake-extractor .
+	docker build --quiet --target transformer --tag tickerlake-transformer .
+	docker build --quiet --target starter --tag tickerlake-starter .
+
+up: images ## the compose chain with live data: docker compose up
+	$(COMPOSE) up
+
+down: ## stop and remove what compose started
+	$(COMPOSE) --profile offline --profile events down --volumes
 
 lint: .venv/dev ## formatting, lint, types
 	$(BIN)/ruff format --check
@@ -29,9 +49,12 @@ format: .venv/dev ## format and fix what can be fixed
 docs: .venv/dev ## regenerate what is generated
 	$(BIN)/python -m tickerlake.dictionary
 
-lock: .venv/dev ## refresh uv.lock and requirements.txt after a change of pyproject.toml
+lock: $(UV) ## refresh uv.lock and requirements.txt after a change of pyproject.toml
 	$(UV) lock
-	$(UV) export --quiet --locked --no-dev --no-emit-project --output-file requirements.txt
+	$(UV) export $(EXPORT) --output-file requirements.txt
+	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune polars-talib --prune fsspec \
+	  --output-file images/extractor/requirements.txt
+	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
 
 bench: .venv/dev ## the figures in the README (takes some minutes)
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done

@@ -29,8 +29,18 @@ def uncommented(text: str) -> list[str]:
     return [line for line in text.splitlines() if not line.startswith("#")]
 
 
-def test_requirements_are_those_of_the_lock_file():
-    assert uncommented((ROOT / "requirements.txt").read_text()) == export(), "run `make lock`"
+@pytest.mark.parametrize(
+    "file",
+    [
+        "requirements.txt",
+        "images/extractor/requirements.txt",
+        "images/transformer/requirements.txt",
+    ],
+)
+def test_requirements_are_those_of_the_lock_file(file):
+    text = (ROOT / file).read_text()
+    options = re.findall(r"--(?:prune|extra) \S+", text.splitlines()[1])
+    assert uncommented(text) == export(*" ".join(options).split()), "run `make lock`"
 
 
 def test_every_error_stands_in_the_tree_that_the_module_opens_with():

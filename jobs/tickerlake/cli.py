@@ -123,7 +123,7 @@ _extract_options = _options(
         "--as-of",
         type=_Moment(),
         help="The moment to take for now; only with a replay."
-        "  [default: now, or the recording's end]",
+        "  [default: now, or what the replay's clock shows]",
     ),
 )
 
@@ -263,6 +263,21 @@ def verify(lake: str, workers: int) -> int:
 
 
 @cli.command()
+@_option("--queue", required=True, help="URL of the SQS queue that gets S3's events.")
+@_workers
+def watch(queue: str, workers: int) -> None:
+    """Wait for manifests to arrive on S3, and transform each run.
+
+    S3's events come by a queue. They are handled by the code of the starter Lambda, which here runs
+    the transformer in this process. Ends by a signal.
+    """
+    from tickerlake.watch import watch as watching
+
+    for handled in watching(queue, workers=workers):
+        log.info("handled %s", handled)
+
+
+@cli.command()
 @_option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @_option("--port", type=int, default=8080, show_default=True, help="The port to listen on.")
 @_option("--as-of", type=_Moment(), help="What the clock shows.  [default: the recording's end]")
@@ -343,6 +358,10 @@ def _extract(
 
             as_of = as_of or END
             yahoo_url = stack.enter_context(Replay(now=as_of)).url
+        elif yahoo_url:
+            from tickerlake.replay import clock
+
+            as_of = as_of or clock(yahoo_url)
         moment = as_of or datetime.now(UTC)
         names = _tickers(lake, tickers, universe, offline)
         opened = lakes.create(lake, grain)

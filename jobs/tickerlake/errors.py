@@ -13,6 +13,9 @@ TickerlakeError
 │   ├── UnknownSymbolError the source does not know the symbol
 │   ├── RateLimitedError   the source wants fewer requests
 │   └── SourceFailedError  it did not answer, or with nonsense, however often it was asked
+├── EventError             an event that should start the transformer
+│   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
+│   └── TransformFailedError the transformer that it started failed; it is delivered again
 └── ConflictError          another run replaced an object first; handled by redoing the work
 """
 
@@ -71,6 +74,18 @@ class RateLimitedError(SourceError):
 
 class SourceFailedError(SourceError):
     """The source did not answer, or with nonsense, however often it was asked."""
+
+
+class EventError(TickerlakeError):
+    """An event that should start the transformer."""
+
+
+class MalformedEventError(EventError):
+    """The event can't be read."""
+
+
+class TransformFailedError(EventError):
+    """The transformer that the event started failed."""
 
 
 class ConflictError(TickerlakeError):

@@ -12,6 +12,7 @@ import math
 import sys
 import threading
 import time
+import urllib.request
 from bisect import bisect_right
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -27,6 +28,7 @@ import numpy as np
 import polars as pl
 
 from tickerlake import recording
+from tickerlake.errors import SourceFailedError
 
 log = logging.getLogger(__name__)
 
@@ -264,6 +266,22 @@ class Replay:
                     left = [replace(fault, times=fault.times - 1)] if fault.times > 1 else []
                     self.faults[at : at + 1] = left
             return striking
+
+
+def clock(url: str) -> datetime:
+    """What the clock of a replay shows.
+
+    Args:
+        url: where it listens.
+
+    Raises:
+        SourceFailedError: it does not answer.
+    """
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=30) as answer:  # noqa: S310
+            return datetime.fromisoformat(json.load(answer)["now"])
+    except (OSError, ValueError, KeyError) as error:
+        raise SourceFailedError(f"there is no replay of Yahoo at {url}: {error}") from error
 
 
 @dataclass(frozen=True)

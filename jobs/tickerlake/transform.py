@@ -116,10 +116,11 @@ def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refr
         old, version = history.read(lake, ticker)
         new = history.advance(lake, ticker, old, pending)
         # what an attempt that lost a race has put may lie on top of what the winner put
-        touched |= changed_partitions(refined(new), refined(old), lake.grain)
-        for partition, rows in partitions(refined(new), lake.grain):
-            if partition in touched:
-                lake.store.put(layout.daily(partition, ticker), to_parquet(rows))
+        rows = refined(new)
+        touched |= changed_partitions(rows, refined(old), lake.grain)
+        moved = rows.filter(layout.partition(lake.grain).is_in(touched))
+        for partition, part in partitions(moved, lake.grain):
+            lake.store.put(layout.daily(partition, ticker), to_parquet(part))
         if same(new, old):
             return Refreshed(ticker, tuple(sorted(touched)))
         try:

@@ -1,0 +1,5 @@
+"""AWS Lambda's entry script for the starter: `glue_starter_lambda_function.handler`."""
+
+from tickerlake.starter import handler
+
+__all__ = ["handler"]

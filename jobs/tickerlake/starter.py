@@ -1,0 +1,122 @@
+"""The starter: the arrival of a run's manifest starts the transformer.
+
+On AWS a Lambda function gets S3's events and starts a Glue job; `tickerlake watch` feeds the same
+events from a queue to the same code, and runs the transformer in its own process. It needs nothing
+but boto3.
+
+Events come at least once, in any order. That is harmless: the transformer processes every manifest
+without a receipt, and a run that is done or under way is not started again.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+from tickerlake.errors import MalformedEventError
+
+log = logging.getLogger(__name__)
+
+RUNS: Final = "raw/_runs/"
+RECEIPTS: Final = "refined/_runs/"
+ENDED_BADLY: Final = {"FAILED", "ERROR", "TIMEOUT", "STOPPED", "EXPIRED"}
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A manifest has arrived: in a bucket, in the lake below a prefix ('' or 'some/prefix/')."""
+
+    bucket: str
+    prefix: str
+    run_id: str
+
+    @property
+    def lake(self) -> str:
+        """The lake's URL."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+
+Launch = Callable[[Arrival], None]
+
+
+def handle(event: Mapping[str, Any], launch: Launch) -> list[str]:
+    """Launch the transformer for every manifest that an S3 event tells of.
+
+    Args:
+        event: as S3 sends it, to a Lambda function or in the body of a queue's message.
+        launch: starts a transformer, or sees that there is nothing to start.
+
+    Returns:
+        The run ids that were handed to `launch`.
+
+    Raises:
+        MalformedEventError: a record can't be read. The others have been handled.
+        Exception: what `launch` raised last. The other records have been handled.
+    """
+    handled: list[str] = []
+    failure: Exception | None = None
+    for record in event.get("Records", ()):  # S3's test event has none
+        try:
+            for arrival in _arrivals(record):
+                launch(arrival)
+                handled.append(arrival.run_id)
+        except Exception as error:  # the other records must not suffer
+            log.exception("a record failed: %s", record)
+            failure = error
+    if failure:
+        raise failure
+    return handled
+
+
+def _arrivals(record: Mapping[str, Any]) -> Iterator[Arrival]:
+    try:
+        bucket = record["s3"]["bucket"]["name"]
+        key = unquote_plus(record["s3"]["object"]["key"])
+    except (KeyError, TypeError) as error:
+        raise MalformedEventError(f"this is no record of an S3 event: {record!r}") from error
+    prefix, found, name = key.rpartition(RUNS)
+    if not found or "/" in name or not name.endswith(".json"):
+        log.info("ignored %s: not a manifest", key)
+    elif prefix and not prefix.endswith("/"):
+        log.info("ignored %s: not in a lake", key)
+    else:
+        yield Arrival(bucket, prefix, name.removesuffix(".json"))
+
+
+def glue(job: str) -> Launch:
+    """A launch that starts a Glue job, unless the run is done or has a job run already.
+
+    Args:
+        job: the Glue job's name.
+    """
+    import boto3
+
+    jobs, objects = boto3.client("glue"), boto3.client("s3")
+
+    def launch(arrival: Arrival) -> None:
+        listed = objects.list_objects_v2(
+            Bucket=arrival.bucket,
+            Prefix=f"{arrival.prefix}{RECEIPTS}{arrival.run_id}.json",
+            MaxKeys=1,
+        )
+        if listed["KeyCount"]:
+            log.info("run %s is done", arrival.run_id)
+            return
+        for run in jobs.get_job_runs(JobName=job, MaxResults=50)["JobRuns"]:
+            same = run.get("Arguments", {}).get("--run-id") == arrival.run_id
+            if same and run["JobRunState"] not in ENDED_BADLY:
+                log.info("run %s has the job run %s", arrival.run_id, run["Id"])
+                return
+        arguments = {"--lake": arrival.lake, "--run-id": arrival.run_id}
+        started = jobs.start_job_run(JobName=job, Arguments=arguments)
+        log.info("run %s: started the job run %s", arrival.run_id, started["JobRunId"])
+
+    return launch
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
+    """AWS Lambda's entry point. The Glue job's name is in `TRANSFORMER_JOB`."""
+    logging.getLogger("tickerlake").setLevel(logging.INFO)
+    return {"handled": handle(event, glue(os.environ["TRANSFORMER_JOB"]))}

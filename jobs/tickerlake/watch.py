@@ -1,0 +1,78 @@
+"""Watch: feed S3's events from a queue to the starter, and run the transformer here."""
+
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tickerlake import lake as lakes
+from tickerlake import manifests, starter
+from tickerlake.errors import MalformedEventError, TransformFailedError
+from tickerlake.starter import Arrival
+from tickerlake.transform import transform
+
+log = logging.getLogger(__name__)
+
+LONG_POLL: Final = 20
+"""Seconds that the queue holds a request back while it has no message: SQS's longest."""
+
+
+def watch(queue: str, *, workers: int) -> Iterator[list[str]]:
+    """Handle the messages of a queue, for as long as the caller goes on.
+
+    A message that was handled is deleted; one that failed is left to the queue, which delivers it
+    again and moves it to its dead-letter queue in the end.
+
+    Args:
+        queue: the SQS queue's URL.
+        workers: tickers in work at the same time.
+
+    Yields:
+        The run ids that a message led to.
+    """
+    import boto3
+
+    messages = boto3.client("sqs")
+
+    def launch(arrival: Arrival) -> None:
+        run_transformer(arrival, workers)
+
+    while True:
+        answer = messages.receive_message(
+            QueueUrl=queue, WaitTimeSeconds=LONG_POLL, MaxNumberOfMessages=10
+        )
+        for message in answer.get("Messages", ()):
+            try:
+                handled = starter.handle(_event(message), launch)
+            except Exception:  # what is wrong with one message must not end the watch
+                log.exception("message %s is left to the queue", message["MessageId"])
+                continue
+            messages.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            yield handled
+
+
+def run_transformer(arrival: Arrival, workers: int) -> None:
+    """Run the transformer in this process, unless the run is done.
+
+    Raises:
+        TransformFailedError: a ticker failed.
+    """
+    lake = lakes.connect(arrival.lake)
+    if arrival.run_id not in manifests.pending_ids(lake.store):
+        log.info("run %s is done", arrival.run_id)
+        return
+    report = transform(lake, workers=workers)
+    log.info("run %s: processed %s", arrival.run_id, report.processed)
+    if report.exit_code:
+        failed = {name: each.error for name, each in report.refreshed.items() if each.error}
+        raise TransformFailedError(f"run {arrival.run_id}: {failed}")
+
+
+def _event(message: dict[str, Any]) -> dict[str, Any]:
+    try:
+        event = json.loads(message["Body"])
+    except ValueError as error:
+        raise MalformedEventError(f"this message is no JSON: {message['Body']!r}") from error
+    if not isinstance(event, dict):
+        raise MalformedEventError(f"this message is no event: {message['Body']!r}")
+    return event
