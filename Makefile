@@ -12,7 +12,7 @@ EXPORT := --quiet --locked --no-dev --no-emit-project
 .PHONY: help run test lint format docs lock bench clean images up down e2e integration
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run ## the whole job, offline: recorded bars -> ./lake
 	@$(BIN)/tickerlake run --offline --lake $(LAKE)

@@ -54,7 +54,9 @@ def test_every_error_stands_in_the_tree_that_the_module_opens_with():
 
 
 def test_make_help_lists_every_target():
-    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     [phony] = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
     listed = re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)
     assert sorted(listed) == sorted(phony.split())

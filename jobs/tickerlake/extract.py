@@ -136,6 +136,8 @@ def extract(
             log.info("committed run %s", manifest.run_id)
         uncommitted.clear()
 
+    for ticker in tickers:
+        calendars.of(ticker)  # takes long at first, and longest when all threads want it at once
     pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
     try:
         futures = {pool.submit(one, ticker): ticker for ticker in tickers}

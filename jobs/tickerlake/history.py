@@ -34,11 +34,14 @@ class History:
     """The newest version of every bar (`schema.HISTORY`, sorted by session) on one split basis.
 
     `splits` are all that are known, by ex-date; `last` orders the newest delivery folded in.
+    `contested` counts the times that a run put partitions of this very state again, having lost a
+    race: it makes a new version of the object for all others that are about to replace it.
     """
 
     bars: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HISTORY))
     splits: Mapping[date, float] = field(default_factory=dict)
     last: Order | None = None
+    contested: int = 0
 
 
 def fold(history: History, delivery: Delivery) -> History:
@@ -146,6 +149,7 @@ def encode(history: History) -> bytes:
                 {day.isoformat(): ratio for day, ratio in history.splits.items()}
             ),
             "tickerlake.last": json.dumps([as_of.isoformat(), run_id]),
+            "tickerlake.contested": str(history.contested),
         },
     )
 
@@ -162,4 +166,13 @@ def decode(data: bytes, key: str) -> History:
         bars,
         {date.fromisoformat(day): ratio for day, ratio in splits.items()},
         (datetime.fromisoformat(as_of), run_id),
+        int(metadata["tickerlake.contested"]),
     )
+
+
+def contested(data: bytes) -> int:
+    """`History.contested` of an encoded history; 0 when it can't be read."""
+    try:
+        return decode(data, "").contested
+    except (CorruptObjectError, KeyError, ValueError):
+        return 0

@@ -10,7 +10,7 @@ without a receipt, and a run that is done or under way is not started again.
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -52,12 +52,13 @@ def handle(event: Mapping[str, Any], launch: Launch) -> list[str]:
         The run ids that were handed to `launch`.
 
     Raises:
-        MalformedEventError: a record can't be read. The others have been handled.
+        MalformedEventError: the event or a record can't be read. The other records have been
+            handled.
         Exception: what `launch` raised last. The other records have been handled.
     """
     handled: list[str] = []
     failure: Exception | None = None
-    for record in event.get("Records", ()):  # S3's test event has none
+    for record in _records(event):
         try:
             for arrival in _arrivals(record):
                 launch(arrival)
@@ -70,19 +71,30 @@ def handle(event: Mapping[str, Any], launch: Launch) -> list[str]:
     return handled
 
 
-def _arrivals(record: Mapping[str, Any]) -> Iterator[Arrival]:
-    try:
-        bucket = record["s3"]["bucket"]["name"]
-        key = unquote_plus(record["s3"]["object"]["key"])
-    except (KeyError, TypeError) as error:
-        raise MalformedEventError(f"this is no record of an S3 event: {record!r}") from error
+def _records(event: Mapping[str, Any]) -> Sequence[Any]:
+    match event:
+        case {"Records": list(records)}:
+            return records
+        case {"Event": "s3:TestEvent"}:  # comes when a bucket's notifications are set up
+            return ()
+    # were it taken for an event without records, it would be lost and nobody would know
+    raise MalformedEventError(f"this is no S3 event: {event!r}")
+
+
+def _arrivals(record: Any) -> Iterator[Arrival]:
+    match record:
+        case {"s3": {"bucket": {"name": str(bucket)}, "object": {"key": str(quoted)}}}:
+            key = unquote_plus(quoted)
+        case _:
+            raise MalformedEventError(f"this is no record of an S3 event: {record!r}")
     prefix, found, name = key.rpartition(RUNS)
-    if not found or "/" in name or not name.endswith(".json"):
+    run_id = name.removesuffix(".json")
+    if not found or "/" in name or run_id in ("", name):
         log.info("ignored %s: not a manifest", key)
     elif prefix and not prefix.endswith("/"):
         log.info("ignored %s: not in a lake", key)
     else:
-        yield Arrival(bucket, prefix, name.removesuffix(".json"))
+        yield Arrival(bucket, prefix, run_id)
 
 
 def glue(job: str) -> Launch:

@@ -8,7 +8,7 @@ history it starts from has not moved.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -121,8 +121,10 @@ def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refr
         moved = rows.filter(layout.partition(lake.grain).is_in(touched))
         for partition, part in partitions(moved, lake.grain):
             lake.store.put(layout.daily(partition, ticker), to_parquet(part))
-        if same(new, old):
-            return Refreshed(ticker, tuple(sorted(touched)))
+        unchanged = same(new, old)
+        if unchanged and not touched:
+            return Refreshed(ticker)
+        new = replace(new, contested=old.contested + 1 if unchanged else 0)
         try:
             lake.store.replace(layout.history(ticker), history.encode(new), version)
         except ConflictError:
@@ -149,6 +151,7 @@ def rebuild_ticker(
     """
     store, key = lake.store, layout.history(ticker)
     found = store.get_versioned(key)
+    contested = history.contested(found[0]) if found else 0
     new = history.rebuild(lake, ticker, everything)
     expected = dict(partitions(refined(new), lake.grain))
     touched = set()
@@ -161,8 +164,11 @@ def rebuild_ticker(
     store.delete([layout.daily(partition, ticker) for partition in sorted(strays)])
     if new.last is None:
         store.delete([key] if found else [])
-    elif found is None or found[0] != history.encode(new):
+    elif found is None or found[0] != history.encode(replace(new, contested=contested)):
         store.replace(key, history.encode(new), found[1] if found else None)
+    elif touched:
+        data = history.encode(replace(new, contested=contested + 1))
+        store.replace(key, data, found[1])
     return Refreshed(ticker, tuple(sorted(touched | strays)))
 
 
@@ -185,7 +191,10 @@ def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> se
 
 def same(new: History, old: History) -> bool:
     """Whether two histories are stored as the same object."""
-    return new is old or (new.last == old.last and history.encode(new) == history.encode(old))
+    return new is old or (
+        new.last == old.last
+        and history.encode(replace(new, contested=old.contested)) == history.encode(old)
+    )
 
 
 def _guarded(ticker: str, job: Callable[[], Refreshed]) -> Refreshed:
