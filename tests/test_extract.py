@@ -223,6 +223,9 @@ def test_the_plan():
     moved = held_until(date(2013, 2, 27), factor=2.0)
     assert plan(moved, NYSE, END, START) == extract.Window(START, LAST)
     assert plan(History(), NYSE, END, date(2013, 3, 2)) is None
+    # the very first bars may be missing too
+    young = held_until(date(2013, 2, 27), without=tuple(NYSE.sessions(START, END)[:-4]))
+    assert plan(young, NYSE, END, START) == extract.Window(date(2013, 2, 21), LAST)
     late = END + timedelta(days=400)
     assert plan(with_gap, NYSE, late, START).start > gap
 

@@ -177,7 +177,7 @@ TROUBLE = st.builds(
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 @given(
     market=markets(),
@@ -203,3 +203,20 @@ def test_any_life_equals_a_fresh_lake(tmp_path_factory, market, troubles, late, 
         process(lake)
         assert_nothing_moves(lake, replay, yahoo, TICKERS, start)
         assert_equal_to_a_fresh_lake(lake, replay, yahoo, TICKERS, start, folder)
+
+
+def test_a_first_bar_that_comes_late_is_healed(tmp_path):
+    """FB's first session, missing for some days: no gap between bars, and yet not lost."""
+    first = date(2012, 5, 18)
+    days = sessions(first, date(2012, 5, 25))
+    lake = lakes.create(str(tmp_path / "lake"), "year")
+    with (
+        Replay(now=evening(first)) as replay,
+        Yahoo(url=replay.url, requests_per_second=1000, workers=2) as yahoo,
+    ):
+        replay.faults = [Fault(kind="null_row", ticker="FB", session=first, until=days[2])]
+        for day in days:
+            replay.now = evening(day)
+            run(lake, replay, yahoo, ["FB"], first)
+            process(lake)
+        assert_equal_to_a_fresh_lake(lake, replay, yahoo, ["FB"], first, tmp_path)

@@ -31,7 +31,7 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "currency": ("", "The quote currency's code, as the source spells it (`GBp` is pence)."),
     "source": ("", "Where the bar is from."),
     "reasons": ("", "Names of the checks that the row failed, separated by commas."),
-    "as_of": ("", "When the source said so: the moment of the fetch."),
+    "as_of": ("", "When the source said so: the moment of the fetch, UTC, to the microsecond."),
     "basis_factor": (
         "ratio",
         "Fetched prices were divided, volumes multiplied by it; not 1 if a split came afterwards.",
@@ -48,6 +48,7 @@ The columns of every table. All are Parquet, with rows sorted by `session`. `dat
 partition columns: they are in the path, not in the files, and they are strings; `history` has only
 `ticker`.
 
+- Types are called as in Parquet and Athena: `bigint` is a 64-bit integer, `double` a 64-bit float.
 - Unit `price` is quote currency (column `currency`) per share; `ratio` is a fraction (0.01 is 1 %).
 - *First bar* is the 0-based number of the first bar of a ticker that has a value: `sma_20` is null
   in a ticker's first 19 sessions. After it, null stands only where the description says so.
@@ -61,10 +62,10 @@ _Rows = Sequence[tuple[str, ...]]
 
 
 def _type(of: pl.DataType) -> str:
-    """The type as Parquet readers know it."""
+    """The type as Parquet and Athena call it."""
     if isinstance(of, pl.Datetime):
-        return "timestamp (µs, UTC)"
-    return {"String": "string", "Date": "date", "Int64": "int64", "Float64": "double"}[str(of)]
+        return "timestamp"
+    return {"String": "string", "Date": "date", "Int64": "bigint", "Float64": "double"}[str(of)]
 
 
 def _columns(schema: Mapping[str, pl.DataType], partitions: Iterable[str]) -> _Rows:
@@ -124,7 +125,9 @@ def render() -> str:
                 "raw",
                 "What the source said, never changed. Prices, dividends and volumes are on the"
                 " split basis of the fetch; prices and dividends are rounded to"
-                f" {SIGNIFICANT_DIGITS} significant digits.",
+                f" {SIGNIFICANT_DIGITS} significant digits. In `tickerlake query` the table `raw`"
+                " holds every committed version of every bar; it begins with the columns `ticker`,"
+                " `run_id` and `as_of` of the run that delivered it, and has no `date`.",
                 header,
                 _columns(RAW, both),
             ),

@@ -30,8 +30,8 @@ from tickerlake.schema import PRICES, RAW
 log = logging.getLogger(__name__)
 
 REREAD_SESSIONS: Final = 5
-"""A fetch that is due also re-reads this many held sessions: Yahoo revises volume for about a
-day."""
+"""A fetch that is due also re-reads this many sessions up to the newest held: Yahoo revises volume
+for about a day."""
 
 GAP_LOOKBACK: Final = timedelta(days=365)
 """A fetch that is due also asks for sessions missing for up to this long."""
@@ -175,7 +175,9 @@ def plan(held: History, exchange: Exchange, as_of: datetime, start: date) -> Win
         return Window(sessions[0], end)  # the source's own numbers on the new basis
     missing = expected.filter(~expected.is_in(sessions.implode()))
     recent = missing.filter(missing >= end - GAP_LOOKBACK)
-    return Window(min(recent[0], sessions[-REREAD_SESSIONS:][0]), end)
+    # by the calendar: the first bars of a ticker may be missing, which makes no gap between bars
+    until_newest = exchange.schedule["session"].filter(exchange.schedule["session"] <= sessions[-1])
+    return Window(min(recent[0], until_newest[-REREAD_SESSIONS:][0]), end)
 
 
 def changed(bars: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

@@ -424,8 +424,7 @@ def read_chart(symbol: str, status: int, body: bytes) -> dict[str, Any]:
 
 
 def _prices(chart: dict[str, Any]) -> dict[str, Any]:
-    """What yfinance is given of a chart: with the rest, of which nothing is used, it takes twice as
-    long."""
+    """What yfinance is given of a chart: its work on the rest takes long, and is not used."""
     meta = {name: value for name, value in chart["meta"].items() if name in _META}
     return {**chart, "meta": meta, "events": {}}
 
