@@ -2,12 +2,12 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from tickerlake import lake as lakes
 from tickerlake import manifests, starter
-from tickerlake.errors import MalformedEventError, TransformFailedError
+from tickerlake.errors import EventError, MalformedEventError, TransformFailedError
 from tickerlake.starter import Arrival
 from tickerlake.transform import transform
 
@@ -29,25 +29,32 @@ def watch(queue: str, *, workers: int) -> Iterator[list[str]]:
 
     Yields:
         The run ids that a message led to.
+
+    Raises:
+        EventError: the queue is not there, or can't be reached.
     """
     import boto3
-
-    messages = boto3.client("sqs")
+    from botocore.exceptions import BotoCoreError, ClientError
 
     def launch(arrival: Arrival) -> None:
         run_transformer(arrival, workers)
 
+    def ask(call: Callable[..., Any], **arguments: Any) -> Any:
+        try:
+            return call(QueueUrl=queue, **arguments)
+        except (BotoCoreError, ClientError) as error:
+            raise EventError(f"the queue {queue} failed: {error}") from error
+
+    messages = boto3.client("sqs")
     while True:
-        answer = messages.receive_message(
-            QueueUrl=queue, WaitTimeSeconds=LONG_POLL, MaxNumberOfMessages=10
-        )
+        answer = ask(messages.receive_message, WaitTimeSeconds=LONG_POLL, MaxNumberOfMessages=10)
         for message in answer.get("Messages", ()):
             try:
                 handled = starter.handle(_event(message), launch)
             except Exception:  # what is wrong with one message must not end the watch
                 log.exception("message %s is left to the queue", message["MessageId"])
                 continue
-            messages.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            ask(messages.delete_message, ReceiptHandle=message["ReceiptHandle"])
             yield handled
 
 

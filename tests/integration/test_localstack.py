@@ -17,7 +17,7 @@ from conftest import objects
 from tickerlake import extract, history, layout, manifests, transform, verify
 from tickerlake import lake as lakes
 from tickerlake import watch as watching
-from tickerlake.errors import ConflictError, StoreError
+from tickerlake.errors import ConflictError, EventError, StoreError
 from tickerlake.lake import Lake
 from tickerlake.replay import Replay
 from tickerlake.store import open_store
@@ -511,3 +511,9 @@ def test_only_manifests_of_the_lake_are_events(place, run):
         process(lake)
     receive(there.queue, 2)
     assert messages(there.queue) == 0
+
+
+def test_a_queue_that_is_not_there_is_named(place):
+    there = place()
+    with pytest.raises(EventError, match=f"the queue {there.queue}-else failed: .*NonExistent"):
+        next(watching.watch(f"{there.queue}-else", workers=1))
