@@ -1,0 +1,244 @@
+"""A day on a lake of 500 tickers with 5 and with 10 years of past: what it costs, what it moves.
+
+`python benchmarks/increment.py`; some minutes, of which most go by to make the lakes. Bars are
+generated and served from memory, so what is measured is the lake's own work, on local disk. Each
+day runs in a process of its own. A day reads and writes, of each ticker:
+
+    extract    reads the history; writes one blob
+    transform  reads the history and the blob; writes one partition (the year) and the history
+
+so its past costs the reading, computing and writing of one compact file a ticker.
+"""
+
+import os
+import resource
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
+from multiprocessing import get_context
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+import polars as pl
+
+from tickerlake import calendars, lake, layout, manifests
+from tickerlake.extract import REREAD_SESSIONS, extract
+from tickerlake.lake import Lake
+from tickerlake.schema import RAW, rounded
+from tickerlake.store import Store
+from tickerlake.transform import transform
+
+TICKERS = [f"T{number:03}" for number in range(500)]
+YEARS = (5, 10)
+SESSIONS_A_YEAR = 252
+LAST = date(2025, 11, 20)
+DAYS = 3
+WORKERS = os.cpu_count() or 1
+MB = 1e6
+PARTS = {
+    layout.RUNS: "manifests",
+    layout.RECEIPTS: "receipts",
+    layout.RAW: "raw",
+    layout.DAILY: "refined",
+    layout.HISTORY: "history",
+}
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def alone(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(work, *args, **kwargs).result()
+
+
+def sessions(count: int, last: date = LAST) -> pl.Series:
+    """So many sessions of New York up to a day, ascending."""
+    schedule = calendars.of("T000").schedule["session"]
+    return schedule.filter(schedule <= last).tail(count)
+
+
+def bars(days: pl.Series, seed: int) -> pl.DataFrame:
+    """A random walk (`schema.RAW`) with four dividends a year.
+
+    It is made from the last session backwards, so a shorter one is the end of a longer one.
+    """
+    random = np.random.default_rng(seed)
+    last, age = random.uniform(20, 500), np.arange(days.len())[::-1]
+    steps = random.standard_normal((days.len(), 4))[::-1]
+    close = last * np.exp(np.cumsum(steps[::-1, 0] * 0.02 - 0.0003))[::-1]
+    opened = close * np.exp(steps[:, 1] * 0.005)
+    rows = {
+        "session": days,
+        "open": opened,
+        "high": np.maximum(opened, close) * (1 + np.abs(steps[:, 2]) * 0.01),
+        "low": np.minimum(opened, close) / (1 + np.abs(steps[:, 3]) * 0.01),
+        "close": close,
+        "volume": np.rint(1e6 * np.exp(steps[:, 2])).astype(np.int64),
+        "dividend": np.where(age % 63 == 40, close * 0.004, 0.0),
+        "split": np.ones(days.len()),
+        "currency": ["USD"] * days.len(),
+        "source": [Memory.name] * days.len(),
+    }
+    return rounded(pl.DataFrame(rows, schema=RAW))
+
+
+class Memory:
+    """A source that has the bars of some sessions at hand."""
+
+    name = "memory"
+
+    def __init__(self, days: pl.Series) -> None:
+        self._bars = {ticker: bars(days, seed) for seed, ticker in enumerate(TICKERS)}
+
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> pl.DataFrame:  # noqa: ARG002 - what a source is given
+        """See `extract.Source`."""
+        return self._bars[symbol].filter(pl.col("session").is_between(start, end))
+
+
+def evening(day: date) -> datetime:
+    return datetime.combine(day, time_of_day(22, 30), UTC)
+
+
+def make(folder: Path, count: int, *, without: int = 0) -> None:
+    """Make a lake of so many sessions, without the last few of them."""
+    made = lake.create(str(folder), "year")
+    days = sessions(count)
+    source = Memory(days)
+    as_of = evening(days[-1 - without])
+    extract(made, source, TICKERS, as_of=as_of, start=days[0], workers=WORKERS)
+    report = transform(made, workers=WORKERS)
+    assert report.exit_code == 0, report
+
+
+class Counting(Store):
+    """A store that counts objects and bytes, by what is done with which part of the lake."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner.url, inner._objects)  # noqa: SLF001 - the same objects
+        self.objects: Counter[tuple[str, str]] = Counter()
+        self.bytes: Counter[tuple[str, str]] = Counter()
+        self._counting = threading.Lock()
+
+    def _note(self, what: str, key: str, size: int) -> None:
+        part = next(name for prefix, name in PARTS.items() if key.startswith(prefix))
+        with self._counting:
+            self.objects[what, part] += 1
+            self.bytes[what, part] += size
+
+    def get_versioned(self, key: str) -> tuple[bytes, str] | None:
+        """Count a read."""
+        found = super().get_versioned(key)
+        self._note("read", key, len(found[0]) if found else 0)
+        return found
+
+    def put(self, key: str, data: bytes) -> None:
+        """Count a write."""
+        super().put(key, data)
+        self._note("written", key, len(data))
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        """Count a write, or that the object was there."""
+        is_new = super().put_new(key, data)
+        self._note("written" if is_new else "found there", key, len(data))
+        return is_new
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Count a listing."""
+        self._note("listed", prefix, 0)
+        return super().keys(prefix)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage took and moved."""
+
+    seconds: float
+    objects: dict[tuple[str, str], int]
+    bytes: dict[tuple[str, str], int]
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a day took; memory in bytes, at its peak, and before the day began."""
+
+    stages: dict[str, Stage]
+    memory: int
+    memory_before: int
+
+
+def day(folder: Path, session: date) -> Day:
+    """Bring a session into the lake."""
+    source = Memory(sessions(2 * REREAD_SESSIONS, session))
+    opened = lake.connect(str(folder))
+    memory_before = peak_memory()
+
+    def measured(work: Callable[[Lake], object]) -> Stage:
+        store = Counting(opened.store)
+        start = time.perf_counter()
+        work(Lake(store, opened.grain))
+        return Stage(time.perf_counter() - start, dict(store.objects), dict(store.bytes))
+
+    stages = {
+        "extract": measured(
+            lambda at: extract(
+                at, source, TICKERS, as_of=evening(session), start=session, workers=WORKERS
+            )
+        ),
+        "transform": measured(lambda at: transform(at, workers=WORKERS)),
+    }
+    delivered = manifests.read(opened.store, manifests.all_ids(opened.store)[-1])
+    assert [entry.new for entry in delivered.tickers.values()] == [1] * len(TICKERS)
+    return Day(stages, peak_memory(), memory_before)
+
+
+def peak_memory() -> int:
+    """Bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
+
+
+def days(folder: Path, years: int) -> list[Day]:
+    """Make a lake that lacks a few sessions, and bring in one after the other."""
+    count = SESSIONS_A_YEAR * years
+    alone(make, folder, count, without=DAYS)
+    return [alone(day, folder, session) for session in alone(sessions, DAYS)]
+
+
+def row(name: str, few: float, many: float, digits: int = 0) -> None:
+    print(f"{name:34}{few:12,.{digits}f}{many:12,.{digits}f}{many / few:9.2f}x")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        few, many = (days(Path(folder, str(years)), years) for years in YEARS)
+    print(f"A day of {len(TICKERS)} tickers, {WORKERS} workers; seconds: median of {DAYS} days\n")
+    print(f"{'':34}{YEARS[0]:>6} years{YEARS[1]:>6} years     ratio")
+    for name in ("extract", "transform"):
+        pair = [[each.stages[name] for each in lived] for lived in (few, many)]
+        times = (statistics.median(each.seconds for each in stages) for stages in pair)
+        row(f"{name}, seconds", *times, digits=2)
+        before, after = (stages[-1] for stages in pair)
+        assert before.objects == after.objects, "the number of objects depends on the past"
+        for (what, part), count in sorted(after.objects.items()):
+            sizes = (each.bytes[what, part] / MB for each in (before, after))
+            if what != "listed":
+                row(f"  {what}: {part} ({count}), MB", *sizes, digits=2)
+    row("peak memory, MB", *(max(each.memory for each in lived) / MB for lived in (few, many)))
+    libraries = (max(each.memory_before for each in lived) / MB for lived in (few, many))
+    row("  of which before the day began", *libraries)
+
+
+if __name__ == "__main__":
+    main()
