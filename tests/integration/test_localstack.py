@@ -492,17 +492,6 @@ def test_a_run_that_can_not_be_transformed_ends_in_the_dead_letter_queue(place, 
     assert verify.verify(lake, workers=4) == []
 
 
-@pytest.mark.parametrize("prefix", ["a lake", "grain=month/lake+1", "größe"])
-def test_keys_that_s3_encodes(place, run, transforms, prefix):
-    there = place(prefix)
-    lake = lakes.create(there.url(prefix), "month")
-    with watcher(there.queue) as watching:
-        [manifest] = run(lake, EVENINGS[0]).manifests
-        until(lambda: len(watching.handled) == 2)
-    assert transforms == [[manifest.run_id]]
-    assert verify.verify(lake, workers=4) == []
-
-
 def test_only_manifests_of_the_lake_are_events(place, run):
     there = place()
     for prefix in ("lake", "other"):
