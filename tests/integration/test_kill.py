@@ -3,6 +3,7 @@
 However it ended, the next run leaves the lake as if nothing had happened.
 """
 
+import itertools
 import json
 import os
 import random
@@ -25,7 +26,9 @@ from tickerlake.store import open_store
 pytestmark = pytest.mark.docker
 
 ROOT = Path(__file__).parents[2]
-PROJECT = "tickerlake-kill"
+# runs of these tests at the same time must not stop each other's containers
+PROJECT = f"tickerlake-kill-{os.getpid()}"
+NUMBERS = itertools.count()
 ROUNDS = int(os.environ.get("TICKERLAKE_KILLS", "20"))
 LANES = 2
 KILLED, TERMINATED = 137, 143
@@ -78,7 +81,6 @@ class Compose:
     """The project's containers, on a port of their own."""
 
     port: int
-    started: list[Container]
 
     @property
     def endpoint(self) -> str:
@@ -105,8 +107,7 @@ class Compose:
 
     def start(self, service: str, lake: str, *arguments: str) -> Container:
         """Start a stage."""
-        container = Container(f"{PROJECT}-{service}-{len(self.started)}-{random.randrange(10**9)}")
-        self.started.append(container)
+        container = Container(f"{PROJECT}-{service}-{next(NUMBERS)}")
         run = ["run", "-d", "--no-deps", "--name", container.name]
         self(*run, "-e", f"TICKERLAKE_LAKE={lake}", service, *arguments)
         return container
@@ -124,14 +125,13 @@ class Compose:
 def compose(engine) -> Iterator[Compose]:  # noqa: ARG001 - a fixture can't use `usefixtures`
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        compose = Compose(free.getsockname()[1], [])
+        compose = Compose(free.getsockname()[1])
     try:
         compose.up()
         yield compose
     finally:
-        names = [container.name for container in compose.started]
-        shell("docker", "rm", "-f", *names, check=False)
-        compose("down", "-v", "-t", "2", check=False)
+        # the stages' containers are orphans for compose
+        compose("down", "-v", "-t", "2", "--remove-orphans", check=False)
 
 
 @pytest.fixture(autouse=True)
