@@ -53,7 +53,7 @@ def test_hives_encoding():
 def test_universe_file(tmp_path: Path):
     file = tmp_path / "universe.txt"
     file.write_text("# the big ones\nAAPL\n\nmsft # Microsoft\nAAPL\n")
-    assert symbols.read_universe(file) == ["AAPL", "MSFT"]
+    assert symbols.read_universe(str(file)) == ["AAPL", "MSFT"]
 
 
 @pytest.mark.parametrize("content", ["", "# nothing\n", None])
@@ -62,4 +62,4 @@ def test_universe_file_without_tickers(tmp_path: Path, content):
     if content is not None:
         file.write_text(content)
     with pytest.raises(UsageError, match=r"universe\.txt"):
-        symbols.read_universe(file)
+        symbols.read_universe(str(file))

@@ -16,6 +16,8 @@ TickerlakeError
 ├── EventError             an event that should start the transformer
 │   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
 │   └── TransformFailedError the transformer that it started failed; it is delivered again
+├── AllFailedError         exit code 1: no ticker ended well; the message says why
+├── EngineError            exit code 1: what spreads the work on tickers failed
 └── ConflictError          another run replaced an object first; handled by redoing the work
 """
 
@@ -86,6 +88,14 @@ class MalformedEventError(EventError):
 
 class TransformFailedError(EventError):
     """The transformer that the event started failed."""
+
+
+class AllFailedError(TickerlakeError):
+    """No ticker ended well."""
+
+
+class EngineError(TickerlakeError):
+    """What spreads the work on tickers failed."""
 
 
 class ConflictError(TickerlakeError):

@@ -49,21 +49,37 @@ def _fault(symbol: str) -> str | None:
     return None
 
 
-def read_universe(path: Path) -> list[str]:
-    """Read a universe file: a symbol a line, `#` starts a comment.
+def read_universe(location: str) -> list[str]:
+    """Read a universe: a symbol a line, `#` starts a comment.
+
+    Args:
+        location: a file, or `s3://bucket/key`.
 
     Raises:
-        UsageError: the file can't be read or names no symbol.
+        UsageError: it can't be read or names no symbol.
         BadSymbolError: names every malformed symbol in it.
+        StoreError: S3 refuses, or can't be reached.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = _read(location).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"can't read the universe file {path}: {error}") from error
+        raise UsageError(f"can't read the universe file {location}: {error}") from error
     entries = [text for line in lines if (text := line.partition("#")[0].strip())]
     if not entries:
-        raise UsageError(f"the universe file {path} names no ticker; write one symbol a line")
+        raise UsageError(f"the universe file {location} names no ticker; write one symbol a line")
     return parse(entries)
+
+
+def _read(location: str) -> bytes:
+    if "://" not in location:
+        return Path(location).read_bytes()
+    from tickerlake.store import open_store
+
+    folder, _, name = location.rpartition("/")
+    data = open_store(folder).get(name)
+    if data is None:
+        raise FileNotFoundError("there is no such object")
+    return data
 
 
 def encode(symbol: str) -> str:
