@@ -111,7 +111,7 @@ def with_tickerlake(url: str, folder: Path, start: date, end: date, rate: float)
         report = extract(opened, yahoo, TICKERS, as_of=evening(end), start=start, workers=WORKERS)
         seconds = time.perf_counter() - began
     assert report.exit_code == 0, report
-    transform(opened, workers=WORKERS)
+    transform(opened)
     return seconds
 
 

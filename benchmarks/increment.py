@@ -117,7 +117,7 @@ def make(folder: Path, count: int, *, without: int = 0) -> None:
     source = Memory(days)
     as_of = evening(days[-1 - without])
     extract(made, source, TICKERS, as_of=as_of, start=days[0], workers=WORKERS)
-    report = transform(made, workers=WORKERS)
+    report = transform(made)
     assert report.exit_code == 0, report
 
 
@@ -195,7 +195,7 @@ def day(folder: Path, session: date) -> Day:
                 at, source, TICKERS, as_of=evening(session), start=session, workers=WORKERS
             )
         ),
-        "transform": measured(lambda at: transform(at, workers=WORKERS)),
+        "transform": measured(transform),
     }
     delivered = manifests.read(opened.store, manifests.all_ids(opened.store)[-1])
     assert [entry.new for entry in delivered.tickers.values()] == [1] * len(TICKERS)

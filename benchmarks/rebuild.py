@@ -36,7 +36,7 @@ def with_tickerlake(folder: Path) -> float:
     shutil.rmtree(folder / "history", ignore_errors=True)
     opened = lake.connect(str(folder))
     start = time.perf_counter()
-    report = transform(opened, rebuild=True, workers=WORKERS)
+    report = transform(opened, rebuild=True)
     seconds = time.perf_counter() - start
     assert report.exit_code == 0, report
     return seconds

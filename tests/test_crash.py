@@ -50,7 +50,7 @@ def evening(day: date) -> datetime:
 
 def run(lake: Lake, day: date) -> None:
     extract.extract(lake, Market(day), TICKERS, as_of=evening(day), start=START, workers=1)
-    report = transform.transform(lake, workers=1)
+    report = transform.transform(lake)
     assert report.exit_code == 0
 
 
@@ -154,7 +154,7 @@ def test_transforms_that_run_at_once_lose_no_update(tmp_path):
 
     def transformer() -> None:
         while not done.is_set():
-            transform.transform(lake, workers=2)
+            transform.transform(lake)
 
     with ThreadPoolExecutor(3) as pool:
         others = [pool.submit(transformer) for _ in range(3)]
@@ -167,7 +167,7 @@ def test_transforms_that_run_at_once_lose_no_update(tmp_path):
             done.set()
         for other in others:
             other.result()
-    assert transform.transform(lake, workers=1).exit_code == 0
+    assert transform.transform(lake).exit_code == 0
     assert verify.verify(lake, workers=1) == []
     reference = lakes.create(str(tmp_path / "reference"), "month")
     for day in STRESS:

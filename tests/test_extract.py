@@ -86,7 +86,7 @@ def test_a_fault_of_one_ticker_is_on_record_and_costs_no_other_its_data(lake, re
     assert recorded.tickers["MSFT"].outcome == "ok"
     assert bool(recorded.tickers["AAPL"].reason) == (outcome != "ok")
     assert report.exit_code == (0 if outcome in ("ok", "empty") else 3)
-    transform.transform(lake, workers=1)
+    transform.transform(lake)
     expected = len(NYSE.sessions(START, END))
     assert history.read(lake, "MSFT")[0].bars.height == expected
     held = history.read(lake, "AAPL")[0].bars.height
@@ -192,7 +192,7 @@ def test_a_split_on_the_morning_of_its_ex_date(lake, replay, yahoo):
     run(lake, replay, yahoo, "AAPL", start=date(2005, 2, 1))
     replay.now = datetime(2005, 2, 28, 15, 0, tzinfo=UTC)
     run(lake, replay, yahoo, "AAPL", start=date(2005, 2, 22), end=date(2005, 2, 25))
-    transform.transform(lake, workers=1)
+    transform.transform(lake)
     stored, _ = history.read(lake, "AAPL")
     assert stored.bars["session"][-1] == date(2005, 2, 25)
     assert stored.bars["close"].pct_change().drop_nulls().abs().max() < 0.2
@@ -244,7 +244,7 @@ def test_a_large_run_is_committed_in_several_manifests(any_grain, replay, yahoo,
 def test_keys_are_those_of_the_design(any_grain, replay, yahoo):
     lake = any_grain
     run(lake, replay, yahoo, "AAPL", start=date(2013, 2, 28))
-    transform.transform(lake, workers=1)
+    transform.transform(lake)
     day = {"day": "2013-03-01", "month": "2013-03", "year": "2013"}[lake.grain]
     keys = set(objects(lake))
     [run_id] = manifests.all_ids(lake.store)
@@ -272,7 +272,7 @@ def test_a_store_that_breaks_ends_the_run_and_the_next_one_heals(lake, replay, y
         run(lake, replay, yahoo, "AAPL", "MSFT", "IBM")
     monkeypatch.undo()
     assert manifests.all_ids(lake.store) == []
-    assert transform.transform(lake, workers=1).processed == []
+    assert transform.transform(lake).processed == []
     report = run(lake, replay, yahoo, "AAPL", "MSFT", "IBM")
     assert sum(entry.new for entry in report.entries.values()) == 3 * len(NYSE.sessions(START, END))
     assert layout.RUNS + report.manifests[0].run_id + ".json" in objects(lake)

@@ -42,7 +42,7 @@ def closes(lake: Lake) -> list[float]:
 
 
 def process(lake: Lake) -> None:
-    assert transform.transform(lake, workers=1).exit_code == 0
+    assert transform.transform(lake).exit_code == 0
 
 
 def test_the_newest_version_of_a_bar_wins_and_a_vendor_may_go_back(lake):
@@ -153,7 +153,7 @@ def test_any_life_equals_a_rebuild(tmp_path_factory, versions):
     before = objects(lake)
     assert verify.verify(lake, workers=1) == []
     process(lake)
-    assert transform.transform(lake, rebuild=True, workers=1).exit_code == 0
+    assert transform.transform(lake, rebuild=True).exit_code == 0
     assert objects(lake) == before
 
 

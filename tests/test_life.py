@@ -30,7 +30,7 @@ def run(lake: Lake, replay: Replay, yahoo: Yahoo, tickers: Sequence[str], start:
 
 
 def process(lake: Lake) -> transform.Report:
-    report = transform.transform(lake, workers=2)
+    report = transform.transform(lake)
     assert report.exit_code == 0, report
     return report
 

@@ -10,18 +10,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from tickerlake import __version__
-from tickerlake.errors import NoLakeError, TickerlakeError, UsageError
+from tickerlake.errors import AllFailedError, NoLakeError, TickerlakeError, UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from tickerlake.engines import Engine
     from tickerlake.extract import Report as ExtractReport
     from tickerlake.status import Status
     from tickerlake.transform import Report as TransformReport
@@ -93,8 +93,8 @@ _extract_options = _options(
     _option("--tickers", help="Symbols, separated by commas: AAPL,BRK-B,^GSPC."),
     _option(
         "--universe",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="A file of symbols, one a line; # starts a comment.",
+        metavar="FILE",
+        help="A file of symbols, or s3://bucket/key, one a line; # starts a comment.",
     ),
     _option(
         "--start",
@@ -161,18 +161,31 @@ def extract(**options: Any) -> int:
     """
     report = _extract(**options)
     _say_extracted(report, options["lake"])
+    if report.exit_code == 1:
+        from tickerlake.extract import summary
+
+        raise AllFailedError(f"every ticker failed: {summary(report.entries)}")
     return report.exit_code
 
 
 @cli.command()
 @_lake
 @_workers
+@_option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Spread tickers over --workers threads, or over a Spark session's executors.",
+)
 @click.option("--run-id", help="Fail unless this run is there. All pending runs are processed.")
 @click.option("--rebuild", is_flag=True, help="Make history and refined anew from raw alone.")
-def transform(lake: str, workers: int, run_id: str | None, rebuild: bool) -> int:
+def transform(lake: str, workers: int, engine: str, run_id: str | None, rebuild: bool) -> int:
     """Turn new runs into history/ and refined/."""
-    report = _transform(lake, workers, rebuild, run_id)
+    report = _transform(lake, workers, engine, rebuild, run_id)
     _say_transformed(report)
+    if report.exit_code == 1:
+        raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
     return report.exit_code
 
 
@@ -330,7 +343,7 @@ def _extract(
     *,
     lake: str,
     tickers: str | None,
-    universe: Path | None,
+    universe: str | None,
     start: datetime | None,
     end: datetime | None,
     grain: Any,
@@ -382,7 +395,7 @@ def _extract(
         )
 
 
-def _tickers(lake: str, tickers: str | None, universe: Path | None, offline: bool) -> list[str]:
+def _tickers(lake: str, tickers: str | None, universe: str | None, offline: bool) -> list[str]:
     from tickerlake import lake as lakes
     from tickerlake import recording, symbols
     from tickerlake.status import tickers as held_tickers
@@ -404,7 +417,11 @@ def _tickers(lake: str, tickers: str | None, universe: Path | None, offline: boo
 
 
 def _transform(
-    lake: str, workers: int, rebuild: bool = False, run_id: str | None = None
+    lake: str,
+    workers: int,
+    engine: str = "local",
+    rebuild: bool = False,
+    run_id: str | None = None,
 ) -> "TransformReport":
     from tickerlake import lake as lakes
     from tickerlake import manifests
@@ -413,14 +430,25 @@ def _transform(
     opened = lakes.connect(lake)
     if run_id:
         manifests.read(opened.store, run_id)
+    spread = _engine(engine, workers)
     with _progress() as progress:
         task = progress.add_task("transform", total=None)
         return transforming.transform(
             opened,
+            engine=spread,
             rebuild=rebuild,
-            workers=workers,
             progress=lambda _: progress.advance(task),
         )
+
+
+def _engine(name: str, workers: int) -> "Engine":
+    if name == "spark":
+        from tickerlake.engines import spark
+
+        return spark.spark(spark.session())
+    from tickerlake.engines.local import threads
+
+    return threads(workers)
 
 
 @contextmanager

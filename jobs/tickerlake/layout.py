@@ -1,5 +1,6 @@
 """The keys of the lake: where everything lies. Nothing else builds or takes apart a key."""
 
+from datetime import date
 from typing import Final, Literal, get_args
 
 import polars as pl
@@ -23,6 +24,11 @@ _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 def partition(grain: Grain) -> pl.Expr:
     """The value of the partition column `date` for the column `session`."""
     return pl.col("session").dt.to_string(_FORMATS[grain])
+
+
+def partition_of(session: date, grain: Grain) -> str:
+    """The same of one session."""
+    return session.strftime(_FORMATS[grain])
 
 
 def blob(prefix: str, date: str, ticker: str, digest: str) -> str:

@@ -91,10 +91,14 @@ class Store:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys below a prefix that ends with a slash, in no particular order."""
+        return (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The same, with the objects' sizes in bytes."""
         pages = iter(self._try(obstore.list, self._objects, prefix))
         while page := self._try(next, pages, None):
             for found in page:
-                yield found["path"]
+                yield found["path"], found["size"]
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects."""

@@ -7,14 +7,15 @@ history it starts from has not moved.
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 import polars as pl
 
 from tickerlake import features, history, layout, manifests
+from tickerlake.engines import Engine, Refreshed, Task
+from tickerlake.engines.local import threads
 from tickerlake.errors import ConflictError, CorruptObjectError
 from tickerlake.history import History
 from tickerlake.lake import Lake, partitions, to_parquet
@@ -25,15 +26,7 @@ from tickerlake.schema import BAR
 log = logging.getLogger(__name__)
 
 _ATTEMPTS: Final = 10
-
-
-@dataclass(frozen=True)
-class Refreshed:
-    """How the transform of one ticker ended: its partitions that were put, or why it failed."""
-
-    ticker: str
-    partitions: tuple[str, ...] = ()
-    error: str = ""
+_BYTES_A_BAR: Final = 25  # of an encoded history, to weigh tickers
 
 
 @dataclass
@@ -53,55 +46,89 @@ class Report:
 def transform(
     lake: Lake,
     *,
+    engine: Engine | None = None,
     rebuild: bool = False,
-    workers: int,
     progress: Callable[[Refreshed], None] = lambda _: None,
 ) -> Report:
     """Process every manifest that has no receipt.
 
     Args:
         lake: the lake.
+        engine: what spreads the tickers; None takes threads.
         rebuild: make history and refined from raw alone, for all tickers, put only what differs and
             delete what should not be there.
-        workers: tickers in work at the same time.
         progress: is called in this thread with each ticker that has ended.
 
     Raises:
+        EngineError: the engine failed; run it again.
         StoreError: the lake can't be read or written; run it again.
         CorruptObjectError: a manifest can't be read.
     """
     store = lake.store
     todo = manifests.pending(lake)
-    if rebuild:
-        everything = manifests.read_all(store, manifests.all_ids(store))
-        stored = stored_partitions(lake)
-        tickers = sorted(tickers_of(everything) | stored.keys())
-        jobs = {
-            ticker: partial(rebuild_ticker, lake, ticker, everything, stored.get(ticker, set()))
-            for ticker in tickers
-        }
-    else:
-        jobs = {
-            ticker: partial(refresh_ticker, lake, ticker, todo)
-            for ticker in sorted(tickers_of(todo))
-        }
+    tasks = _rebuilds(lake) if rebuild else _refreshes(lake, todo)
     report = Report()
-    with ThreadPoolExecutor(workers, thread_name_prefix="transform") as pool:
-        futures = [pool.submit(_guarded, ticker, job) for ticker, job in jobs.items()]
-        try:
-            for future in as_completed(futures):
-                refreshed = future.result()
-                report.refreshed[refreshed.ticker] = refreshed
-                progress(refreshed)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for refreshed in (engine or threads())(lake, perform, tasks):
+        report.refreshed[refreshed.ticker] = refreshed
+        progress(refreshed)
     failed = {each.ticker for each in report.refreshed.values() if each.error}
     for manifest in todo:
         if not failed & manifest.tickers.keys():
             manifests.acknowledge(store, manifest)
             report.processed.append(manifest.run_id)
     return report
+
+
+def perform(lake: Lake, task: Task) -> Refreshed:
+    """Do the work on one ticker; what is wrong with it alone is returned, not raised.
+
+    Raises:
+        StoreError: the lake can't be read or written.
+    """
+    try:
+        if task.stored is None:
+            return refresh_ticker(lake, task.ticker, task.manifests)
+        return rebuild_ticker(lake, task.ticker, task.manifests, task.stored)
+    except (ConflictError, CorruptObjectError) as error:
+        log.error("%s: %s", task.ticker, error)  # noqa: TRY400 - the message says what to do
+        return Refreshed(task.ticker, error=str(error))
+
+
+def _refreshes(lake: Lake, todo: Sequence[Manifest]) -> list[Task]:
+    held = {layout.values(key)["ticker"]: size for key, size in lake.store.sizes(layout.HISTORY)}
+    return [
+        Task(ticker, each, _bars(ticker, each) + held.get(ticker, 0) // _BYTES_A_BAR)
+        for ticker, each in _by_ticker(todo).items()
+    ]
+
+
+def _rebuilds(lake: Lake) -> list[Task]:
+    everything = _by_ticker(manifests.read_all(lake.store, manifests.all_ids(lake.store)))
+    stored = stored_partitions(lake)
+    return [
+        Task(
+            ticker,
+            everything.get(ticker, ()),
+            _bars(ticker, everything.get(ticker, ())),
+            frozenset(stored.get(ticker, ())),
+        )
+        for ticker in sorted(everything.keys() | stored.keys())
+    ]
+
+
+def _by_ticker(of: Sequence[Manifest]) -> dict[str, tuple[Manifest, ...]]:
+    found: dict[str, tuple[Manifest, ...]] = {}
+    for manifest in of:
+        for ticker, entry in sorted(manifest.tickers.items()):
+            if entry.delivers:
+                own = manifest.model_copy(update={"tickers": {ticker: entry}})
+                found[ticker] = (*found.get(ticker, ()), own)
+    return found
+
+
+def _bars(ticker: str, of: Sequence[Manifest]) -> int:
+    entries = [each.tickers[ticker] for each in of]
+    return sum(entry.new + entry.corrected for entry in entries)
 
 
 def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refreshed:
@@ -135,7 +162,7 @@ def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refr
 
 
 def rebuild_ticker(
-    lake: Lake, ticker: str, everything: Sequence[Manifest], stored: set[str]
+    lake: Lake, ticker: str, everything: Sequence[Manifest], stored: AbstractSet[str]
 ) -> Refreshed:
     """Make one ticker's history and features from raw alone, and put or delete what differs.
 
@@ -195,14 +222,6 @@ def same(new: History, old: History) -> bool:
         new.last == old.last
         and history.encode(replace(new, contested=old.contested)) == history.encode(old)
     )
-
-
-def _guarded(ticker: str, job: Callable[[], Refreshed]) -> Refreshed:
-    try:
-        return job()
-    except (ConflictError, CorruptObjectError) as error:
-        log.error("%s: %s", ticker, error)  # noqa: TRY400 - the message says what to do
-        return Refreshed(ticker, error=str(error))
 
 
 def tickers_of(of: Iterable[Manifest]) -> set[str]:

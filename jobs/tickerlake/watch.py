@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tickerlake import lake as lakes
 from tickerlake import manifests, starter
+from tickerlake.engines.local import threads
 from tickerlake.errors import EventError, MalformedEventError, TransformFailedError
 from tickerlake.starter import Arrival
 from tickerlake.transform import transform
@@ -68,7 +69,7 @@ def run_transformer(arrival: Arrival, workers: int) -> None:
     if arrival.run_id not in manifests.pending_ids(lake.store):
         log.info("run %s is done", arrival.run_id)
         return
-    report = transform(lake, workers=workers)
+    report = transform(lake, engine=threads(workers))
     log.info("run %s: processed %s", arrival.run_id, report.processed)
     if report.exit_code:
         failed = {name: each.error for name, each in report.refreshed.items() if each.error}

@@ -51,7 +51,7 @@ def run(replay) -> Iterator[Callable[..., extract.Report]]:
 
 
 def process(lake: Lake) -> None:
-    assert transform.transform(lake, workers=2).exit_code == 0
+    assert transform.transform(lake).exit_code == 0
 
 
 @pytest.fixture
@@ -262,7 +262,7 @@ def test_an_extraction_killed_in_mid_upload_is_not_there_for_readers(place, repl
     process.wait()
     uploaded = blobs(lake)
     assert objects(lake, "raw/_runs/") == {}
-    assert transform.transform(lake, workers=2).processed == []
+    assert transform.transform(lake).processed == []
     assert objects(lake, "refined/", "history/") == {}
 
     undisturbed = str(tmp_path / "undisturbed")

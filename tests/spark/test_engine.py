@@ -1,0 +1,217 @@
+"""The Spark engine leaves the lake that the local one leaves, whatever happens to its workers."""
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from conftest import objects
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tickerlake import extract, history, replay, transform, verify, yahoo
+from tickerlake import lake as lakes
+from tickerlake.engines import Refreshed, Task
+from tickerlake.engines.spark import FIXED, balanced
+from tickerlake.engines.spark import spark as on_spark
+from tickerlake.lake import Lake
+from tickerlake.store import Store
+
+from .market import SPLIT, TICKERS, deliver, evening
+
+pytestmark = pytest.mark.spark
+
+
+def copied(lake: Lake, folder: Path) -> Lake:
+    shutil.copytree(lake.store.url, folder)
+    return lakes.connect(str(folder))
+
+
+def also_raw(lake: Lake, of: Lake) -> None:
+    """Bring what was extracted into one lake into another one."""
+    shutil.copytree(Path(of.store.url, "raw"), Path(lake.store.url, "raw"), dirs_exist_ok=True)
+
+
+def assert_same(lake: Lake, other: Lake) -> None:
+    one, two = (objects(each, "history/", "refined/") for each in (lake, other))
+    assert one.keys() == two.keys()
+    assert [key for key in one if one[key] != two[key]] == []
+    assert one
+
+
+@pytest.fixture
+def local(tmp_path) -> Lake:
+    return lakes.create(str(tmp_path / "local"), "month")
+
+
+@pytest.mark.parametrize("grain", ["day", "year"])
+def test_the_recording(spark, tmp_path, grain):
+    local = lakes.create(str(tmp_path / "local"), grain)
+    names = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
+    other = None
+    for day in (date(2013, 2, 27), date(2013, 3, 1)):
+        with (
+            replay.Replay(now=evening(day)) as served,
+            yahoo.Yahoo(url=served.url, requests_per_second=1000, workers=2) as source,
+        ):
+            start = date(2012, 11, 1)
+            extract.extract(local, source, names, as_of=evening(day), start=start, workers=2)
+        other = other or copied(local, tmp_path / "spark")
+        also_raw(other, local)
+        assert transform.transform(local).exit_code == 0
+        assert transform.transform(other, engine=on_spark(spark)).exit_code == 0
+        assert_same(local, other)
+    assert not verify.verify(other, workers=2)
+
+
+def test_300_tickers_full_load_increments_and_rebuild(spark, tmp_path, local):
+    other = copied(local, tmp_path / "spark")
+    for day in (date(2013, 2, 8), date(2013, 2, 11), SPLIT, date(2013, 2, 28)):
+        deliver(local, day)
+        also_raw(other, local)
+        here = transform.transform(local)
+        there = transform.transform(other, engine=on_spark(spark))
+        assert there.refreshed == here.refreshed
+        assert there.processed == here.processed
+        assert len(there.refreshed) == 300
+        assert_same(local, other)
+    before = objects(other, "history/", "refined/")
+    shutil.rmtree(Path(other.store.url, "history"))
+    shutil.rmtree(Path(other.store.url, "refined/daily/date=2013-01"))
+    stray = Path(other.store.url, "refined/daily/date=1999-01/ticker=T000/data.parquet")
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"stray")
+    report = transform.transform(other, rebuild=True, engine=on_spark(spark))
+    assert report.exit_code == 0
+    assert objects(other, "history/", "refined/") == before
+
+
+def test_nothing_to_do(spark, local):
+    assert transform.transform(local, engine=on_spark(spark)).refreshed == {}
+
+
+def test_a_failed_ticker_fails_alone(spark, tmp_path, local):
+    few = TICKERS[:6]
+    deliver(local, date(2013, 2, 8), few)
+    blobs = sorted(key for key in local.store.keys("raw/") if "ticker=T003" in key)
+    local.store.delete(blobs[:1])
+    other = copied(local, tmp_path / "spark")
+    here = transform.transform(local)
+    there = transform.transform(other, engine=on_spark(spark))
+    assert there.exit_code == 3
+    assert blobs[0] in there.refreshed["T003"].error
+    assert there.refreshed == here.refreshed
+    assert_same(local, other)
+
+
+# ---- workers that die, fail and dawdle: work that does so once for a ticker, by its marks
+
+
+def first_time(lake: Lake, task: Task) -> bool:
+    mark = Path(lake.store.url).with_name("marks") / task.ticker
+    mark.parent.mkdir(exist_ok=True)
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+class Dying(Store):
+    """A store whose process is killed when something is about to be put for the n-th time."""
+
+    def __init__(self, inner: Store, puts: int) -> None:
+        super().__init__(inner.url, inner._objects)
+        self.left = puts
+
+    def put(self, key: str, data: bytes) -> None:
+        self.left -= 1
+        if self.left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().put(key, data)
+
+    def replace(self, key: str, data: bytes, version: str | None) -> None:
+        self.left = 0 if key.startswith("history/") else self.left
+        self.put(key, data)
+
+
+def killed(lake: Lake, task: Task) -> Refreshed:
+    if task.ticker in ("T001", "T004") and first_time(lake, task):
+        puts = 2 if task.ticker == "T001" else 1000
+        lake = replace(lake, store=Dying(lake.store, puts))
+    return transform.perform(lake, task)
+
+
+def failing(lake: Lake, task: Task) -> Refreshed:
+    done = transform.perform(lake, task)
+    if task.ticker == "T002" and first_time(lake, task):
+        raise RuntimeError("after all was done")
+    return done
+
+
+class Slow(Store):
+    """A store that takes so long for a history that Spark starts a second attempt."""
+
+    def replace(self, key: str, data: bytes, version: str | None) -> None:
+        time.sleep(10)
+        super().replace(key, data, version)
+
+
+def dawdling(lake: Lake, task: Task) -> Refreshed:
+    if task.ticker == "T003":
+        if first_time(lake, task):
+            lake = replace(lake, store=Slow(lake.store.url, lake.store._objects))
+        else:
+            Path(lake.store.url).with_name("marks").joinpath("second").touch()
+    return transform.perform(lake, task)
+
+
+@pytest.mark.parametrize("work", [killed, failing, dawdling])
+def test_lost_failed_and_doubled_tasks_change_nothing(spark, tmp_path, local, monkeypatch, work):
+    few = TICKERS[:8]
+    for day in (date(2013, 2, 8), SPLIT):
+        deliver(local, day, few)
+        other = copied(local, tmp_path / "spark" / str(day))
+        transform.transform(local)
+        with monkeypatch.context() as patch:
+            patch.setattr(transform, "perform", work)
+            report = transform.transform(other, engine=on_spark(spark))
+        assert report.exit_code == 0
+        marks = {mark.name for mark in (tmp_path / "spark" / "marks").iterdir()}
+        assert marks == MARKS[work]
+        shutil.rmtree(tmp_path / "spark" / "marks")
+        assert uncontested(objects(other, "history/")) == uncontested(objects(local, "history/"))
+        assert objects(other, "refined/") == objects(local, "refined/")
+
+
+MARKS: dict[Callable[[Lake, Task], Refreshed], set[str]] = {
+    killed: {"T001", "T004"},
+    failing: {"T002"},
+    dawdling: {"T003", "second"},
+}
+
+
+def uncontested(histories: dict[str, bytes]) -> dict[str, bytes]:
+    """Histories without the count of lost races, which two attempts at once may have raised."""
+    return {
+        key: history.encode(replace(history.decode(data, key), contested=0))
+        for key, data in histories.items()
+    }
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=60), st.integers(1, 20))
+def test_parts_are_whole_and_even(bars, parts):
+    tasks = [Task(f"T{number}", (), weight) for number, weight in enumerate(bars)]
+    cut = balanced(tasks, parts)
+    assert sorted(task.ticker for part in cut for task in part) == sorted(t.ticker for t in tasks)
+    assert len(cut) == min(parts, len(tasks))
+    weights = [sum(task.bars + FIXED for task in part) for part in cut]
+    assert weights == sorted(weights, reverse=True)
+    if weights:
+        heaviest = max(task.bars + FIXED for task in tasks)
+        assert weights[0] <= max(heaviest, sum(weights) / len(cut) + heaviest)
