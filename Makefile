@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format docs lock bench clean images up down e2e integration
+.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e integration
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ run: .venv/run ## the whole job, offline: recorded bars -> ./lake
 	@$(BIN)/tickerlake run --offline --lake $(LAKE)
 
 test: .venv/dev ## all tests that need no Docker
-	$(BIN)/pytest -n 2 --dist worksteal -m "not docker"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark"
+
+test-spark: .venv/dev dist ## tests of the Spark engine, on a cluster of two workers: needs Java 17
+	$(BIN)/pytest -m spark
 
 integration: .venv/dev images ## tests with containers: LocalStack, events, kills (some minutes)
 	TICKERLAKE_REQUIRE_DOCKER=1 COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/integration
@@ -56,6 +59,14 @@ lock: $(UV) ## refresh uv.lock and requirements.txt after a change of pyproject.
 	  --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
 
+dist: $(UV) ## what AWS needs, in dist/: wheel, Glue's requirements and scripts, the Lambda's zip
+	rm -rf dist && mkdir dist
+	$(UV) build --quiet --wheel --out-dir dist
+	rm -f dist/.gitignore
+	$(UV) export $(EXPORT) --prune duckdb --output-file dist/glue-requirements.txt >/dev/null
+	cp jobs/glue_extractor_job.py jobs/glue_transformer_job.py dist
+	$(BIN)/python images/starter/package.py dist/starter.zip
+
 bench: .venv/dev ## the figures in the README (takes some minutes)
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
 
@@ -71,5 +82,5 @@ $(UV):
 	@touch $@
 
 .venv/dev: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --inexact
+	$(UV) sync --quiet --locked --inexact --extra spark
 	@touch $@ .venv/run
