@@ -84,10 +84,10 @@ def on_s3(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
-def local(folder: Path, as_of: str) -> Lake:
+def local(folder: Path, as_of: str, *options: str) -> Lake:
     """What a run on this machine makes of the same recording."""
     command = ["tickerlake", "run", "--offline", "--lake", str(folder), "--tickers", TICKERS]
-    subprocess.run([*command, "--as-of", as_of], check=True)
+    subprocess.run([*command, "--as-of", as_of, *options], check=True)
     return lakes.connect(str(folder))
 
 
@@ -122,3 +122,21 @@ def test_the_chain_makes_what_a_local_run_makes(compose, tmp_path):
     watcher = compose(*offline, "ps", "-a", "-q", "watcher").strip()
     subprocess.run(["docker", "stop", "-t", "20", watcher], check=True, capture_output=True)
     assert compose.wait("watcher") == 143
+
+
+@pytest.mark.usefixtures("on_s3")
+def test_the_chain_on_spark(compose, tmp_path):
+    settings = {
+        "TICKERLAKE_ENGINE": "spark",
+        "TICKERLAKE_LAKE": "s3://tickerlake/spark",
+        "TICKERLAKE_AS_OF": "2013-02-28T22:30Z",
+        "TICKERLAKE_GRAIN": "month",
+    }
+    compose("--profile", "offline", "up", "-d", **settings)
+    assert compose.wait("extractor") == 0, compose("logs", "extractor")
+    said = compose.wait("transformer"), compose("logs", "transformer")
+    assert said[0] == 0, said[1]
+    assert "spark" in said[1].lower()
+    lake = lakes.connect(settings["TICKERLAKE_LAKE"])
+    expected = local(tmp_path / "lake", settings["TICKERLAKE_AS_OF"], "--grain", "month")
+    assert_same_table(lake, expected)
