@@ -1,4 +1,4 @@
-"""What the declared columns and features say to others: Markdown for people, tables for the catalog.
+"""What the declared columns and features say: Markdown for people, tables for the catalog.
 
 `python -m tickerlake.dictionary` writes both, `docs/data-dictionary.md` and
 `infra/modules/catalog/tables.json`, in a checkout.
