@@ -99,3 +99,19 @@ module "athena" {
   grain         = var.grain
   scan_limit_gb = var.scan_limit_gb
 }
+
+module "monitoring" {
+  source = "./modules/monitoring"
+  count  = var.monitoring ? 1 : 0
+
+  name        = var.name
+  region      = var.region
+  jobs        = [module.glue.extractor_job, module.glue.transformer_job]
+  function    = module.lambda.function_name
+  queues      = { starter = module.lambda.dlq_name, schedule = module.scheduler.dlq_name }
+  workgroup   = module.athena.workgroup
+  email       = var.email
+  quiet_hours = var.quiet_hours
+  holidays    = var.holidays
+  budget      = var.budget
+}

@@ -42,3 +42,13 @@ output "workgroup" {
   description = "Name of the Athena workgroup."
   value       = module.athena.workgroup
 }
+
+output "alarm_topic_arn" {
+  description = "ARN of the topic that alarms are sent to; null without monitoring."
+  value       = one(module.monitoring[*].topic_arn)
+}
+
+output "dashboard" {
+  description = "Name of the dashboard; null without monitoring."
+  value       = one(module.monitoring[*].dashboard)
+}

@@ -273,3 +273,70 @@ variable "scan_limit_gb" {
     error_message = "scan_limit_gb must be 0.01 or more: Athena knows no lower limit than 10 MB."
   }
 }
+
+# who is told, and of what
+
+variable "monitoring" {
+  type        = bool
+  description = "Whether there are alarms, a dashboard and a budget."
+  default     = true
+}
+
+variable "email" {
+  type        = string
+  description = "Address that gets the alarms, after it has confirmed; null for none."
+  default     = null
+
+  validation {
+    condition     = var.email == null ? true : can(regex("^[^@\\s]+@[^@\\s]+\\.[^@\\s]+$", var.email))
+    error_message = "email must be null or an address, for example you@example.com."
+  }
+}
+
+variable "quiet_hours" {
+  type        = number
+  description = "Hours without a new manifest, weekends and holidays not counted, after which there is an alarm. 26 suits a run on every weekday."
+  default     = 26
+
+  validation {
+    condition     = var.quiet_hours >= 1 && var.quiet_hours <= 168 && floor(var.quiet_hours) == var.quiet_hours
+    error_message = "quiet_hours must be a whole number, 1 to 168: CloudWatch looks back no further."
+  }
+}
+
+variable "holidays" {
+  type        = list(string)
+  description = "Weekdays on which no manifest is expected, YYYY-MM-DD; as a default those of the New York Stock Exchange from 2026 to 2028."
+  default = [
+    "2026-01-01", "2026-01-19", "2026-02-16", "2026-04-03", "2026-05-25",
+    "2026-06-19", "2026-07-03", "2026-09-07", "2026-11-26", "2026-12-25",
+    "2027-01-01", "2027-01-18", "2027-02-15", "2027-03-26", "2027-05-31",
+    "2027-06-18", "2027-07-05", "2027-09-06", "2027-11-25", "2027-12-24",
+    "2028-01-17", "2028-02-21", "2028-04-14", "2028-05-29", "2028-06-19",
+    "2028-07-04", "2028-09-04", "2028-11-23", "2028-12-25",
+  ]
+
+  validation {
+    condition = alltrue([
+      for day in var.holidays :
+      can(regex("^\\d{4}-\\d{2}-\\d{2}$", day)) && can(formatdate("YYYY", "${day}T00:00:00Z"))
+    ])
+    error_message = "holidays must be dates, YYYY-MM-DD."
+  }
+
+  validation {
+    condition     = length(var.holidays) <= 36
+    error_message = "holidays may be 36 at most: an expression of CloudWatch holds no more."
+  }
+}
+
+variable "budget" {
+  type        = number
+  description = "US dollars a month that the account may cost before there is a warning; null for no budget."
+  default     = 25
+
+  validation {
+    condition     = var.budget == null ? true : var.budget > 0
+    error_message = "budget must be null or above 0."
+  }
+}
