@@ -325,8 +325,8 @@ variable "holidays" {
   }
 
   validation {
-    condition     = length(var.holidays) <= 36
-    error_message = "holidays may be 36 at most: an expression of CloudWatch holds no more."
+    condition     = length(var.holidays) <= 45
+    error_message = "holidays may be 45 at most: an expression of CloudWatch holds no more."
   }
 }
 

@@ -5,14 +5,20 @@ data "aws_partition" "this" {}
 locals {
   alarms = "arn:${data.aws_partition.this.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.this.account_id}:alarm:${var.name}-*"
 
-  # A holiday's run comes on its evening in New York, so its day is from 06:00 UTC to the next.
-  # Numbers like 2026112506 are compared: 2026-11-25, 6 o'clock.
+  # Days since 1970-01-01, as `session` below counts them. The arithmetic is days_from_civil of
+  # https://howardhinnant.github.io/date_algorithms.html, for dates after Christ.
+  dates = [
+    for date in var.holidays : {
+      year  = tonumber(substr(date, 0, 4)) - (tonumber(substr(date, 5, 2)) <= 2 ? 1 : 0)
+      month = (tonumber(substr(date, 5, 2)) + 9) % 12
+      day   = tonumber(substr(date, 8, 2))
+    }
+  ]
   holidays = [
-    for day in var.holidays : format(
-      "(stamp >= %s06 AND stamp < %s06)",
-      formatdate("YYYYMMDD", "${day}T00:00:00Z"),
-      formatdate("YYYYMMDD", timeadd("${day}T00:00:00Z", "24h")),
-    )
+    for date in local.dates : "session == ${
+      365 * date.year + floor(date.year / 4) - floor(date.year / 100) + floor(date.year / 400)
+      + floor((153 * date.month + 2) / 5) + date.day - 719469
+    }"
   ]
   closed = join(" OR ", concat(["weekday >= 606", "weekday < 106"], local.holidays))
 }
@@ -189,10 +195,11 @@ resource "aws_cloudwatch_metric_alarm" "no_manifest" {
     label      = "weekday (1 is Monday) and hour, UTC"
   }
 
+  # a session's run comes on its evening in New York, so its day is from 06:00 UTC to the next
   metric_query {
-    id         = "stamp"
-    expression = "YEAR(clock) * 1000000 + MONTH(clock) * 10000 + DATE(clock) * 100 + HOUR(clock)"
-    label      = "date and hour, UTC"
+    id         = "session"
+    expression = "FLOOR((EPOCH(clock) - 21600) / 86400)"
+    label      = "days since 1970-01-01"
   }
 
   metric_query {
