@@ -78,5 +78,5 @@ def test_default_holidays_of_the_silence_alarm_are_the_exchanges():
     first, last = f"{listed[0][:4]}-01-01", f"{listed[-1][:4]}-12-31"
     weekdays = pd.bdate_range(first, last)
     exchange = exchange_calendars.get_calendar("XNYS", start=first, end=last)
-    closed = weekdays.difference(exchange.sessions_in_range(first, last))
+    closed = weekdays.difference(exchange.sessions)
     assert listed == [f"{day:%Y-%m-%d}" for day in closed]
