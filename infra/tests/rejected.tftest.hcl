@@ -136,7 +136,7 @@ run "dist_with_two_wheels" {
   command = plan
 
   variables {
-    dist = "tests/two-wheels"
+    dist = "tests/two-wheels/dist"
   }
 
   expect_failures = [var.dist]
