@@ -86,9 +86,4 @@ resource "aws_glue_job" "this" {
     python_version  = "3"
     script_location = local.urls[each.key]
   }
-
-  # more would be safe, but has nothing to do: a transformer's run takes all that is pending
-  execution_property {
-    max_concurrent_runs = 1
-  }
 }
