@@ -48,7 +48,6 @@ locals {
 resource "aws_s3_object" "artifact" {
   for_each = local.artifacts
 
-  #checkov:skip=CKV_AWS_186:the bucket's encryption applies; see there why it is not KMS
   bucket = var.bucket
   key    = "_artifacts/${substr(filesha256("${var.dist}/${each.value}"), 0, 16)}/${each.value}"
   source = "${var.dist}/${each.value}"
@@ -59,7 +58,6 @@ resource "aws_s3_object" "artifact" {
 }
 
 resource "aws_s3_object" "universe" {
-  #checkov:skip=CKV_AWS_186:the bucket's encryption applies; see there why it is not KMS
   bucket       = var.bucket
   key          = "_config/universe.txt"
   content      = join("", [for ticker in var.tickers : "${ticker}\n"])
