@@ -5,11 +5,13 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 UV_VERSION := 0.13.9
+TERRAFORM ?= terraform
+CHECKOV_VERSION := 3.3.30
 
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e integration
+.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e integration infra-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,16 @@ lint: .venv/dev ## formatting, lint, types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+infra-check: $(UV) ## Terraform: formatting, validity, tests of the root and each module; checkov
+	$(TERRAFORM) fmt -check -recursive infra
+	set -e; for module in infra infra/modules/*/; do \
+	  echo "== $$module"; \
+	  $(TERRAFORM) -chdir=$$module init -backend=false -input=false >/dev/null; \
+	  $(TERRAFORM) -chdir=$$module validate; \
+	  $(TERRAFORM) -chdir=$$module test; \
+	done
+	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
 
 format: .venv/dev ## format and fix what can be fixed
 	$(BIN)/ruff format

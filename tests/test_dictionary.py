@@ -1,3 +1,4 @@
+import polars as pl
 import pytest
 
 from tickerlake import dictionary
@@ -7,6 +8,28 @@ from tickerlake.schema import HISTORY, QUARANTINE, RAW
 
 def test_the_file_is_up_to_date():
     assert dictionary.PATH.read_text(encoding="utf-8") == dictionary.render(), "run: make docs"
+
+
+def test_the_catalogs_tables_are_up_to_date():
+    assert dictionary.TABLES_PATH.read_text(encoding="utf-8") == dictionary.render_tables(), (
+        "run: make docs"
+    )
+
+
+def test_the_catalog_takes_the_tables():
+    for table in dictionary.tables().values():
+        columns = [*table["columns"], *table["partition_keys"]]
+        names = [column["name"] for column in columns]
+        assert len(set(names)) == len(names)
+        assert all(len(column["comment"]) <= 255 for column in columns), "Glue refuses longer ones"
+
+
+def test_types_of_the_catalog():
+    types = [pl.Date(), pl.Float64(), pl.Int64(), pl.String(), pl.Datetime("us", "UTC")]
+    names = [dictionary.athena_type(of) for of in types]
+    assert names == ["date", "double", "bigint", "string", "timestamp"]
+    with pytest.raises(KeyError):
+        dictionary.athena_type(pl.Duration())
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import exchange_calendars
+import pandas as pd
 import pytest
 
 from tickerlake import errors
@@ -67,3 +69,14 @@ def test_entry_scripts_hold_no_logic(script):
     text = script.read_text()
     assert "\ndef " not in text
     assert len(text.splitlines()) < 25
+
+
+def test_default_holidays_of_the_silence_alarm_are_the_exchanges():
+    text = (ROOT / "infra" / "variables.tf").read_text()
+    _, _, holidays = text.partition('variable "holidays"')
+    listed = re.findall(r'"(\d{4}-\d\d-\d\d)"', holidays)
+    first, last = f"{listed[0][:4]}-01-01", f"{listed[-1][:4]}-12-31"
+    weekdays = pd.bdate_range(first, last)
+    exchange = exchange_calendars.get_calendar("XNYS", start=first, end=last)
+    closed = weekdays.difference(exchange.sessions)
+    assert listed == [f"{day:%Y-%m-%d}" for day in closed]

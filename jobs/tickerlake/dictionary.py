@@ -1,18 +1,23 @@
-"""The data dictionary, `docs/data-dictionary.md`, from the declared columns and features.
+"""What the declared columns and features say: Markdown for people, tables for the catalog.
 
-`python -m tickerlake.dictionary` writes it, in a checkout.
+`python -m tickerlake.dictionary` writes both, `docs/data-dictionary.md` and
+`infra/modules/catalog/tables.json`, in a checkout.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
 
 import polars as pl
 
+from tickerlake import layout
 from tickerlake.features import DAILY, FEATURES
 from tickerlake.schema import HISTORY, QUARANTINE, RAW, SIGNIFICANT_DIGITS
 
-PATH: Final = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+_CHECKOUT: Final = Path(__file__).parents[2]
+PATH: Final = _CHECKOUT / "docs" / "data-dictionary.md"
+TABLES_PATH: Final = _CHECKOUT / "infra" / "modules" / "catalog" / "tables.json"
 
 COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "date": (
@@ -61,8 +66,28 @@ partition columns: they are in the path, not in the files, and they are strings;
 _Rows = Sequence[tuple[str, ...]]
 
 
-def _type(of: pl.DataType) -> str:
-    """The type as Parquet and Athena call it."""
+class Column(TypedDict):
+    """A column as the Glue Data Catalog has it."""
+
+    name: str
+    type: str
+    comment: str
+
+
+class Table(TypedDict):
+    """A table as the Glue Data Catalog has it; `location` is a prefix of the lake."""
+
+    location: str
+    columns: list[Column]
+    partition_keys: list[Column]
+
+
+def athena_type(of: pl.DataType) -> str:
+    """The type as Hive, Athena and the Glue Data Catalog call it.
+
+    Raises:
+        KeyError: no column of the lake has this type yet.
+    """
     if isinstance(of, pl.Datetime):
         return "timestamp"
     return {"String": "string", "Date": "date", "Int64": "bigint", "Float64": "double"}[str(of)]
@@ -70,7 +95,7 @@ def _type(of: pl.DataType) -> str:
 
 def _columns(schema: Mapping[str, pl.DataType], partitions: Iterable[str]) -> _Rows:
     types = dict.fromkeys(partitions, "string")
-    types |= {name: _type(of) for name, of in schema.items()}
+    types |= {name: athena_type(of) for name, of in schema.items()}
     return [(f"`{name}`", kind, *COLUMNS[name]) for name, kind in types.items()]
 
 
@@ -96,7 +121,7 @@ def render() -> str:
         *(
             (
                 f"`{feature.name}`",
-                _type(DAILY[feature.name]),
+                athena_type(DAILY[feature.name]),
                 feature.unit,
                 str(feature.warm_up),
                 feature.doc,
@@ -141,5 +166,38 @@ def render() -> str:
     )
 
 
+def tables() -> dict[str, Table]:
+    """The tables of the Glue Data Catalog: what infra/ creates, and `catalog` keeps up to date."""
+    both = ("date", "ticker")
+    return {
+        "raw": _catalogued(layout.RAW, RAW, both),
+        "history": _catalogued(layout.HISTORY, HISTORY, ("ticker",)),
+        "daily": _catalogued(layout.DAILY, DAILY, both),
+    }
+
+
+def _catalogued(
+    location: str, schema: Mapping[str, pl.DataType], partitions: Iterable[str]
+) -> Table:
+    docs = {feature.name: (feature.unit, feature.doc) for feature in FEATURES}
+
+    def column(name: str, kind: str) -> Column:
+        unit, doc = docs.get(name) or COLUMNS[name]
+        comment = f"{doc} Unit: {unit}." if unit else doc
+        return {"name": name, "type": kind, "comment": comment.replace("`", "")}
+
+    return {
+        "location": location,
+        "columns": [column(name, athena_type(of)) for name, of in schema.items()],
+        "partition_keys": [column(name, "string") for name in partitions],
+    }
+
+
+def render_tables() -> str:
+    """The text of the file that infra/ reads the catalog's tables from."""
+    return json.dumps(tables(), indent=2) + "\n"
+
+
 if __name__ == "__main__":
     PATH.write_text(render(), encoding="utf-8")
+    TABLES_PATH.write_text(render_tables(), encoding="utf-8")

@@ -1,0 +1,37 @@
+data "aws_partition" "this" {}
+
+# Starts that could not be delivered.
+resource "aws_sqs_queue" "dlq" {
+  name                      = "${var.name}-dlq"
+  message_retention_seconds = 1209600 # 14 days, the most there is
+  sqs_managed_sse_enabled   = true
+}
+
+# An EventBridge rule can't target a Glue job: docs/decisions/0009-scheduler-not-rule.md
+resource "aws_scheduler_schedule" "this" {
+  #checkov:skip=CKV_AWS_297:Scheduler encrypts with a key of its own; a job's name is no secret
+  name                         = var.name
+  description                  = "Starts ${var.job}."
+  schedule_expression          = var.expression
+  schedule_expression_timezone = var.timezone
+  state                        = var.enabled ? "ENABLED" : "DISABLED"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = "arn:${data.aws_partition.this.partition}:scheduler:::aws-sdk:glue:startJobRun"
+    role_arn = var.role_arn
+    input    = jsonencode({ JobName = var.job })
+
+    retry_policy {
+      maximum_event_age_in_seconds = 7200
+      maximum_retry_attempts       = 10
+    }
+
+    dead_letter_config {
+      arn = aws_sqs_queue.dlq.arn
+    }
+  }
+}

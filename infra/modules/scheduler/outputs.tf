@@ -1,0 +1,14 @@
+output "name" {
+  description = "Name of the schedule, in the default group."
+  value       = aws_scheduler_schedule.this.name
+}
+
+output "dlq_arn" {
+  description = "ARN of the queue of starts that could not be delivered."
+  value       = aws_sqs_queue.dlq.arn
+}
+
+output "dlq_name" {
+  description = "Name of the queue of starts that could not be delivered."
+  value       = aws_sqs_queue.dlq.name
+}

@@ -1,0 +1,54 @@
+output "bucket" {
+  description = "Name of the lake's bucket."
+  value       = module.s3.bucket
+}
+
+output "lake" {
+  description = "URL of the lake, for `tickerlake --lake`."
+  value       = "s3://${module.s3.bucket}"
+}
+
+output "extractor_job" {
+  description = "Name of the Glue job that extracts."
+  value       = module.glue.extractor_job
+}
+
+output "transformer_job" {
+  description = "Name of the Glue job that transforms."
+  value       = module.glue.transformer_job
+}
+
+output "starter_function" {
+  description = "Name of the Lambda function that starts the transformer."
+  value       = module.lambda.function_name
+}
+
+output "starter_dlq_url" {
+  description = "URL of the queue of events that the starter could not handle."
+  value       = module.lambda.dlq_url
+}
+
+output "schedule" {
+  description = "Name of the schedule, in the default group."
+  value       = module.scheduler.name
+}
+
+output "database" {
+  description = "Name of the database in the Glue Data Catalog."
+  value       = module.catalog.database
+}
+
+output "workgroup" {
+  description = "Name of the Athena workgroup."
+  value       = module.athena.workgroup
+}
+
+output "alarm_topic_arn" {
+  description = "ARN of the topic that alarms are sent to; null without monitoring."
+  value       = one(module.monitoring[*].topic_arn)
+}
+
+output "dashboard" {
+  description = "Name of the dashboard; null without monitoring."
+  value       = one(module.monitoring[*].dashboard)
+}

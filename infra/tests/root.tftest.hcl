@@ -1,0 +1,89 @@
+# What a user gets who gives a name and a region, and what the variables change.
+
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::lake-123456789012" }
+  }
+  mock_resource "aws_sqs_queue" {
+    defaults = { arn = "arn:aws:sqs:us-east-1:123456789012:lake-dlq" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/lake" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = { arn = "arn:aws:lambda:us-east-1:123456789012:function:lake-starter" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:us-east-1:123456789012:lake-alarms" }
+  }
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = { arn = "arn:aws:events:us-east-1:123456789012:rule/lake-failed-jobs" }
+  }
+}
+
+variables {
+  name   = "my-lake"
+  region = "us-east-1"
+  dist   = "tests/dist"
+}
+
+run "defaults" {
+  assert {
+    condition     = output.bucket == "my-lake-123456789012" && output.lake == "s3://my-lake-123456789012"
+    error_message = "The bucket is not named for the lake and the account."
+  }
+  assert {
+    condition     = output.extractor_job == "my-lake-extractor" && output.transformer_job == "my-lake-transformer"
+    error_message = "The jobs are not those that the roles may start."
+  }
+  assert {
+    condition     = output.starter_function == "my-lake-starter" && output.schedule == "my-lake-extractor"
+    error_message = "The starter or the schedule is not named for the lake."
+  }
+  assert {
+    condition     = output.database == "my_lake" && output.workgroup == "my-lake"
+    error_message = "The database or the workgroup is not named for the lake."
+  }
+  assert {
+    condition     = output.dashboard == "my-lake" && output.alarm_topic_arn != null
+    error_message = "Monitoring is not on."
+  }
+}
+
+run "without_monitoring" {
+  variables {
+    monitoring = false
+  }
+
+  assert {
+    condition     = output.dashboard == null && output.alarm_topic_arn == null
+    error_message = "Monitoring is not off."
+  }
+}
+
+run "unusual_but_right" {
+  command = plan
+
+  variables {
+    region                = "us-gov-west-1"
+    tickers               = ["^GSPC", "BRK-B", "0700.HK", "EURUSD=X", "BTC-USD", "M&M.NS"]
+    grain                 = "year"
+    schedule              = "rate(12 hours)"
+    timezone              = "UTC"
+    extractor_arguments   = { "--workers" = "4" }
+    transformer_arguments = { "--workers" = "4" }
+    reserved_concurrency  = 1
+    email                 = "you@example.com"
+    holidays              = []
+    budget                = null
+  }
+}
