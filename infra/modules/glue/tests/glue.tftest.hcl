@@ -25,7 +25,7 @@ run "jobs" {
         job.default_arguments["--lake"] == "s3://lake-123456789012",
         job.default_arguments["--python-modules-installer-option"] == "-r",
         endswith(job.default_arguments["--additional-python-modules"], "/glue-requirements.txt"),
-        endswith(job.default_arguments["--extra-py-files"], "/tickerlake-0.0.0-py3-none-any.whl"),
+        endswith(job.default_arguments["--extra-py-files"], "/tickerlake.zip"),
       ])
     ])
     error_message = "A job is not as both should be."
