@@ -1,7 +1,8 @@
 """The table `daily` of 500 tickers and 10 years, on Spark and on threads; and when Spark pays off.
 
-`python benchmarks/spark.py`; a quarter of an hour; needs Java 17 or newer and the extra `spark`. Each way
-reads the same histories and writes a Parquet file a partition, on two cores of one machine:
+`python benchmarks/spark.py`; a quarter of an hour; needs Java 17 or newer and the extra `spark`.
+Each way reads the same histories and writes a Parquet file a partition, on two cores of one
+machine:
 
     local engine   threads
     Spark engine   local[2], the same kernel
