@@ -25,7 +25,7 @@ from test_cli import tickerlake
 
 from tickerlake import dictionary, layout, manifests, transform
 from tickerlake import lake as lakes
-from tickerlake.catalog import BATCH, Catalog, Synced
+from tickerlake.catalog import Catalog, Synced
 from tickerlake.errors import CatalogError, UsageError
 from tickerlake.lake import Lake, digest, partitions, to_parquet
 from tickerlake.manifests import Entry, Manifest, new_run_id
@@ -149,7 +149,7 @@ def assert_equal(database: str, lake: Lake) -> None:
 class Calls:
     """The calls of Glue from now on, and what is to happen around them."""
 
-    made: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    made: list[tuple[str, dict[str, object]]] = field(default_factory=list, repr=False)
     before: object = lambda _: None
     after: object = lambda _, answer: answer
 
@@ -261,7 +261,7 @@ def killer(monkeypatch, calls):
     """Kills at the n-th step from now; a write to the lake or a call of Glue is between two."""
     plan = SimpleNamespace(at=None, steps=itertools.count())
 
-    def step(*_: object) -> None:
+    def step(_: str = "") -> None:
         number = next(plan.steps)
         if plan.at is not None and number >= plan.at:
             raise Killed
@@ -279,7 +279,12 @@ def killer(monkeypatch, calls):
 
     for method in ("put", "put_new", "replace", "delete"):
         wrap(method)
-    calls.before = calls.after = step
+
+    def answered(_: str, answer: object) -> object:
+        step()
+        return answer
+
+    calls.before, calls.after = step, answered
 
     def arm(at: int | None) -> int:
         """Says how many steps there were since it was armed last."""
@@ -294,10 +299,10 @@ def test_killed_anywhere_the_next_transform_loses_no_partition(killer):
     def prepared() -> tuple[Lake, str]:
         killer(None)
         lake, name = memory("month"), database()
-        deliver(lake, {"A": days(2), "B": days(2)})
+        deliver(lake, {"A": days(2)})
         run(lake, name)
-        deliver(lake, {"A": days(9), "^C": days(1)})
-        deliver(lake, {"B": {DAY + timedelta(40)}})
+        deliver(lake, {"A": days(9)})
+        deliver(lake, {"^C": days(1)})
         return lake, name
 
     lake, name = prepared()
@@ -425,7 +430,7 @@ def paged(size: int):
         if operation == "GetPartitions":
             found = rest or answer["Partitions"]
             answer["Partitions"], rest[:] = found[:size], found[size:]
-            answer["NextToken"] = "more" if rest else ""
+            answer["NextToken"] = str(len(rest)) if rest else ""
         return answer
 
     return cut
@@ -675,13 +680,13 @@ def s3_lake() -> Lake:
 def test_the_command():
     lake = s3_lake()
     url, name = lake.store.url, database(lake.store.url)
-    arguments = ["--offline", "--tickers", "AAPL", "--start", "2013-01-02"]
-    first = tickerlake("run", *arguments, "--as-of", "2013-02-01T22:30Z", TICKERLAKE_LAKE=url)
+    arguments = ["--offline", "--tickers", "AAPL", "--start", "2013-02-14"]
+    first = tickerlake("run", *arguments, "--as-of", "2013-02-20T22:30Z", TICKERLAKE_LAKE=url)
     assert first.returncode == 0, first.stderr
     assert registered(name)["daily"] == {}
     done = tickerlake("catalog", "sync", "--lake", url + "/", "--catalog", name)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"Partitions in {name}: 45 registered, 0 updated, 0 removed.\n"
+    assert done.stdout == f"Partitions in {name}: 9 registered, 0 updated, 0 removed.\n"
     assert_equal(name, lake)
     done = tickerlake("run", *arguments[:3], "--lake", url, "--catalog", name)
     assert done.returncode == 0, done.stderr
