@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from types import FrameType
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tickerlake.engines import Engine
     from tickerlake.extract import Report as ExtractReport
+    from tickerlake.lake import Lake
     from tickerlake.status import Status
     from tickerlake.transform import Report as TransformReport
 
@@ -74,6 +75,13 @@ _workers = _option(
     default=8,
     show_default=True,
     help="Tickers in work at the same time.",
+)
+
+
+_register = _option(
+    "--catalog",
+    metavar="DATABASE",
+    help="Register new partitions in this database of the Glue Data Catalog.",
 )
 
 
@@ -178,11 +186,19 @@ def extract(**options: Any) -> int:
     show_default=True,
     help="Spread tickers over --workers threads, or over a Spark session's executors.",
 )
+@_register
 @click.option("--run-id", help="Fail unless this run is there. All pending runs are processed.")
 @click.option("--rebuild", is_flag=True, help="Make history and refined anew from raw alone.")
-def transform(lake: str, workers: int, engine: str, run_id: str | None, rebuild: bool) -> int:
+def transform(
+    lake: str,
+    workers: int,
+    engine: str,
+    catalog: str | None,
+    run_id: str | None,
+    rebuild: bool,
+) -> int:
     """Turn new runs into history/ and refined/."""
-    report = _transform(lake, workers, engine, rebuild, run_id)
+    report = _transform(lake, workers, engine, catalog, rebuild, run_id)
     _say_transformed(report)
     if report.exit_code == 1:
         raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
@@ -191,11 +207,12 @@ def transform(lake: str, workers: int, engine: str, run_id: str | None, rebuild:
 
 @cli.command()
 @_extract_options
-def run(**options: Any) -> int:
+@_register
+def run(catalog: str | None, **options: Any) -> int:
     """Extract and transform in one go."""
     extracted = _extract(**options)
     _say_extracted(extracted, options["lake"])
-    transformed = _transform(options["lake"], options["workers"])
+    transformed = _transform(options["lake"], options["workers"], catalog=catalog)
     _say_transformed(transformed)
     if not extracted.manifests and not transformed.processed:
         click.echo("Nothing has changed: the lake was up to date.")
@@ -273,6 +290,26 @@ def verify(lake: str, workers: int) -> int:
         else "The lake is what raw says."
     )
     return 1 if findings else 0
+
+
+@cli.group()
+def catalog() -> None:
+    """The lake's tables in the Glue Data Catalog."""
+
+
+@catalog.command()
+@_lake
+@_option("--catalog", metavar="DATABASE", required=True, help="The database that has the tables.")
+def sync(lake: str, catalog: str) -> None:
+    """Make partitions and columns in the catalog equal to the lake."""
+    from tickerlake import lake as lakes
+    from tickerlake.catalog import Catalog
+
+    done = Catalog(lakes.connect(lake), catalog).sync()
+    click.echo(
+        f"Partitions in {catalog}: {done.registered} registered, {done.updated} updated,"
+        f" {done.removed} removed."
+    )
 
 
 @cli.command()
@@ -420,6 +457,7 @@ def _transform(
     lake: str,
     workers: int,
     engine: str = "local",
+    catalog: str | None = None,
     rebuild: bool = False,
     run_id: str | None = None,
 ) -> "TransformReport":
@@ -430,6 +468,7 @@ def _transform(
     opened = lakes.connect(lake)
     if run_id:
         manifests.read(opened.store, run_id)
+    register = _registering(opened, catalog, rebuild)
     spread = _engine(engine, workers)
     with _progress() as progress:
         task = progress.add_task("transform", total=None)
@@ -438,7 +477,20 @@ def _transform(
             engine=spread,
             rebuild=rebuild,
             progress=lambda _: progress.advance(task),
+            register=register,
         )
+
+
+def _registering(
+    lake: "Lake", database: str | None, rebuild: bool
+) -> Callable[[Iterable[str]], object]:
+    if database is None:
+        return lambda _: None
+    from tickerlake.catalog import Catalog
+
+    catalog = Catalog(lake, database)
+    # a rebuild puts and deletes partitions that no new manifest tells of
+    return (lambda _: catalog.sync()) if rebuild else catalog.register
 
 
 def _engine(name: str, workers: int) -> "Engine":

@@ -16,6 +16,7 @@ TickerlakeError
 ├── EventError             an event that should start the transformer
 │   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
 │   └── TransformFailedError the transformer that it started failed; it is delivered again
+├── CatalogError           exit code 1: the Data Catalog refused, lacks a table, or is out of reach
 ├── AllFailedError         exit code 1: no ticker ended well; the message says why
 ├── EngineError            exit code 1: what spreads the work on tickers failed
 └── ConflictError          another run replaced an object first; handled by redoing the work
@@ -88,6 +89,10 @@ class MalformedEventError(EventError):
 
 class TransformFailedError(EventError):
     """The transformer that the event started failed."""
+
+
+class CatalogError(TickerlakeError):
+    """The Glue Data Catalog refused, lacks a table, or can't be reached."""
 
 
 class AllFailedError(TickerlakeError):

@@ -61,6 +61,11 @@ def run_id(key: str) -> str:
     return key.rpartition("/")[2].removesuffix(".json")
 
 
+def folder(key: str) -> str:
+    """What the keys of a partition have in common, up to the last slash."""
+    return key.rpartition("/")[0] + "/"
+
+
 def values(key: str) -> dict[str, str]:
     """The partition values in a key, decoded: `{"date": "2026-11-20", "ticker": "^GSPC"}`."""
     pairs = (part.split("=", 1) for part in key.split("/") if "=" in part)

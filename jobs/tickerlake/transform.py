@@ -1,12 +1,12 @@
 """Transform: manifests without a receipt become history, features and receipts.
 
-The order of writes makes a crash harmless: refined before history, history before the receipt. What
-was refined by a run that died is written again, with the same bytes, by the next one, since the
-history it starts from has not moved.
+The order of writes makes a crash harmless: refined before history, history before the catalog, the
+catalog before the receipt. What was refined by a run that died is written again, with the same
+bytes, by the next one, since the history it starts from has not moved.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -49,6 +49,7 @@ def transform(
     engine: Engine | None = None,
     rebuild: bool = False,
     progress: Callable[[Refreshed], None] = lambda _: None,
+    register: Callable[[Iterable[str]], object] = lambda _: None,
 ) -> Report:
     """Process every manifest that has no receipt.
 
@@ -58,6 +59,9 @@ def transform(
         rebuild: make history and refined from raw alone, for all tickers, put only what differs and
             delete what should not be there.
         progress: is called in this thread with each ticker that has ended.
+        register: is called before any receipt is written, with the keys that the manifests without
+            one stand for, except those of tickers that failed. What it raises ends the transform;
+            the next one calls it with the same keys.
 
     Raises:
         EngineError: the engine failed; run it again.
@@ -72,6 +76,7 @@ def transform(
         report.refreshed[refreshed.ticker] = refreshed
         progress(refreshed)
     failed = {each.ticker for each in report.refreshed.values() if each.error}
+    register(_delivered(todo, failed))
     for manifest in todo:
         if not failed & manifest.tickers.keys():
             manifests.acknowledge(store, manifest)
@@ -114,6 +119,21 @@ def _rebuilds(lake: Lake) -> list[Task]:
         )
         for ticker in sorted(everything.keys() | stored.keys())
     ]
+
+
+def _delivered(of: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
+    """The keys of raw, history and daily that processed manifests stand for.
+
+    A partition is new only when a manifest delivers the first session in it. So these keys, unlike
+    those that were put just now, also tell what a run that died before its receipts has put.
+    """
+    for manifest in of:
+        for ticker, entry in manifest.tickers.items():
+            if entry.delivers and ticker not in failed:
+                yield layout.history(ticker)
+                for date, name in entry.blobs.items():
+                    yield layout.blob(layout.RAW, date, ticker, name)
+                    yield layout.daily(date, ticker)
 
 
 def _by_ticker(of: Sequence[Manifest]) -> dict[str, tuple[Manifest, ...]]:

@@ -144,12 +144,12 @@ data "aws_iam_policy_document" "transformer" {
   statement {
     sid = "Catalog"
     actions = [
-      "glue:GetDatabase",
       "glue:GetTable",
       "glue:UpdateTable",
       "glue:GetPartitions",
       "glue:BatchCreatePartition",
-      "glue:BatchDeletePartition",
+      "glue:BatchUpdatePartition",
+      "glue:DeletePartition",
     ]
     resources = [
       "${local.glue}:catalog",

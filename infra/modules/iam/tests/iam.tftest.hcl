@@ -83,3 +83,26 @@ run "raw_is_append_only" {
     error_message = "The transformer may change raw."
   }
 }
+
+run "the_transformer_keeps_the_catalog_of_its_own_database" {
+  assert {
+    condition = one([
+      for statement in data.aws_iam_policy_document.transformer.statement : [statement.actions, statement.resources] if statement.sid == "Catalog"
+      ]) == [
+      toset([
+        "glue:BatchCreatePartition",
+        "glue:BatchUpdatePartition",
+        "glue:DeletePartition",
+        "glue:GetPartitions",
+        "glue:GetTable",
+        "glue:UpdateTable",
+      ]),
+      toset([
+        "arn:aws:glue:us-east-1:123456789012:catalog",
+        "arn:aws:glue:us-east-1:123456789012:database/lake",
+        "arn:aws:glue:us-east-1:123456789012:table/lake/*",
+      ]),
+    ]
+    error_message = "The transformer may do other things in the catalog, or elsewhere in it."
+  }
+}
