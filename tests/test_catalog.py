@@ -590,18 +590,25 @@ def test_the_tables_of_another_lake_are_left_alone():
 def test_a_partition_that_is_refused_is_named(calls):
     lake, name = memory(), database()
     deliver(lake, {"^C": days(1)})
+    fields = {
+        "BatchCreatePartition": "PartitionValues",
+        "BatchUpdatePartition": "PartitionValueList",
+    }
 
     def refuse(operation, answer):
-        if operation == "BatchCreatePartition":
+        if operation in fields:
             detail = {"ErrorCode": "InternalServiceException", "ErrorMessage": "oh"}
-            error = {"PartitionValues": [str(DAY), "^C"], "ErrorDetail": detail}
-            answer["Errors"] = [error]
+            answer["Errors"] = [{fields[operation]: [str(DAY), "^C"], "ErrorDetail": detail}]
         return answer
 
     calls.after = refuse
-    with pytest.raises(CatalogError, match=r"InternalServiceException.*\^C.*table raw.*: oh"):
+    named = r"InternalServiceException.*\^C.*table raw.*: oh"
+    with pytest.raises(CatalogError, match=named):
         run(lake, name)
     assert len(manifests.pending_ids(lake.store)) == 1
+    drift(name, list(lake.store.keys("raw/date=2013-02-27/")))
+    with pytest.raises(CatalogError, match=named):
+        Catalog(lake, name).sync()
 
 
 @pytest.fixture

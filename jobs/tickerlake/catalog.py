@@ -189,9 +189,10 @@ class Catalog:
                 for error in answer.get("Errors", ()):
                     detail = error["ErrorDetail"]
                     if detail["ErrorCode"] != "AlreadyExistsException":
+                        values = error.get("PartitionValues") or error.get("PartitionValueList")
                         raise self._failed(
-                            f"{detail['ErrorCode']} for partition {error['PartitionValues']} of"
-                            f" table {name}: {detail.get('ErrorMessage')}"
+                            f"{detail['ErrorCode']} for partition {values} of table {name}:"
+                            f" {detail.get('ErrorMessage')}"
                         )
                     count -= 1
         return count
