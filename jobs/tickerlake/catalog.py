@@ -124,9 +124,11 @@ class Catalog:
         held = [{key: each.get(key, "") for key in columns[0]} for each in descriptor["Columns"]]
         if held != columns:
             descriptor["Columns"] = columns
-            # what Glue answers is more than it takes
+            # what Glue answers is more than it takes, and it takes no empty text
             members = self._glue.meta.service_model.shape_for("TableInput").members
-            settings = {key: value for key, value in table.items() if key in members}
+            settings = {
+                key: value for key, value in table.items() if key in members and value != ""
+            }
             # several runs of a new version may find the same
             with suppress(self._glue.exceptions.ConcurrentModificationException):
                 self._glue.update_table(DatabaseName=self.database, TableInput=settings)
@@ -187,9 +189,10 @@ class Catalog:
                 for error in answer.get("Errors", ()):
                     detail = error["ErrorDetail"]
                     if detail["ErrorCode"] != "AlreadyExistsException":
+                        values = error.get("PartitionValues") or error.get("PartitionValueList")
                         raise self._failed(
-                            f"{detail['ErrorCode']} for partition {error['PartitionValues']} of"
-                            f" table {name}: {detail.get('ErrorMessage')}"
+                            f"{detail['ErrorCode']} for partition {values} of table {name}:"
+                            f" {detail.get('ErrorMessage')}"
                         )
                     count -= 1
         return count
