@@ -5,13 +5,12 @@ BIN := .venv/bin
 UV := $(BIN)/uv
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 UV_VERSION := 0.13.9
-TERRAFORM ?= terraform
 CHECKOV_VERSION := 3.3.30
 
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e integration infra-check
+.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e e2e-cloud integration infra-check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,7 +28,10 @@ integration: .venv/dev images ## tests with containers: LocalStack, events, kill
 	TICKERLAKE_REQUIRE_DOCKER=1 COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/integration
 
 e2e: .venv/dev images ## the compose chain, offline, must equal a local run byte for byte
-	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e
+	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e/test_compose.py
+
+e2e-cloud: .venv/dev dist images ## what Terraform deploys, on an emulator of AWS, must equal a local run
+	$(BIN)/pytest -s -m docker tests/e2e/cloud
 
 images: ## build the container images
 	docker build --quiet --target extractor --tag tickerlake-extractor .
@@ -48,12 +50,12 @@ lint: .venv/dev ## formatting, lint, types
 	$(BIN)/mypy
 
 infra-check: $(UV) ## Terraform: formatting, validity, tests of the root and each module; checkov
-	$(TERRAFORM) fmt -check -recursive infra
+	terraform fmt -check -recursive infra
 	set -e; for module in infra infra/modules/*/; do \
 	  echo "== $$module"; \
-	  $(TERRAFORM) -chdir=$$module init -backend=false -input=false >/dev/null; \
-	  $(TERRAFORM) -chdir=$$module validate; \
-	  $(TERRAFORM) -chdir=$$module test; \
+	  infra/init $$module -backend=false; \
+	  terraform -chdir=$$module validate; \
+	  terraform -chdir=$$module test; \
 	done
 	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
 

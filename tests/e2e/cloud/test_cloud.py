@@ -1,0 +1,581 @@
+"""The deployed graph, run for real: what `infra/` deploys, on an emulator of AWS.
+
+Real: Terraform and its AWS provider, the job scripts with Spark in our transformer's image, the
+starter's zip in a Lambda runtime, S3's events, SQL over the files. The emulator is MiniStack. It
+delivers no universal targets of Scheduler, so the tests read the deployed schedule back and call
+what it says; it installs no Glue packages, so the jobs' image has them.
+"""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+import polars as pl
+import pytest
+from conftest import objects
+
+from tickerlake import calendars, dictionary, layout, manifests
+from tickerlake import lake as lakes
+from tickerlake.lake import Lake
+from tickerlake.replay import Fault, Replay
+from tickerlake.yahoo import LONGEST_PAUSE
+
+pytestmark = pytest.mark.docker
+
+ROOT = Path(__file__).parents[3]
+UV = Path(sys.executable).with_name("uv")
+TICKERLAKE = Path(sys.executable).with_name("tickerlake")
+MINISTACK = "ministack[full]==1.5.33"
+IMAGE = "tickerlake-glue-job"
+
+NAME = "e2e"
+TICKERS = ["AAPL", "IBM"]
+START = date(2012, 12, 3)
+SESSIONS = calendars.of("IBM").schedule["session"]
+EVENINGS = SESSIONS.filter(SESSIONS.is_between(date(2013, 2, 14), date(2013, 3, 1))).to_list()
+
+SERVICES = [
+    "athena",
+    "budgets",
+    "cloudwatch",
+    "events",
+    "glue",
+    "iam",
+    "lambda",
+    "logs",
+    "s3",
+    "scheduler",
+    "sns",
+    "sqs",
+    "sts",
+]
+
+# attributes that the emulator forgets
+DRIFT = {
+    "aws_glue_job": {"job_run_queuing_enabled", "tags_all"},
+    "aws_cloudwatch_metric_alarm": {
+        "actions_enabled",
+        "alarm_actions",
+        "alarm_description",
+        "dimensions",
+        "ok_actions",
+        "period",
+        "statistic",
+        "treat_missing_data",
+    },
+}
+
+
+def run(*command: object, **options: Any) -> str:
+    """What a command says; the test fails when the command does."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+    if done.returncode:
+        pytest.fail(f"{' '.join(words)}\n{done.stdout[-8000:]}{done.stderr[-8000:]}")
+    return done.stdout
+
+
+def until(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
+    """Look again and again until there is something."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"not in {seconds} s: {what}"
+        time.sleep(0.2)
+    return found
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Say how long something took."""
+    begin = time.monotonic()
+    yield
+    click.echo(f"  {what:56} {time.monotonic() - begin:6.1f} s")
+
+
+@dataclass
+class Cloud:
+    """The deployed lake, and a local one that the same days are brought into."""
+
+    terraform: Path
+    log: Path
+    replay: Replay
+    local: Lake
+    evenings: Iterator[date]
+    outputs: dict[str, Any]
+
+    @property
+    def lake(self) -> Lake:
+        return lakes.connect(self.outputs["lake"])
+
+    def apply(self, *command: str) -> str:
+        return run("terraform", f"-chdir={self.terraform}", *command)
+
+    def evening(self) -> date:
+        """Let the next session end."""
+        day = next(self.evenings)
+        self.replay.now = datetime(day.year, day.month, day.day, 22, 30, tzinfo=UTC)
+        return day
+
+    def fire(self) -> dict[str, Any]:
+        """Do what the deployed schedule says; the extractor's job run, when it has ended."""
+        schedule = boto3.client("scheduler").get_schedule(Name=self.outputs["schedule"])
+        target = schedule["Target"]
+        assert schedule["State"] == "ENABLED"
+        assert target["Arn"].endswith(":scheduler:::aws-sdk:glue:startJobRun")
+        arguments = json.loads(target["Input"])
+        allows(target["RoleArn"], "scheduler", "glue:StartJobRun", f"job/{arguments['JobName']}")
+        started = boto3.client("glue").start_job_run(**arguments)
+        with step("extractor"):
+            return self.ended(arguments["JobName"], started["JobRunId"])
+
+    def ended(self, job: str, run_id: str) -> dict[str, Any]:
+        glue = boto3.client("glue")
+
+        def look() -> dict[str, Any] | None:
+            found = glue.get_job_run(JobName=job, RunId=run_id)["JobRun"]
+            return None if found["JobRunState"] in ("STARTING", "RUNNING") else found
+
+        found: dict[str, Any] = until(f"{job} ends", look)
+        return found
+
+    def transforms(self) -> list[dict[str, Any]]:
+        """The transformer's job runs."""
+        job = self.outputs["transformer_job"]
+        found: list[dict[str, Any]] = boto3.client("glue").get_job_runs(JobName=job)["JobRuns"]
+        return found
+
+    def transformed(self) -> None:
+        """Wait until every manifest has its receipt and every job run has ended."""
+        with step("manifest -> Lambda -> transformer -> receipt"):
+            until("receipts", lambda: not manifests.pending_ids(self.lake.store))
+            for each in self.transforms():
+                done = self.ended(self.outputs["transformer_job"], each["Id"])
+                assert done["JobRunState"] == "SUCCEEDED", done["ErrorMessage"]
+
+    def day(self) -> date:
+        """A day as it should be."""
+        day = self.evening()
+        click.echo(f"\n{day}")
+        extracted = self.fire()
+        assert extracted["JobRunState"] == "SUCCEEDED", extracted["ErrorMessage"]
+        self.transformed()
+        self.assert_equal()
+        return day
+
+    def partitions(self, table: str) -> set[tuple[str, ...]]:
+        pages = boto3.client("glue").get_paginator("get_partitions")
+        of = {"DatabaseName": self.outputs["database"], "TableName": table}
+        found = [each for page in pages.paginate(**of) for each in page["Partitions"]]
+        return {tuple(each["Values"]) for each in found}
+
+    def query(self, sql: str) -> list[tuple[str | None, ...]]:
+        """The rows that Athena answers, as text."""
+        athena = boto3.client("athena")
+        query = athena.start_query_execution(
+            QueryString=sql,
+            WorkGroup=self.outputs["workgroup"],
+            QueryExecutionContext={"Database": self.outputs["database"]},
+        )["QueryExecutionId"]
+
+        def look() -> dict[str, Any] | None:
+            status: dict[str, Any] = athena.get_query_execution(QueryExecutionId=query)
+            status = status["QueryExecution"]["Status"]
+            return None if status["State"] in ("QUEUED", "RUNNING") else status
+
+        status = until("the query ends", look)
+        assert status["State"] == "SUCCEEDED", status
+        _, *rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
+        return [tuple(cell.get("VarCharValue") for cell in row["Data"]) for row in rows]
+
+    def assert_equal(self) -> None:
+        """That the deployed lake, its catalog and its SQL are what a local run makes."""
+        with step("local run"):
+            command = [TICKERLAKE, "run", "--lake", self.local.store.url, "--grain", "day"]
+            source = ["--yahoo-url", self.replay.url, "--tickers", ",".join(TICKERS)]
+            run(*command, *source, "--start", START)
+        found, wanted = (objects(lake, "refined/daily/") for lake in (self.lake, self.local))
+        assert found.keys() == wanted.keys()
+        assert [key for key in wanted if found[key] != wanted[key]] == []
+        for table, declared in dictionary.tables().items():
+            keys = self.lake.store.keys(declared["location"])
+            values = [layout.values(key) for key in keys if layout.RUNS not in key]
+            assert self.partitions(table) == {tuple(each.values()) for each in values}
+        with step("Athena"):
+            rows = self.query(
+                "select ticker, cast(session as varchar), close, rsi_14, volume from daily"
+                " where \"date\" >= '2013-01-15' order by ticker, session"
+            )
+        table = pl.read_parquet(
+            Path(self.local.store.url, "refined/daily/**/*.parquet"), hive_partitioning=True
+        )
+        expected = table.filter(pl.col("date").cast(pl.String) >= "2013-01-15").sort(
+            "ticker", "session"
+        )
+        columns = expected.select(
+            "ticker", pl.col("session").cast(pl.String), "close", "rsi_14", "volume"
+        )
+        assert [
+            (ticker, session, float(close), float(rsi), int(volume))
+            for ticker, session, close, rsi, volume in rows
+        ] == columns.rows()
+
+
+def allows(role: str, service: str, action: str, resource: str) -> None:
+    """That a role is a service's, and permits an action."""
+    iam, name = boto3.client("iam"), role.rpartition("/")[2]
+    trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
+    assert trust["Statement"][0]["Principal"] == {"Service": f"{service}.amazonaws.com"}
+    policy = iam.get_role_policy(RoleName=name, PolicyName=service)["PolicyDocument"]
+    assert any(
+        each["Action"] == action and each["Resource"].endswith(resource)
+        for each in policy["Statement"]
+    )
+
+
+# ---- what the tests stand on
+
+
+@pytest.fixture(scope="module")
+def image() -> str:
+    """The transformer's image, with the entry point that Glue's has: none.
+
+    Without an image the emulator says SUCCEEDED and runs nothing, so this must fail.
+    """
+    recipe = "FROM tickerlake-transformer\nENTRYPOINT []\n"
+    run("docker", "build", "--quiet", "--tag", IMAGE, "-", input=recipe)
+    return IMAGE
+
+
+@pytest.fixture(scope="module")
+def host() -> str:
+    """This machine's address, for itself and for containers."""
+    [network] = json.loads(run("docker", "network", "inspect", "bridge"))
+    address: str = network["IPAM"]["Config"][0]["Gateway"]
+    return address
+
+
+@contextmanager
+def ministack(host: str, log: Path, image: str) -> Iterator[str]:
+    """An emulator of its own; its endpoint."""
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port = str(free.getsockname()[1])
+    endpoint = f"http://{host}:{port}"
+    environment = {
+        "GATEWAY_PORT": port,
+        "BIND_HOST": host,
+        "MINISTACK_HOST": host,
+        "GLUE_DOCKER_IMAGE": image,
+        # for the function, which runs beside it
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "IOT_MTLS_ENABLED": "0",
+        "TMPDIR": str(log.parent),
+    }
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [UV, "tool", "run", "--quiet", "--from", MINISTACK, "ministack"],
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
+        )
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            with urllib.request.urlopen(f"{endpoint}/_ministack/health"):  # noqa: S310 - http
+                return True
+        except OSError:
+            return False
+
+    try:
+        until("the emulator answers", answers)
+        yield endpoint
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def override(endpoint: str) -> str:
+    """What makes Terraform's provider speak to the emulator."""
+    endpoints = "\n".join(f'    {service} = "{endpoint}"' for service in SERVICES)
+    return f"""
+provider "aws" {{
+  access_key                  = "test"
+  secret_key                  = "test"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  s3_use_path_style           = true
+
+  endpoints {{
+{endpoints}
+  }}
+}}
+"""
+
+
+def variables(yahoo: str) -> dict[str, Any]:
+    # what Glue installs before a script, the image has, and the emulator can't
+    installed = {"--extra-py-files": "", "--additional-python-modules": ""}
+    return {
+        "name": NAME,
+        "region": "us-east-1",
+        "dist": str(ROOT / "dist"),
+        "tickers": TICKERS,
+        "start": str(START),
+        "requests_per_second": 1000,
+        "extractor_arguments": {"--yahoo-url": yahoo, **installed},
+        "transformer_arguments": installed,
+        "force_destroy": True,
+    }
+
+
+@pytest.fixture(scope="module")
+def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
+    work = tmp_path_factory.mktemp("cloud")
+    with ExitStack() as stack:
+        endpoint = stack.enter_context(ministack(host, work / "ministack.log", image))
+        settings = stack.enter_context(pytest.MonkeyPatch.context())
+        for name in [name for name in os.environ if name.startswith(("AWS_", "TICKERLAKE_"))]:
+            settings.delenv(name)
+        settings.setenv("AWS_ENDPOINT_URL", endpoint)
+        settings.setenv("AWS_ACCESS_KEY_ID", "test")
+        settings.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        replay = stack.enter_context(Replay(host=host))
+        infra = work / "infra"
+        shutil.copytree(
+            ROOT / "infra", infra, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*")
+        )
+        (infra / "e2e_override.tf").write_text(override(endpoint))
+        (infra / "e2e.auto.tfvars.json").write_text(json.dumps(variables(replay.url)))
+        local = lakes.create(str(work / "local"), "day")
+        made = Cloud(infra, work / "ministack.log", replay, local, iter(EVENINGS), {})
+        with step("terraform init"):
+            run(infra / "init", infra)
+        with step("terraform apply"):
+            made.apply("apply", "-input=false", "-auto-approve")
+        outputs = json.loads(made.apply("output", "-json"))
+        made.outputs = {name: each["value"] for name, each in outputs.items()}
+        yield made
+
+
+def test_a_plan_after_the_apply_finds_no_drift(cloud):
+    plan = cloud.terraform / "plan"
+    cloud.apply("plan", "-input=false", f"-out={plan}")
+    changes = json.loads(cloud.apply("show", "-json", str(plan)))["resource_changes"]
+    drift: dict[str, set[str]] = {}
+    for each in changes:
+        if each["change"]["actions"] != ["no-op"]:
+            assert each["change"]["actions"] == ["update"], each["address"]
+            before, after = each["change"]["before"], each["change"]["after"]
+            differing = {name for name in after if before[name] != after[name]}
+            drift.setdefault(each["type"], set()).update(differing)
+    assert drift == DRIFT
+
+
+def test_a_day_and_the_next(cloud):
+    cloud.day()
+    before, held = cloud.partitions("daily"), objects(cloud.lake, "refined/daily/")
+    assert len(before) > 100, "more than one call can register"
+    day = cloud.day()
+    assert cloud.partitions("daily") == before | {(str(day), ticker) for ticker in TICKERS}
+    assert held.items() <= objects(cloud.lake, "refined/daily/").items()
+    assert len(cloud.transforms()) == 2
+
+
+# ---- events that come again, late, in another order, broken, or never
+
+
+def record(cloud: Cloud, run_id: str) -> dict[str, Any]:
+    """What S3 says of a manifest that has arrived."""
+    bucket = {"name": cloud.outputs["bucket"]}
+    return {
+        "eventSource": "aws:s3",
+        "s3": {"bucket": bucket, "object": {"key": layout.run(run_id)}},
+    }
+
+
+def invoke(cloud: Cloud, *records: object) -> dict[str, Any]:
+    """Hand an event to the deployed function; what it answers."""
+    answer = boto3.client("lambda").invoke(
+        FunctionName=cloud.outputs["starter_function"],
+        Payload=json.dumps({"Records": records}).encode(),
+    )
+    found: dict[str, Any] = json.loads(answer["Payload"].read())
+    return found
+
+
+def started(cloud: Cloud) -> list[str]:
+    """The run ids that transformers were started for."""
+    return [each["Arguments"]["--run-id"] for each in cloud.transforms()]
+
+
+def test_an_event_that_comes_again_starts_nothing(cloud):
+    before = started(cloud)
+    cloud.evening()
+    assert cloud.fire()["JobRunState"] == "SUCCEEDED"
+    *_, run_id = until("a start", lambda: started(cloud)[len(before) :])
+    for _ in range(2):
+        assert invoke(cloud, record(cloud, run_id)) == {"handled": [run_id]}
+    cloud.transformed()
+    invoke(cloud, record(cloud, run_id), record(cloud, run_id))
+    assert started(cloud) == [*before, run_id]
+    cloud.assert_equal()
+
+
+def test_events_in_another_order_start_nothing(cloud):
+    before = started(cloud)
+    known = manifests.all_ids(cloud.lake.store)
+    assert invoke(cloud, *(record(cloud, each) for each in reversed(known)))["handled"]
+    assert started(cloud) == before
+    assert sorted(before) == sorted(known), "each manifest has had its one transformer"
+
+
+@contextmanager
+def deaf(bucket: str) -> Iterator[None]:
+    """S3 tells nobody."""
+    s3 = boto3.client("s3")
+    told = s3.get_bucket_notification_configuration(Bucket=bucket)
+    told.pop("ResponseMetadata")
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    yield
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+
+
+def test_a_lost_event_is_made_good_by_the_next_one(cloud):
+    before = started(cloud)
+    cloud.evening()
+    with deaf(cloud.outputs["bucket"]):
+        assert cloud.fire()["JobRunState"] == "SUCCEEDED"
+    [lost] = manifests.pending_ids(cloud.lake.store)
+    cloud.day()
+    assert len(started(cloud)) == len(before) + 1
+    assert lost not in started(cloud)
+    # late after all: there is nothing left to do
+    assert invoke(cloud, record(cloud, lost)) == {"handled": [lost]}
+    assert len(started(cloud)) == len(before) + 1
+
+
+def test_a_malformed_record_fails_alone_and_is_kept(cloud):
+    before = started(cloud)
+    cloud.evening()
+    with deaf(cloud.outputs["bucket"]):
+        assert cloud.fire()["JobRunState"] == "SUCCEEDED"
+    [run_id] = manifests.pending_ids(cloud.lake.store)
+    malformed = {"s3": {"bucket": {"name": "x"}}}
+    other = record(cloud, "x") | {"s3": {"bucket": {"name": "x"}, "object": {"key": "raw/x.json"}}}
+    event = {"Records": [malformed, other, record(cloud, run_id)]}
+    boto3.client("lambda").invoke(
+        FunctionName=cloud.outputs["starter_function"],
+        InvocationType="Event",
+        Payload=json.dumps(event).encode(),
+    )
+    cloud.transformed()
+    sqs, queue = boto3.client("sqs"), cloud.outputs["starter_dlq_url"]
+
+    def look() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = sqs.receive_message(QueueUrl=queue).get("Messages", [])
+        return found
+
+    [message] = until("a dead letter", look)
+    body = json.loads(message["Body"])
+    # the emulator wraps it, as Lambda itself does for destinations alone
+    assert body.get("requestPayload", body) == event
+    assert started(cloud) == [*before, run_id], "three attempts, one transformer"
+    cloud.assert_equal()
+
+
+# ---- a bad evening
+
+
+def test_an_extraction_that_fails_is_told_and_made_good_the_next_day(cloud):
+    before, runs = objects(cloud.lake), started(cloud)
+    partitions = cloud.partitions("daily")
+    missed = cloud.evening()
+    cloud.replay.faults = [Fault(kind="rate_limited", retry_after=str(LONGEST_PAUSE + 1))]
+    failed = cloud.fire()
+    assert failed["JobRunState"] == "FAILED"
+    *_, reason = failed["ErrorMessage"].strip().splitlines()
+    assert "every ticker failed" in reason
+    assert all(f"{ticker}: rate_limited" in reason for ticker in TICKERS)
+    assert "Yahoo wants no requests" in cloud.log.read_text(), "the job's log is in it"
+    assert would_ring(cloud, failed)
+    assert objects(cloud.lake) == before
+    assert started(cloud) == runs
+    assert manifests.pending_ids(cloud.lake.store) == []
+    cloud.replay.faults = []
+    day = cloud.day()
+    added = {(str(each), ticker) for each in (missed, day) for ticker in TICKERS}
+    assert cloud.partitions("daily") == partitions | added
+
+
+def would_ring(cloud: Cloud, failed: dict[str, Any]) -> bool:
+    """Whether the deployed rule takes Glue's word that a job run failed.
+
+    The emulator's Glue says nothing to EventBridge, so the event is made here, as Glue makes it.
+    """
+    events = boto3.client("events")
+    rule = events.describe_rule(Name=f"{NAME}-failed-jobs")
+    targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+    assert rule["State"] == "ENABLED"
+    assert [each["Arn"] for each in targets] == [cloud.outputs["alarm_topic_arn"]]
+    event = {
+        "id": "1",
+        "account": "000000000000",
+        "region": "us-east-1",
+        "time": "2013-03-01T22:30:00Z",
+        "resources": [],
+        "source": "aws.glue",
+        "detail-type": "Glue Job State Change",
+        "detail": {
+            "jobName": failed["JobName"],
+            "jobRunId": failed["Id"],
+            "state": failed["JobRunState"],
+            "severity": "ERROR",
+            "message": failed["ErrorMessage"][:200],
+        },
+    }
+    answer = events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))
+    rings: bool = answer["Result"]
+    return rings
+
+
+def test_destroy_leaves_nothing(cloud):
+    """The last one: there is no cloud after it."""
+    with step("terraform destroy"):
+        cloud.apply("destroy", "-input=false", "-auto-approve")
+    assert not cloud.apply("state", "list").strip()
+    glue = boto3.client("glue")
+    left = [
+        *(each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]),
+        *(each["Name"] for each in glue.get_jobs()["Jobs"]),
+        *(each["Name"] for each in glue.get_databases()["DatabaseList"]),
+        *(each["FunctionName"] for each in boto3.client("lambda").list_functions()["Functions"]),
+        *(each["Name"] for each in boto3.client("scheduler").list_schedules()["Schedules"]),
+        *(each["RoleName"] for each in boto3.client("iam").list_roles()["Roles"]),
+        *boto3.client("sqs").list_queues().get("QueueUrls", []),
+        *(each["TopicArn"] for each in boto3.client("sns").list_topics()["Topics"]),
+        *(each["Name"] for each in boto3.client("events").list_rules()["Rules"]),
+        *(
+            each["AlarmName"]
+            for each in boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ),
+        *(each["logGroupName"] for each in boto3.client("logs").describe_log_groups()["logGroups"]),
+        *(each["Name"] for each in boto3.client("athena").list_work_groups()["WorkGroups"]),
+    ]
+    assert [name for name in left if NAME in name] == []
