@@ -13,6 +13,7 @@ Python data source nothing of the columns that a query uses, so without `.schema
 """
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -37,7 +38,7 @@ from tickerlake import features, layout
 from tickerlake import lake as lakes
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.schema import HISTORY
-from tickerlake.store import open_store
+from tickerlake.store import open_store, surroundings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -156,6 +157,7 @@ class Reader(DataSourceReader):
     prefix: str
     columns: StructType
     bounds: dict[str, Bounds] = field(default_factory=dict)
+    here: dict[str, str] = field(default_factory=surroundings)
 
     def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
         """Note what prunes partitions. All filters are Spark's to check on the rows, too."""
@@ -185,6 +187,7 @@ class Reader(DataSourceReader):
         """Read files, a batch each."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
+        os.environ.update(self.here)
         schema = to_arrow_schema(self.columns)
         store = open_store(self.lake)
         for key in partition.keys:

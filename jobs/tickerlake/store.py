@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _LOCK: Final = ".lock"
 
 
@@ -170,6 +171,18 @@ def open_store(url: str, *, create: bool = False) -> Store:
     )
 
 
+def surroundings() -> dict[str, str]:
+    """Environment variables by which a process on another machine opens the stores that this does.
+
+    Region and endpoints, but no credentials: those are for the machine to have.
+    """
+    import boto3
+
+    found = {name: os.environ[name] for name in _ENDPOINTS if name in os.environ}
+    region = boto3.Session().region_name
+    return found | ({"AWS_DEFAULT_REGION": region} if region else {})
+
+
 def _s3(location: str) -> S3Store:
     import boto3
     from obstore.auth.boto3 import Boto3CredentialProvider
@@ -181,7 +194,7 @@ def _s3(location: str) -> S3Store:
             f"no AWS credentials to open s3://{location}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
             " AWS_SECRET_ACCESS_KEY, or run where a role is attached"
         )
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS)), None)
     return S3Store(
         bucket,
         retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=30)},

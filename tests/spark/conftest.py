@@ -72,6 +72,9 @@ def connected(master: str) -> Iterator[SparkSession]:
         .config("spark.log.level", "ERROR")
         # what tests give as work is pickled by its name
         .config("spark.executorEnv.PYTHONPATH", str(TESTS))
+        # on AWS a machine has its role's; region and endpoint come from the driver
+        .config("spark.executorEnv.AWS_ACCESS_KEY_ID", "test")
+        .config("spark.executorEnv.AWS_SECRET_ACCESS_KEY", "test")
         .config("spark.speculation", "true")
         .config("spark.speculation.interval", "100ms")
         .config("spark.speculation.multiplier", "1.5")

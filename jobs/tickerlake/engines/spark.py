@@ -87,11 +87,13 @@ def spark(on: "SparkSession") -> Engine:
 
 def receipts(on: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]) -> "DataFrame":
     """A frame whose evaluation does the tasks: a row a ticker (`RECEIPTS`)."""
+    from tickerlake.store import surroundings
+
     context = on.sparkContext
     parts = balanced(tasks, TASKS_A_CORE * context.defaultParallelism)
     # a row is a whole part: as many slices as rows leave each a Spark task of its own
     rows = context.parallelize([(pickle.dumps(part),) for part in parts], len(parts))
-    place = (lake.store.url, lake.grain)
+    place = (lake.store.url, lake.grain, surroundings())
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         return _run(batches, work, *place)
@@ -114,11 +116,12 @@ def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
 
 
 def _run(
-    batches: Iterable["pa.RecordBatch"], work: Work, url: str, grain: str
+    batches: Iterable["pa.RecordBatch"], work: Work, url: str, grain: str, here: dict[str, str]
 ) -> Iterator["pa.RecordBatch"]:
     # Spark runs a worker a core; were each to take all cores, they would only be in each other's
     # way
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
+    os.environ.update(here)
     import pyarrow as pa
 
     from tickerlake.engines.local import threads
