@@ -187,11 +187,18 @@ def failing(lake: Lake, task: Task) -> Refreshed:
 
 
 class Slow(Store):
-    """A store that takes so long for a history that Spark starts a second attempt."""
+    """A store that takes as long for a history as Spark takes to start a second attempt."""
 
     def replace(self, key: str, data: bytes, version: str | None) -> None:
-        time.sleep(10)
+        end = time.monotonic() + 120
+        while not second(self.url).exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        time.sleep(1)
         super().replace(key, data, version)
+
+
+def second(url: str) -> Path:
+    return Path(url).with_name("marks") / "second"
 
 
 def dawdling(lake: Lake, task: Task) -> Refreshed:
@@ -199,7 +206,7 @@ def dawdling(lake: Lake, task: Task) -> Refreshed:
         if first_time(lake, task):
             lake = replace(lake, store=Slow(lake.store.url, lake.store._objects))
         else:
-            Path(lake.store.url).with_name("marks").joinpath("second").touch()
+            second(lake.store.url).touch()
     return transform.perform(lake, task)
 
 
