@@ -3,14 +3,17 @@
 import itertools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from conftest import bar, bars, objects
 
-from tickerlake import calendars, extract, history, manifests, transform, verify
+from tickerlake import calendars, extract, history, layout, manifests, transform, verify
 from tickerlake import lake as lakes
+from tickerlake.engines.local import threads
+from tickerlake.errors import ConflictError
 from tickerlake.lake import Lake
 from tickerlake.store import Store
 
@@ -145,6 +148,47 @@ def test_only_partitions_that_differ_are_put(tmp_path, monkeypatch):
         differing = {key for key in after if after[key] != before.get(key)}
         assert {key for key in put if key.startswith("refined/daily/")} == differing
         assert len(put) == len(set(put))
+
+
+def test_however_many_races_it_loses_a_transform_leaves_what_is_right(tmp_path, monkeypatch):
+    """A loser has put partitions of an older state, which nobody else would put right."""
+    lake = lakes.create(str(tmp_path / "lake"), "month")
+    for day in STRESS[:2]:
+        run(lake, day)
+    last, races = STRESS[2:4], 25
+    extract.extract(lake, Market(last[0]), TICKERS, as_of=evening(last[0]), start=START, workers=1)
+    original = Store.replace
+    rivals = itertools.count()
+
+    def race(self, key, data, version):
+        if key == layout.history("A") and (number := next(rivals)) < races:
+            with monkeypatch.context() as calm:
+                calm.setattr(Store, "replace", original)
+                if number == 0:
+                    # with a manifest that this run does not know
+                    run(lake, last[1])
+                else:
+                    held, seen = history.read(lake, "A")
+                    again = replace(held, contested=held.contested + 1)
+                    lake.store.replace(key, history.encode(again), seen)
+        original(self, key, data, version)
+
+    monkeypatch.setattr(Store, "replace", race)
+    assert transform.transform(lake, engine=threads(1)).exit_code == 0
+    assert next(rivals) > races
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_a_rebuild_does_not_undo_a_run_that_it_does_not_know(tmp_path):
+    lake = lakes.create(str(tmp_path / "lake"), "month")
+    for day in STRESS[:3]:
+        run(lake, day)
+    before = objects(lake)
+    older = manifests.read_all(lake.store, manifests.all_ids(lake.store)[:-1])
+    stored = transform.stored_partitions(lake)["A"]
+    with pytest.raises(ConflictError, match="rebuild again"):
+        transform.rebuild_ticker(lake, "A", older, stored)
+    assert objects(lake) == before
 
 
 def test_transforms_that_run_at_once_lose_no_update(tmp_path):

@@ -170,9 +170,9 @@ def decode(data: bytes, key: str) -> History:
     )
 
 
-def contested(data: bytes) -> int:
-    """`History.contested` of an encoded history; 0 when it can't be read."""
+def salvage(data: bytes) -> History:
+    """An encoded history; an empty one when it can't be read."""
     try:
-        return decode(data, "").contested
+        return decode(data, "")
     except (CorruptObjectError, KeyError, ValueError):
-        return 0
+        return History()

@@ -25,7 +25,6 @@ from tickerlake.schema import BAR
 
 log = logging.getLogger(__name__)
 
-_ATTEMPTS: Final = 10
 _BYTES_A_BAR: Final = 25  # of an encoded history, to weigh tickers
 
 
@@ -154,15 +153,16 @@ def _bars(ticker: str, of: Sequence[Manifest]) -> int:
 def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refreshed:
     """Bring one ticker's history and features up to date.
 
+    However often it loses a race, it does its work again: what it has put may lie on top of what
+    the winner put, and only it knows. Each race lost is another run's work done.
+
     Raises:
-        ConflictError: other runs kept replacing the history.
         CorruptObjectError, StoreError: as their names say.
     """
     touched: set[str] = set()
-    for _ in range(_ATTEMPTS):
+    while True:
         old, version = history.read(lake, ticker)
         new = history.advance(lake, ticker, old, pending)
-        # what an attempt that lost a race has put may lie on top of what the winner put
         rows = refined(new)
         touched |= changed_partitions(rows, refined(old), lake.grain)
         moved = rows.filter(layout.partition(lake.grain).is_in(touched))
@@ -178,7 +178,6 @@ def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refr
             log.info("%s: another run was first, doing it again", ticker)
             continue
         return Refreshed(ticker, tuple(sorted(touched)))
-    raise ConflictError(f"{ticker}: other runs kept replacing its history; run it again later")
 
 
 def rebuild_ticker(
@@ -193,12 +192,17 @@ def rebuild_ticker(
         stored: the ticker's partitions that are there.
 
     Raises:
-        ConflictError: another run replaced the history meanwhile.
+        ConflictError: another run is at work on the ticker.
         CorruptObjectError, StoreError: as their names say.
     """
     store, key = lake.store, layout.history(ticker)
     found = store.get_versioned(key)
-    contested = history.contested(found[0]) if found else 0
+    held = history.salvage(found[0]) if found else History()
+    known = {each.run_id for each in everything}
+    if held.last and held.last[1] not in known and store.get(layout.run(held.last[1])):
+        # its receipt is there: what it delivered would be lost
+        raise ConflictError(f"{ticker}: a run was processed meanwhile; rebuild again")
+    contested = held.contested
     new = history.rebuild(lake, ticker, everything)
     expected = dict(partitions(refined(new), lake.grain))
     touched = set()

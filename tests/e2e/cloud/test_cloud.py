@@ -109,7 +109,7 @@ def step(what: str) -> Iterator[None]:
 class Cloud:
     """The deployed lake, and a local one that the same days are brought into."""
 
-    terraform: Path
+    infra: Path
     log: Path
     replay: Replay
     local: Lake
@@ -120,8 +120,8 @@ class Cloud:
     def lake(self) -> Lake:
         return lakes.connect(self.outputs["lake"])
 
-    def apply(self, *command: str) -> str:
-        return run("terraform", f"-chdir={self.terraform}", *command)
+    def terraform(self, *command: str) -> str:
+        return run("terraform", f"-chdir={self.infra}", *command)
 
     def evening(self) -> date:
         """Let the next session end."""
@@ -368,16 +368,16 @@ def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
         with step("terraform init"):
             run(infra / "init", infra)
         with step("terraform apply"):
-            made.apply("apply", "-input=false", "-auto-approve")
-        outputs = json.loads(made.apply("output", "-json"))
+            made.terraform("apply", "-input=false", "-auto-approve")
+        outputs = json.loads(made.terraform("output", "-json"))
         made.outputs = {name: each["value"] for name, each in outputs.items()}
         yield made
 
 
 def test_a_plan_after_the_apply_finds_no_drift(cloud):
-    plan = cloud.terraform / "plan"
-    cloud.apply("plan", "-input=false", f"-out={plan}")
-    changes = json.loads(cloud.apply("show", "-json", str(plan)))["resource_changes"]
+    plan = cloud.infra / "plan"
+    cloud.terraform("plan", "-input=false", f"-out={plan}")
+    changes = json.loads(cloud.terraform("show", "-json", str(plan)))["resource_changes"]
     drift: dict[str, set[str]] = {}
     for each in changes:
         if each["change"]["actions"] != ["no-op"]:
@@ -561,8 +561,8 @@ def would_ring(cloud: Cloud, failed: dict[str, Any]) -> bool:
 def test_destroy_leaves_nothing(cloud):
     """The last one: there is no cloud after it."""
     with step("terraform destroy"):
-        cloud.apply("destroy", "-input=false", "-auto-approve")
-    assert not cloud.apply("state", "list").strip()
+        cloud.terraform("destroy", "-input=false", "-auto-approve")
+    assert not cloud.terraform("state", "list").strip()
     glue = boto3.client("glue")
     left = [
         *(each["Name"] for each in boto3.client("s3").list_buckets()["Buckets"]),
