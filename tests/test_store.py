@@ -83,3 +83,13 @@ def test_a_store_that_fails_says_which_and_why(tmp_path):
 def test_urls_that_are_no_lake(url):
     with pytest.raises(BadSettingError, match="--lake"):
         open_store(url)
+
+
+def test_a_store_on_awss_own_s3_opens(monkeypatch):
+    """Without an endpoint, as on AWS. It needs no network to be opened."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert open_store("s3://bucket/lake").url == "s3://bucket/lake"

@@ -77,20 +77,27 @@ class Tickerlake(DataSource):
 
     def schema(self) -> str:
         """The partition columns, and the table's own."""
-        _, keys, columns = self._table()
-        typed = {**dict.fromkeys(keys, "string"), **{n: _TYPES[of] for n, of in columns.items()}}
-        return ", ".join(f"`{name}` {of}" for name, of in typed.items())
+        return ", ".join(f"`{name}` {of}" for name, of in self._types().items())
 
     def reader(self, schema: StructType) -> "Reader":
         """A reader of the columns in a schema."""
-        prefix, keys, columns = self._table()
-        unknown = sorted(set(schema.names) - {*keys, *columns})
+        prefix, _, _ = self._table()
+        types = self._types()
+        unknown = sorted(set(schema.names) - types.keys())
         if unknown:
             raise UsageError(f"the table has no column {', '.join(unknown)}")
+        for given in schema.fields:
+            # a filter on another type would choose the wrong files
+            if given.dataType.simpleString() != types[given.name]:
+                raise UsageError(f"column {given.name} is of type {types[given.name]}")
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
         return Reader(path, prefix, schema)
+
+    def _types(self) -> dict[str, str]:
+        _, keys, columns = self._table()
+        return {**dict.fromkeys(keys, "string"), **{n: _TYPES[of] for n, of in columns.items()}}
 
     def _table(self) -> tuple[str, tuple[str, ...], dict[str, pl.DataType]]:
         name = self.options.get("table", "daily")
@@ -179,9 +186,9 @@ class Reader(DataSourceReader):
             return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
 
         keys = [key for key in sorted(opened.store.keys(self.prefix)) if left(layout.values(key))]
-        return [
-            Files(keys[start : start + FILES_A_TASK]) for start in range(0, len(keys), FILES_A_TASK)
-        ]
+        # of no partition at all Spark makes one that is None
+        starts = range(0, max(len(keys), 1), FILES_A_TASK)
+        return [Files(keys[start : start + FILES_A_TASK]) for start in starts]
 
     def read(self, partition: Files) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
         """Read files, a batch each."""

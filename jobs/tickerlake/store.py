@@ -195,13 +195,16 @@ def _s3(location: str) -> S3Store:
             " AWS_SECRET_ACCESS_KEY, or run where a role is attached"
         )
     endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS)), None)
+    # an endpoint of None is refused, and none at all is AWS's own
+    elsewhere: dict[str, Any] = {}
+    if endpoint:
+        elsewhere = {"endpoint": endpoint, "client_options": {"allow_http": True}}
     return S3Store(
         bucket,
         retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=30)},
         prefix=prefix.strip("/") or None,
         region=session.region_name or "us-east-1",
-        endpoint=endpoint,
         virtual_hosted_style_request=endpoint is None,
-        client_options={"allow_http": True} if endpoint else None,
         credential_provider=Boto3CredentialProvider(session),
+        **elsewhere,
     )

@@ -16,7 +16,7 @@ from pyspark.sql.datasource import (
     LessThanOrEqual,
     Not,
 )
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import IntegerType, StringType, StructType
 
 from tickerlake import datasource, layout, transform
 from tickerlake import lake as lakes
@@ -61,6 +61,8 @@ def polars(lake: Lake, table: str, sql: str) -> pl.DataFrame:
         ("daily", "date = '2012-11' or (date >= '2013-02' and close > 100)"),
         ("daily", "not ticker = 'T000' and rsi_14 is null"),
         ("daily", "ticker = 'T000' and ticker = 'T001'"),
+        ("daily", "ticker = 'nobody'"),
+        ("daily", "session < date '1950-01-01'"),
         ("history", "true"),
         ("history", "ticker = 'T000' and session >= date '2013-02-01'"),
     ],
@@ -149,6 +151,8 @@ def test_what_cannot_be_read_is_said(spark, lake, tmp_path):
         datasource.Tickerlake({}).reader(StructType())
     with pytest.raises(UsageError, match="the table has no column rsi_15"):
         datasource.Tickerlake({"path": "x"}).reader(StructType().add("rsi_15", StringType()))
+    with pytest.raises(UsageError, match="column date is of type string"):
+        datasource.Tickerlake({"path": "x"}).reader(StructType().add("date", IntegerType()))
     with pytest.raises(NoLakeError):
         datasource.Tickerlake({"path": str(tmp_path)}).reader(StructType()).partitions()
     with pytest.raises(PySparkException, match="there is no table 'weekly'"):

@@ -46,8 +46,7 @@ locals {
   }
 }
 
-# The hash in the key makes a new version a new object: a job run that has begun keeps its files,
-# and going back to an earlier version is going back to its keys.
+# The hash in the key makes a new version a new object, and going back to an earlier version is going back to its keys.
 resource "aws_s3_object" "artifact" {
   for_each = local.artifacts
 

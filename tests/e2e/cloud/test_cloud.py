@@ -453,8 +453,10 @@ def deaf(bucket: str) -> Iterator[None]:
     told = s3.get_bucket_notification_configuration(Bucket=bucket)
     told.pop("ResponseMetadata")
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
-    yield
-    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+    try:
+        yield
+    finally:
+        s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
 
 
 def test_a_lost_event_is_made_good_by_the_next_one(cloud):
