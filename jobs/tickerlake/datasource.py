@@ -93,7 +93,7 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
-        return Reader(path, prefix, schema)
+        return Reader(path, prefix, schema, surroundings(path))
 
     def _types(self) -> dict[str, str]:
         _, keys, columns = self._table()
@@ -163,8 +163,8 @@ class Reader(DataSourceReader):
     lake: str
     prefix: str
     columns: StructType
+    here: dict[str, str]
     bounds: dict[str, Bounds] = field(default_factory=dict)
-    here: dict[str, str] = field(default_factory=surroundings)
 
     def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
         """Note what prunes partitions. All filters are Spark's to check on the rows, too."""

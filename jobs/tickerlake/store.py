@@ -171,11 +171,14 @@ def open_store(url: str, *, create: bool = False) -> Store:
     )
 
 
-def surroundings() -> dict[str, str]:
-    """Environment variables by which a process on another machine opens the stores that this does.
+def surroundings(url: str) -> dict[str, str]:
+    """Environment variables by which a process on another machine opens a store as this one does.
 
-    Region and endpoints, but no credentials: those are for the machine to have.
+    Region and endpoints, but no credentials: those are for the machine to have. A folder needs
+    none.
     """
+    if not url.startswith("s3://"):
+        return {}
     import boto3
 
     found = {name: os.environ[name] for name in _ENDPOINTS if name in os.environ}

@@ -202,7 +202,6 @@ def rebuild_ticker(
     if held.last and held.last[1] not in known and store.get(layout.run(held.last[1])):
         # its receipt is there: what it delivered would be lost
         raise ConflictError(f"{ticker}: a run was processed meanwhile; rebuild again")
-    contested = held.contested
     new = history.rebuild(lake, ticker, everything)
     expected = dict(partitions(refined(new), lake.grain))
     touched = set()
@@ -215,10 +214,10 @@ def rebuild_ticker(
     store.delete([layout.daily(partition, ticker) for partition in sorted(strays)])
     if new.last is None:
         store.delete([key] if found else [])
-    elif found is None or found[0] != history.encode(replace(new, contested=contested)):
+    elif found is None or found[0] != history.encode(replace(new, contested=held.contested)):
         store.replace(key, history.encode(new), found[1] if found else None)
     elif touched:
-        data = history.encode(replace(new, contested=contested + 1))
+        data = history.encode(replace(new, contested=held.contested + 1))
         store.replace(key, data, found[1])
     return Refreshed(ticker, tuple(sorted(touched | strays)))
 

@@ -93,7 +93,7 @@ def receipts(on: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]
     parts = balanced(tasks, TASKS_A_CORE * context.defaultParallelism)
     # a row is a whole part: as many slices as rows leave each a Spark task of its own
     rows = context.parallelize([(pickle.dumps(part),) for part in parts], len(parts))
-    place = (lake.store.url, lake.grain, surroundings())
+    place = (lake.store.url, lake.grain, surroundings(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         return _run(batches, work, *place)
