@@ -1,5 +1,11 @@
-from collections.abc import Iterator
+import os
+import shlex
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
@@ -51,3 +57,62 @@ def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:
                 yield key, data
 
     return dict(sorted(found()))
+
+
+# ---- processes and ports
+
+
+def shell(*command: object, check: bool = True, **options: Any) -> str:
+    """What a command says; the test fails when the command does."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+    if check and done.returncode:
+        pytest.fail(f"{shlex.join(words)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def until(look: Callable[[], Any], seconds: float = 30, every: float = 0.02) -> Any:
+    """Look again and again until there is something; what there is."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(every)
+    return found
+
+
+# ---- AWS, as an emulator has it
+
+
+def point_to(endpoint: str, settings: pytest.MonkeyPatch) -> None:
+    """Let this process, and those that it starts, take an endpoint for AWS."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TICKERLAKE_"))]:
+        settings.delenv(name)
+    settings.setenv("AWS_ENDPOINT_URL", endpoint)
+    settings.setenv("AWS_ACCESS_KEY_ID", "test")
+    settings.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    """The endpoint of moto's server, whose state is the process's own."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def aws(moto, monkeypatch) -> None:
+    """AWS is moto's server."""
+    point_to(moto, monkeypatch)

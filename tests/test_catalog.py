@@ -22,7 +22,6 @@ from botocore.httpsession import URLLib3Session
 from conftest import bar, bars
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 from obstore.store import MemoryStore
 from test_cli import tickerlake
 
@@ -40,24 +39,9 @@ DAY = date(2013, 2, 27)
 IN_PLACE = Synced()
 FUNCTION_SCOPED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
+pytestmark = pytest.mark.usefixtures("aws")
+
 _number = itertools.count()
-
-
-@pytest.fixture(scope="module")
-def endpoint():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
-@pytest.fixture(autouse=True)
-def aws(endpoint, monkeypatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
 @cache

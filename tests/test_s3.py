@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 import pytest
 from conftest import objects
-from moto.server import ThreadedMotoServer
 from test_cli import tickerlake
 
 from tickerlake import lake as lakes
@@ -15,21 +14,8 @@ from tickerlake.errors import ConflictError
 from tickerlake.store import open_store
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def bucket(endpoint, monkeypatch, tmp_path) -> str:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+def bucket(aws, tmp_path) -> str:  # noqa: ARG001 - a fixture can't use `usefixtures`
     name = tmp_path.name.replace("_", "-").lower()
     boto3.client("s3").create_bucket(Bucket=name)
     return name

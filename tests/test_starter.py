@@ -13,7 +13,6 @@ from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 from moto.glue.models import glue_backends
-from moto.server import ThreadedMotoServer
 
 from tickerlake import layout, starter
 from tickerlake.errors import MalformedEventError
@@ -239,22 +238,9 @@ def test_any_json_object_is_handled_or_malformed(event):
 # ---- the launch on AWS
 
 
-@pytest.fixture(scope="module")
-def endpoint():
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-def job(endpoint, monkeypatch, request) -> str:
+def job(aws, monkeypatch, request) -> str:  # noqa: ARG001 - a fixture can't use `usefixtures`
     """A Glue job as infra/ makes it, and the bucket that the events tell of."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     s3, glue = boto3.client("s3"), boto3.client("glue")
     s3.create_bucket(Bucket="bucket")
     name = request.node.name

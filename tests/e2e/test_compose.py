@@ -3,14 +3,13 @@
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import objects
+from conftest import free_port, objects, point_to
 
 from tickerlake import lake as lakes
 from tickerlake.lake import Lake
@@ -26,9 +25,7 @@ class Compose:
     """`docker compose`, or Compose v1, on a project and a port of its own."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         default = "docker compose" if shutil.which("docker") else "docker-compose"
         self.command = shlex.split(os.environ.get("COMPOSE", default))
 
@@ -77,11 +74,8 @@ def compose() -> Iterator[Compose]:
 
 
 @pytest.fixture
-def on_s3(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{compose.port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+def on_s3(compose: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_to(f"http://127.0.0.1:{compose.port}", monkeypatch)
 
 
 def local(folder: Path, as_of: str, *options: str) -> Lake:

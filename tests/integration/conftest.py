@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from conftest import point_to
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,21 +47,6 @@ def localstack(engine) -> Iterator[str]:  # noqa: ARG001 - a fixture can't use `
         yield container.get_url()
 
 
-@pytest.fixture
-def credentials(monkeypatch) -> Callable[[str], None]:
-    """Point this process, and those that it starts, to an endpoint with S3 and SQS."""
-
-    def use(endpoint: str) -> None:
-        for name in [name for name in os.environ if name.startswith(("AWS_", "TICKERLAKE_"))]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-
-    return use
-
-
 @dataclass(frozen=True)
 class Place:
     """A bucket with a queue for the events of a lake's manifests, as images/setup.py makes them."""
@@ -74,9 +60,9 @@ class Place:
 
 
 @pytest.fixture
-def place(localstack, credentials, monkeypatch, tmp_path) -> Iterator[Callable[[str], Place]]:
+def place(localstack, monkeypatch, tmp_path) -> Iterator[Callable[[str], Place]]:
     """Run images/setup.py for a lake with a prefix, in a bucket of the test's own."""
-    credentials(localstack)
+    point_to(localstack, monkeypatch)
     bucket = tmp_path.name.replace("_", "-").lower()
 
     def make(prefix: str = "lake") -> Place:

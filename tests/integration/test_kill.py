@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shlex
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import objects
+from conftest import free_port, objects, point_to, shell, until
 
 from tickerlake import history, layout, manifests, verify
 from tickerlake import lake as lakes
@@ -38,13 +37,6 @@ LOAD = ["--tickers", ",".join(TICKERS), "--start", "2012-11-01", "--grain", "mon
 # some seconds of uploads, a ticker after the other
 SLOWLY = ["--workers", "1"]
 LONG = ["--tickers", ",".join(TICKERS), "--start", "2011-11-01", "--grain", "day", *SLOWLY]
-
-
-def shell(*command: str, check: bool = True, **options: object) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    if check and done.returncode:
-        pytest.fail(f"{shlex.join(command)}\n{done.stdout}{done.stderr}")
-    return done.stdout
 
 
 class Container:
@@ -123,9 +115,7 @@ class Compose:
 
 @pytest.fixture(scope="module")
 def compose(engine) -> Iterator[Compose]:  # noqa: ARG001 - a fixture can't use `usefixtures`
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        compose = Compose(free.getsockname()[1])
+    compose = Compose(free_port())
     try:
         compose.up()
         yield compose
@@ -135,9 +125,9 @@ def compose(engine) -> Iterator[Compose]:  # noqa: ARG001 - a fixture can't use 
 
 
 @pytest.fixture(autouse=True)
-def on_s3(compose, credentials) -> None:
+def on_s3(compose, monkeypatch) -> None:
     """Read the lake from here, by the port that LocalStack has on this side."""
-    credentials(compose.endpoint)
+    point_to(compose.endpoint, monkeypatch)
 
 
 def url(name: str) -> str:
@@ -187,13 +177,6 @@ def undisturbed(compose) -> Callable[[], Undisturbed]:
         return known[0]
 
     return run
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def test_killed_at_any_moment_the_next_run_heals(compose, undisturbed):
@@ -253,13 +236,13 @@ def test_killed_while_it_uploads_the_next_run_heals(compose, quiet):
     """Not at any moment, but at those that matter."""
     lake, expected = url("uploads"), quiet()
     extractor = compose.start("extractor", lake, *LONG)
-    until(lambda: blobs(lake))
+    until(lambda: blobs(lake), 60)
     extractor.kill()
     assert extractor.wait() == KILLED
     assert manifests.all_ids(open_store(lake)) == []
     compose.run("extractor", lake, *LONG)
     transformer = compose.start("transformer", lake, *SLOWLY)
-    until(lambda: refined(lake))
+    until(lambda: refined(lake), 60)
     transformer.kill()
     assert transformer.wait() == KILLED
     compose.run("transformer", lake)
@@ -270,7 +253,7 @@ def test_stopped_it_keeps_what_is_complete(compose, quiet):
     """`docker stop` in the midst of the second ticker: the first one is committed."""
     lake, expected = url("stopped"), quiet()
     extractor = compose.start("extractor", lake, *LONG)
-    until(lambda: any("ticker=MSFT" in key for key in blobs(lake)))
+    until(lambda: any("ticker=MSFT" in key for key in blobs(lake)), 60)
     extractor.stop()
     assert extractor.wait() == TERMINATED, extractor.logs()
     assert "what was committed stays" in extractor.logs()
@@ -287,7 +270,7 @@ def test_stopped_it_keeps_what_is_complete(compose, quiet):
     compose.run("extractor", lake, *LONG)
     assert kept.items() <= objects(opened, "raw/", "refined/").items()
     transformer = compose.start("transformer", lake, *SLOWLY)
-    until(lambda: any("ticker=MSFT" in key for key in open_store(lake).keys(layout.DAILY)))
+    until(lambda: any("ticker=MSFT" in key for key in open_store(lake).keys(layout.DAILY)), 60)
     transformer.stop()
     assert transformer.wait() == TERMINATED, transformer.logs()
     compose.run("transformer", lake)
@@ -299,7 +282,7 @@ def test_the_store_fails_under_an_extraction(compose, quiet, how):
     """Silent: it takes requests and answers none. Gone: with all that it held, as LocalStack is."""
     lake, expected = url(f"store-{how}"), quiet()
     extractor = compose.start("extractor", lake, *LONG)
-    until(lambda: blobs(lake))
+    until(lambda: blobs(lake), 60)
     compose("pause" if how == "silent" else "kill", "localstack")
     try:
         assert extractor.wait() == 1, extractor.logs()

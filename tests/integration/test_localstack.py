@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from datetime import UTC, date, datetime
 
 import boto3
 import pytest
-from conftest import objects
+from conftest import objects, until
 
 from tickerlake import extract, history, layout, manifests, transform, verify
 from tickerlake import lake as lakes
@@ -328,13 +327,6 @@ def transforms(monkeypatch) -> list[list[str]]:
     monkeypatch.setattr(watching, "transform", record)
     monkeypatch.setattr(watching, "LONG_POLL", 1)
     return processed
-
-
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def messages(queue: str) -> int:

@@ -7,7 +7,6 @@ modules named `conftest` would be one for `from conftest import`.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import free_port
 from pyspark.sql import SparkSession
 
 TESTS = Path(__file__).parents[1]
@@ -37,9 +37,7 @@ def spark(tmp_path_factory) -> Iterator[SparkSession]:
 @contextmanager
 def cluster(work: Path) -> Iterator[str]:
     """A master and two workers; the master's URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     url = f"spark://127.0.0.1:{port}"
     worker = ("worker.Worker", "--cores", "1", "--memory", "1g", "--work-dir", str(work))
     daemons = [

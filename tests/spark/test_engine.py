@@ -16,7 +16,6 @@ import pytest
 from conftest import objects
 from hypothesis import given
 from hypothesis import strategies as st
-from moto.server import ThreadedMotoServer
 from pyspark.sql.types import StringType, StructType
 
 from tickerlake import datasource, extract, history, replay, transform, verify, yahoo
@@ -96,31 +95,23 @@ def test_300_tickers_full_load_increments_and_rebuild(spark, tmp_path, local):
     assert objects(other, "history/", "refined/") == before
 
 
+@pytest.mark.usefixtures("aws")
 def test_executors_open_the_drivers_s3(spark, monkeypatch):
     """Executors know neither region nor endpoint by themselves."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        host, port = server.get_host_and_port()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-        there = {"LocationConstraint": "eu-west-1"}
-        boto3.client("s3").create_bucket(Bucket="bucket", CreateBucketConfiguration=there)
-        lake = lakes.create("s3://bucket/a lake", "year")
-        deliver(lake, SPLIT, ["T001", "^GSPC"])
-        assert transform.transform(lake, engine=on_spark(spark)).exit_code == 0
-        assert verify.verify(lake, workers=2) == []
-        columns = StructType().add("ticker", StringType())
-        reader = datasource.Tickerlake({"path": lake.store.url}).reader(columns)
-        [files] = reader.partitions()
-        monkeypatch.delenv("AWS_ENDPOINT_URL")
-        elsewhere = pickle.loads(pickle.dumps(reader))  # noqa: S301 - our own
-        read = pl.from_arrow(elsewhere.read(files))
-        assert set(read["ticker"]) == {"T001", "^GSPC"}
-    finally:
-        server.stop()
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    there = {"LocationConstraint": "eu-west-1"}
+    boto3.client("s3").create_bucket(Bucket="executors", CreateBucketConfiguration=there)
+    lake = lakes.create("s3://executors/a lake", "year")
+    deliver(lake, SPLIT, ["T001", "^GSPC"])
+    assert transform.transform(lake, engine=on_spark(spark)).exit_code == 0
+    assert verify.verify(lake, workers=2) == []
+    columns = StructType().add("ticker", StringType())
+    reader = datasource.Tickerlake({"path": lake.store.url}).reader(columns)
+    [files] = reader.partitions()
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    elsewhere = pickle.loads(pickle.dumps(reader))  # noqa: S301 - our own
+    read = pl.from_arrow(elsewhere.read(files))
+    assert set(read["ticker"]) == {"T001", "^GSPC"}
 
 
 def test_nothing_to_do(spark, local):

@@ -9,15 +9,15 @@ what it says; it installs no Glue packages, so the jobs' image has them.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import boto3
 import click
 import polars as pl
 import pytest
-from conftest import objects
+from conftest import free_port, objects, point_to, shell, until
 
 from tickerlake import calendars, dictionary, layout, manifests
 from tickerlake import lake as lakes
@@ -79,22 +79,8 @@ DRIFT = {
 }
 
 
-def run(*command: object, **options: Any) -> str:
-    """What a command says; the test fails when the command does."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
-    if done.returncode:
-        pytest.fail(f"{' '.join(words)}\n{done.stdout[-8000:]}{done.stderr[-8000:]}")
-    return done.stdout
-
-
-def until(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
-    """Look again and again until there is something."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, f"not in {seconds} s: {what}"
-        time.sleep(0.2)
-    return found
+# what is waited for is slow, and asking costs the emulator time
+wait = partial(until, seconds=120, every=0.2)
 
 
 @contextmanager
@@ -121,7 +107,7 @@ class Cloud:
         return lakes.connect(self.outputs["lake"])
 
     def terraform(self, *command: str) -> str:
-        return run("terraform", f"-chdir={self.infra}", *command)
+        return shell("terraform", f"-chdir={self.infra}", *command)
 
     def evening(self) -> date:
         """Let the next session end."""
@@ -148,7 +134,7 @@ class Cloud:
             found = glue.get_job_run(JobName=job, RunId=run_id)["JobRun"]
             return None if found["JobRunState"] in ("STARTING", "RUNNING") else found
 
-        found: dict[str, Any] = until(f"{job} ends", look)
+        found: dict[str, Any] = wait(look)
         return found
 
     def transforms(self) -> list[dict[str, Any]]:
@@ -160,17 +146,22 @@ class Cloud:
     def transformed(self) -> None:
         """Wait until every manifest has its receipt and every job run has ended."""
         with step("manifest -> Lambda -> transformer -> receipt"):
-            until("receipts", lambda: not manifests.pending_ids(self.lake.store))
+            wait(lambda: not manifests.pending_ids(self.lake.store))
             for each in self.transforms():
                 done = self.ended(self.outputs["transformer_job"], each["Id"])
                 assert done["JobRunState"] == "SUCCEEDED", done["ErrorMessage"]
 
-    def day(self) -> date:
-        """A day as it should be."""
+    def extracted(self) -> date:
+        """The next session, brought into raw."""
         day = self.evening()
         click.echo(f"\n{day}")
         extracted = self.fire()
         assert extracted["JobRunState"] == "SUCCEEDED", extracted["ErrorMessage"]
+        return day
+
+    def day(self) -> date:
+        """A day as it should be."""
+        day = self.extracted()
         self.transformed()
         self.assert_equal()
         return day
@@ -195,7 +186,7 @@ class Cloud:
             status = status["QueryExecution"]["Status"]
             return None if status["State"] in ("QUEUED", "RUNNING") else status
 
-        status = until("the query ends", look)
+        status = wait(look)
         assert status["State"] == "SUCCEEDED", status
         _, *rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
         return [tuple(cell.get("VarCharValue") for cell in row["Data"]) for row in rows]
@@ -205,7 +196,7 @@ class Cloud:
         with step("local run"):
             command = [TICKERLAKE, "run", "--lake", self.local.store.url, "--grain", "day"]
             source = ["--yahoo-url", self.replay.url, "--tickers", ",".join(TICKERS)]
-            run(*command, *source, "--start", START)
+            shell(*command, *source, "--start", START)
         found, wanted = (objects(lake, "refined/daily/") for lake in (self.lake, self.local))
         assert found.keys() == wanted.keys()
         assert [key for key in wanted if found[key] != wanted[key]] == []
@@ -255,14 +246,14 @@ def image() -> str:
     Without an image the emulator says SUCCEEDED and runs nothing, so this must fail.
     """
     recipe = "FROM tickerlake-transformer\nENTRYPOINT []\n"
-    run("docker", "build", "--quiet", "--tag", IMAGE, "-", input=recipe)
+    shell("docker", "build", "--quiet", "--tag", IMAGE, "-", input=recipe)
     return IMAGE
 
 
 @pytest.fixture(scope="module")
 def host() -> str:
     """This machine's address, for itself and for containers."""
-    [network] = json.loads(run("docker", "network", "inspect", "bridge"))
+    [network] = json.loads(shell("docker", "network", "inspect", "bridge"))
     address: str = network["IPAM"]["Config"][0]["Gateway"]
     return address
 
@@ -270,9 +261,7 @@ def host() -> str:
 @contextmanager
 def ministack(host: str, log: Path, image: str) -> Iterator[str]:
     """An emulator of its own; its endpoint."""
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port(host))
     endpoint = f"http://{host}:{port}"
     environment = {
         "GATEWAY_PORT": port,
@@ -303,7 +292,7 @@ def ministack(host: str, log: Path, image: str) -> Iterator[str]:
             return False
 
     try:
-        until("the emulator answers", answers)
+        wait(answers)
         yield endpoint
     finally:
         process.terminate()
@@ -350,12 +339,7 @@ def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
     with ExitStack() as stack:
         endpoint = stack.enter_context(ministack(host, work / "ministack.log", image))
         settings = stack.enter_context(pytest.MonkeyPatch.context())
-        for name in [name for name in os.environ if name.startswith(("AWS_", "TICKERLAKE_"))]:
-            settings.delenv(name)
-        settings.setenv("AWS_ENDPOINT_URL", endpoint)
-        settings.setenv("AWS_ACCESS_KEY_ID", "test")
-        settings.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        point_to(endpoint, settings)
         replay = stack.enter_context(Replay(host=host))
         infra = work / "infra"
         shutil.copytree(
@@ -366,7 +350,7 @@ def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
         local = lakes.create(str(work / "local"), "day")
         made = Cloud(infra, work / "ministack.log", replay, local, iter(EVENINGS), {})
         with step("terraform init"):
-            run(infra / "init", infra)
+            shell(infra / "init", infra)
         with step("terraform apply"):
             made.terraform("apply", "-input=false", "-auto-approve")
         outputs = json.loads(made.terraform("output", "-json"))
@@ -427,9 +411,8 @@ def started(cloud: Cloud) -> list[str]:
 
 def test_an_event_that_comes_again_starts_nothing(cloud):
     before = started(cloud)
-    cloud.evening()
-    assert cloud.fire()["JobRunState"] == "SUCCEEDED"
-    *_, run_id = until("a start", lambda: started(cloud)[len(before) :])
+    cloud.extracted()
+    *_, run_id = wait(lambda: started(cloud)[len(before) :])
     for _ in range(2):
         assert invoke(cloud, record(cloud, run_id)) == {"handled": [run_id]}
     cloud.transformed()
@@ -446,25 +429,23 @@ def test_events_in_another_order_start_nothing(cloud):
     assert sorted(before) == sorted(known), "each manifest has had its one transformer"
 
 
-@contextmanager
-def deaf(bucket: str) -> Iterator[None]:
-    """S3 tells nobody."""
-    s3 = boto3.client("s3")
+def unheard(cloud: Cloud) -> str:
+    """A day of whose manifest S3 tells nobody; its run id."""
+    s3, bucket = boto3.client("s3"), cloud.outputs["bucket"]
     told = s3.get_bucket_notification_configuration(Bucket=bucket)
     told.pop("ResponseMetadata")
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     try:
-        yield
+        cloud.extracted()
     finally:
         s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=told)
+    [run_id] = manifests.pending_ids(cloud.lake.store)
+    return run_id
 
 
 def test_a_lost_event_is_made_good_by_the_next_one(cloud):
     before = started(cloud)
-    cloud.evening()
-    with deaf(cloud.outputs["bucket"]):
-        assert cloud.fire()["JobRunState"] == "SUCCEEDED"
-    [lost] = manifests.pending_ids(cloud.lake.store)
+    lost = unheard(cloud)
     cloud.day()
     assert len(started(cloud)) == len(before) + 1
     assert lost not in started(cloud)
@@ -475,10 +456,7 @@ def test_a_lost_event_is_made_good_by_the_next_one(cloud):
 
 def test_a_malformed_record_fails_alone_and_is_kept(cloud):
     before = started(cloud)
-    cloud.evening()
-    with deaf(cloud.outputs["bucket"]):
-        assert cloud.fire()["JobRunState"] == "SUCCEEDED"
-    [run_id] = manifests.pending_ids(cloud.lake.store)
+    run_id = unheard(cloud)
     malformed = {"s3": {"bucket": {"name": "x"}}}
     other = record(cloud, "x") | {"s3": {"bucket": {"name": "x"}, "object": {"key": "raw/x.json"}}}
     event = {"Records": [malformed, other, record(cloud, run_id)]}
@@ -494,7 +472,7 @@ def test_a_malformed_record_fails_alone_and_is_kept(cloud):
         found: list[dict[str, Any]] = sqs.receive_message(QueueUrl=queue).get("Messages", [])
         return found
 
-    [message] = until("a dead letter", look)
+    [message] = wait(look)
     body = json.loads(message["Body"])
     # the emulator wraps it, as Lambda itself does for destinations alone
     assert body.get("requestPayload", body) == event
