@@ -10,7 +10,7 @@ CHECKOV_VERSION := 3.3.30
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e e2e-cloud integration infra-check
+.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ lint: .venv/dev ## formatting, lint, types
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-infra-check: $(UV) ## Terraform: formatting, validity, tests of the root and each module; checkov
+infra-check: $(UV) infra-test ## Terraform: infra-test, and checkov
+	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
+
+infra-test: ## Terraform: formatting, validity, tests of the root and each module
 	terraform fmt -check -recursive infra
 	set -e; for module in infra infra/modules/*/; do \
 	  echo "== $$module"; \
@@ -57,7 +60,6 @@ infra-check: $(UV) ## Terraform: formatting, validity, tests of the root and eac
 	  terraform -chdir=$$module validate; \
 	  terraform -chdir=$$module test; \
 	done
-	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
 
 format: .venv/dev ## format and fix what can be fixed
 	$(BIN)/ruff format
