@@ -25,11 +25,11 @@ import polars as pl
 from increment import alone, bars, evening, sessions
 
 from tickerlake import lake
-from tickerlake.extract import extract
-from tickerlake.recording import SCHEMA
-from tickerlake.replay import CHART, Replay
-from tickerlake.transform import transform
-from tickerlake.yahoo import Yahoo
+from tickerlake.sources.replay import CHART, Replay
+from tickerlake.sources.replay.recording import SCHEMA
+from tickerlake.sources.yahoo import Yahoo
+from tickerlake.stages.extract import extract
+from tickerlake.stages.transform import transform
 
 TICKERS: Final = [f"U{number:03}" for number in range(200)]
 LAST: Final = date(2013, 3, 1)

@@ -20,8 +20,8 @@ import pandas as pd
 import polars as pl
 import talib
 
-from tickerlake.features import FEATURES, compute
-from tickerlake.schema import BAR
+from tickerlake.market.bars import BAR
+from tickerlake.market.features import FEATURES, compute
 
 TICKERS = 500
 SESSIONS = 2520

@@ -30,12 +30,13 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 import polars as pl
 
-from tickerlake import calendars, lake, layout, manifests
-from tickerlake.extract import REREAD_SESSIONS, extract
-from tickerlake.lake import Lake
-from tickerlake.schema import RAW, rounded
-from tickerlake.store import Store
-from tickerlake.transform import transform
+from tickerlake import lake
+from tickerlake.lake import Lake, layout, manifests
+from tickerlake.lake.store import Store
+from tickerlake.market import calendars
+from tickerlake.market.bars import RAW, rounded
+from tickerlake.stages.extract import REREAD_SESSIONS, extract
+from tickerlake.stages.transform import transform
 
 TICKERS = [f"T{number:03}" for number in range(500)]
 YEARS = (5, 10)

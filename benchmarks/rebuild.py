@@ -22,7 +22,7 @@ import pyarrow.dataset as ds
 from increment import SESSIONS_A_YEAR, TICKERS, WORKERS, alone, make
 
 from tickerlake import lake
-from tickerlake.transform import transform
+from tickerlake.stages.transform import transform
 
 YEARS: Final = 10
 RUNS: Final = 3

@@ -33,12 +33,14 @@ from polars.testing import assert_frame_equal
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from tickerlake import features, history, lake, layout
+from tickerlake import lake
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.engines.spark import spark as on_spark
-from tickerlake.lake import Lake, partitions, to_parquet
-from tickerlake.transform import refined
+from tickerlake.lake import Lake, history, layout
+from tickerlake.lake.parquet import partitions, to_parquet
+from tickerlake.market import features
+from tickerlake.stages.transform import refined
 
 CORES: Final = 2
 YEARS: Final = 10

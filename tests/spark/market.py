@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 
-from tickerlake import calendars, extract
 from tickerlake.lake import Lake
-from tickerlake.schema import RAW
+from tickerlake.market import calendars
+from tickerlake.market.bars import RAW
+from tickerlake.stages import extract
 
 TICKERS = [*(f"T{number:03}" for number in range(298)), "^GSPC", "BRK-B"]
 SCHEDULE = calendars.of("T000").schedule["session"]
