@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 import polars as pl
 from increment import alone, bars, evening, sessions
 
-from tickerlake import lake
+from tickerlake.lake import create_lake
 from tickerlake.sources.replay import CHART, Replay
 from tickerlake.sources.replay.recording import SCHEMA
 from tickerlake.sources.yahoo import Yahoo
@@ -105,7 +105,7 @@ def with_tickerlake(url: str, folder: Path, start: date, end: date, rate: float)
     """Seconds to bring a lake up to date on the evening of the last session."""
     import exchange_calendars  # noqa: F401 - loaded before the clock starts, like all libraries
 
-    opened = lake.create(str(folder), "year")
+    opened = create_lake(str(folder), "year")
     with Yahoo(url=url, requests_per_second=rate, workers=WORKERS) as yahoo:
         began = time.perf_counter()
         report = extract(opened, yahoo, TICKERS, as_of=evening(end), start=start, workers=WORKERS)

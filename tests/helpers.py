@@ -32,8 +32,10 @@ def bar(session: date, close: float = 100.0, **fields: object) -> dict[str, obje
         "close": close,
         "volume": 1000,
         "dividend": 0.0,
+        "capital_gain": 0.0,
         "split": 1.0,
         "currency": "USD",
+        "dividend_currency": None,
         "source": "test",
         **fields,
     }

@@ -15,6 +15,7 @@ from tickerlake.errors import ConflictError
 from tickerlake.lake import Lake, create_lake, history, layout, manifests
 from tickerlake.lake.store import Store
 from tickerlake.market import calendars
+from tickerlake.sources import Fetched
 from tickerlake.stages import extract, transform, verify
 
 TICKERS = ["A", "B"]
@@ -32,7 +33,7 @@ class Market:
     def __init__(self, today: date) -> None:
         self.today = today
 
-    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> pl.DataFrame:
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
         known = self.split <= self.today
         rows = [
             bar(
@@ -44,7 +45,7 @@ class Market:
             for number, session in enumerate(SESSIONS)
             if start <= session <= min(end, self.today)
         ]
-        return bars(*rows)
+        return Fetched(bars(*rows))
 
 
 def evening(day: date) -> datetime:

@@ -43,8 +43,10 @@ def frame(
             "close": close,
             "volume": volume.astype(np.int64),
             "dividend": dividend,
+            "capital_gain": np.zeros(rows),
             "split": np.ones(rows),
             "currency": ["USD"] * rows,
+            "dividend_currency": [None] * rows,
         },
         schema=BAR,
     )

@@ -9,7 +9,7 @@ from helpers import bar, bars, objects
 
 from tickerlake.errors import StoreError
 from tickerlake.lake import history, layout, manifests
-from tickerlake.lake.history import History
+from tickerlake.lake.fold import History
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.market import calendars
 from tickerlake.market.bars import HISTORY, QUARANTINE, RAW

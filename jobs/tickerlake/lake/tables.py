@@ -89,8 +89,12 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "close": Column("price", "Last price of the session, without dividends."),
     "volume": Column("shares", "Shares traded in the session."),
     "dividend": Column("price", "Cash dividend that went ex that morning; 0 when none."),
+    "capital_gain": Column("price", "Capital gain that a fund paid out that morning; 0 when none."),
     "split": Column("ratio", "New shares that an old one became that morning; 1 when none."),
     "currency": Column("", "The quote currency's code, as the source spells it (`GBp` is pence)."),
+    "dividend_currency": Column(
+        "", "The currency of the dividend where it is not the price's; otherwise null."
+    ),
     "source": Column("", "Where the bar is from."),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
     "as_of": Column(

@@ -19,11 +19,15 @@ BAR: Final[dict[str, pl.DataType]] = {
     "close": pl.Float64(),
     "volume": pl.Int64(),
     "dividend": pl.Float64(),
+    "capital_gain": pl.Float64(),
     "split": pl.Float64(),
     "currency": pl.String(),
+    "dividend_currency": pl.String(),
 }
-"""A bar: what the market did in a session. `dividend` is cash a share, 0 when none; `split` is the
-new shares an old one became that morning, 1 when none."""
+"""A bar: what the market did in a session. `dividend` is cash per share, and `capital_gain` what a
+fund distributed besides, 0 when none; `split` is the new shares that an old one became that
+morning, 1 when none. `dividend_currency` is null unless the dividend was paid in another currency
+than the price's."""
 
 RAW: Final[dict[str, pl.DataType]] = {**BAR, "source": pl.String()}
 """What a source said of a bar, split-adjusted as of the fetch."""
@@ -47,4 +51,6 @@ SIGNIFICANT_DIGITS: Final = 6
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
     """Round prices and dividends to `SIGNIFICANT_DIGITS`, so that a wobble makes no new version."""
-    return frame.with_columns(pl.col(*PRICES, "dividend").round_sig_figs(SIGNIFICANT_DIGITS))
+    return frame.with_columns(
+        pl.col(*PRICES, "dividend", "capital_gain").round_sig_figs(SIGNIFICANT_DIGITS)
+    )

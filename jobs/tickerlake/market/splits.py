@@ -42,7 +42,7 @@ def rebase(bars: pl.DataFrame, changed: Mapping[date, float]) -> pl.DataFrame:
         ratio = ratio * pl.when(pl.col("session") < day).then(value).otherwise(1.0)
     return rounded(
         bars.with_columns(
-            pl.col(*PRICES, "dividend") / ratio,
+            pl.col(*PRICES, "dividend", "capital_gain") / ratio,
             (pl.col("volume") * ratio).round().cast(pl.Int64),
             # 9 digits: a split that comes and goes again must leave exactly 1
             (pl.col("basis_factor") * ratio).round_sig_figs(9),

@@ -21,7 +21,7 @@ from tickerlake.errors import (
     UnknownSymbolError,
 )
 from tickerlake.lake import Lake, history, layout, manifests
-from tickerlake.lake.history import History
+from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
 from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.market import calendars, quality, splits
@@ -238,7 +238,7 @@ def _extract_one(
         return Entry(outcome="empty", reason="up to date")
 
     today = as_of.astimezone(ZoneInfo(exchange.timezone)).date()
-    fetched = source.fetch(ticker, window.start, max(window.end, today), exchange.timezone)
+    fetched = source.fetch(ticker, window.start, max(window.end, today), exchange.timezone).bars
     closed = exchange.sessions(window.start, as_of)
     last_closed = closed[-1] if len(closed) else date.min
     open_today = (pl.col("session") > last_closed) & (pl.col("session") <= today)

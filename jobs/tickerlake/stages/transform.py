@@ -17,7 +17,7 @@ from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.errors import ConflictError, CorruptObjectError
 from tickerlake.lake import Lake, history, layout, manifests
-from tickerlake.lake.history import History
+from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import partitions, to_parquet

@@ -36,6 +36,7 @@ from tickerlake.errors import (
     UnknownSymbolError,
 )
 from tickerlake.market.bars import PRICES, rounded
+from tickerlake.sources import Fetched
 
 if TYPE_CHECKING:
     from curl_cffi.requests import Response, Session
@@ -266,7 +267,7 @@ class Yahoo:
         """Close the session."""
         self._session.close()
 
-    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> pl.DataFrame:
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
         """Fetch bars, with one request.
 
         Args:
@@ -294,7 +295,7 @@ class Yahoo:
             raise
         except Exception as error:  # an odd chart makes yfinance stumble in any way
             raise SourceFailedError(f"{symbol}: can't read Yahoo's answer: {error!r}") from error
-        return raw.filter(pl.col("session").is_between(start, end))
+        return Fetched(raw.filter(pl.col("session").is_between(start, end)))
 
     def _history(self, symbol: str, start: date, end: date, timezone: str) -> pl.DataFrame:
         _seed_timezone(symbol, timezone)
@@ -351,8 +352,10 @@ def to_raw(bars: pl.DataFrame, chart: dict[str, Any]) -> pl.DataFrame:
         joined.select(
             *_HISTORY,
             pl.col("dividend").fill_null(0.0),
-            pl.col("split").fill_null(1.0).fill_nan(None),
+            capital_gain=pl.lit(0.0),
+            split=pl.col("split").fill_null(1.0).fill_nan(None),
             currency=pl.lit(chart.get("meta", {}).get("currency"), pl.String),
+            dividend_currency=pl.lit(None, pl.String),
             source=pl.lit(Yahoo.name),
         )
     ).sort("session", maintain_order=True)
