@@ -9,10 +9,18 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from tickerlake.errors import RateLimitedError, SourceFailedError, UnknownSymbolError
+from tickerlake.errors import (
+    RateLimitedError,
+    SourceFailedError,
+    SourceUnreachableError,
+    UnknownSymbolError,
+)
 from tickerlake.market.bars import RAW
 from tickerlake.sources.replay import CHART, Fault, Replay, recording
-from tickerlake.sources.yahoo import LONGEST_PAUSE, Pacer, Yahoo, events, read_chart, retry_after
+from tickerlake.sources.yahoo import LONGEST_PAUSE, Yahoo
+from tickerlake.sources.yahoo.answers import read_chart
+from tickerlake.sources.yahoo.client import retry_after
+from tickerlake.sources.yahoo.pacer import Pacer
 
 ZONE = "America/New_York"
 SPLIT = date(2005, 2, 28)
@@ -215,7 +223,7 @@ def test_a_slow_answer_is_a_failure(replay: Replay) -> None:
 def test_nobody_listens() -> None:
     with Replay() as gone:
         pass
-    with opened(gone) as yahoo, pytest.raises(SourceFailedError, match="AAPL"):
+    with opened(gone) as yahoo, pytest.raises(SourceUnreachableError, match="no connection to"):
         fetch(yahoo)
 
 
@@ -338,7 +346,7 @@ def test_a_429_holds_up_all_threads(replay: Replay) -> None:
     time = FakeTime()
     replay.faults = [Fault(kind="rate_limited", times=1, retry_after="30")]
     with opened(replay) as yahoo, ThreadPoolExecutor(4) as threads:
-        yahoo._client._pacer = Pacer(1e9, clock=time.clock, sleep=time.sleep)
+        yahoo._client.pacer = Pacer(1e9, clock=time.clock, sleep=time.sleep)
         frames = list(threads.map(lambda _: fetch(yahoo), range(12)))
     assert {frame.height for frame in frames} == {14}
     assert charts(replay) == 13
@@ -367,25 +375,6 @@ def test_retry_after(header: str | None, seconds: float | None) -> None:
 
 
 # --- reading charts
-
-
-def test_events_of_one_day_add_up_and_a_split_of_no_shares_is_unknown() -> None:
-    at = 1109601000  # 2005-02-28 09:30 in New York
-    chart = {
-        "meta": {"exchangeTimezoneName": ZONE},
-        "events": {
-            "dividends": {
-                "1": {"date": at, "amount": 0.5},
-                "2": {"date": at + 1, "amount": 0.25},
-            },
-            "splits": {"1": {"date": at + 86_400, "numerator": 2, "denominator": 0}},
-        },
-    }
-    found = events(chart).sort("session")
-    assert found["session"].to_list() == [SPLIT, date(2005, 3, 1)]
-    assert found["dividend"].to_list() == [0.75, 0.0]
-    assert found["split"][0] == 1.0
-    assert found["split"].is_nan().to_list() == [False, True]
 
 
 @pytest.mark.parametrize("result", [b"null", b"[]", b"[{}]"])
