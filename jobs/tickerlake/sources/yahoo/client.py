@@ -44,6 +44,7 @@ _NO_COOKIE_FOR: Final = 30.0
 
 _CHART: Final = "/v8/finance/chart/"
 _CRUMB: Final = "/v1/test/getcrumb"
+SEARCH: Final = "/v1/finance/search"
 
 
 class Client:
@@ -83,9 +84,11 @@ class Client:
         path = unquote(asked.path)
         if path.startswith(_CHART):
             return self._get_chart(send, url, target, path.removeprefix(_CHART))
-        return self._get_other(send, target, is_crumb=path.endswith(_CRUMB))
+        if path == SEARCH:
+            return self._send(send, target)
+        return self._get_cookie(send, target, is_crumb=path.endswith(_CRUMB))
 
-    def _get_other(self, send: "Send", url: str, *, is_crumb: bool) -> "Response":
+    def _get_cookie(self, send: "Send", url: str, *, is_crumb: bool) -> "Response":
         if time.monotonic() < self._no_cookie_until:
             raise ConnectionError("there was no network a moment ago")
         try:

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from tickerlake.market import currencies
+from tickerlake.market.bars import SIGNIFICANT_DIGITS
 from tickerlake.sources.yahoo.chart import Chart
 
 EVENTS: Final[dict[str, pl.DataType]] = {
@@ -97,13 +98,16 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
     >>> settle(Cash({"GBp": 12.0, "USD": 0.5}, {}), "GBp", drop=49.0)
     Payment(dividend=12.0, capital_gain=0.0, dividend_currency='+0.5 USD')
     """
-    paid: dict[str, tuple[float, float]] = {}
-    for code in cash.dividends | cash.capital_gains:
-        dividend, gain = cash.dividends.get(code, 0.0), cash.capital_gains.get(code, 0.0)
-        if is_counted_twice(dividend, gain, drop if code == (currency or "") else None):
-            dividend = float(f"{dividend - gain:.6g}")
-        paid[code] = dividend, gain
-    dividend, gain = paid.pop(currency or "", (0.0, 0.0))
+    base = currency or ""
+    paid = {
+        code: _tell_apart(
+            cash.dividends.get(code, 0.0),
+            cash.capital_gains.get(code, 0.0),
+            drop if code == base else None,
+        )
+        for code in cash.dividends | cash.capital_gains
+    }
+    dividend, gain = paid.pop(base, (0.0, 0.0))
     if not paid:
         return Payment(dividend, gain, None)
     if len(paid) == 1 and not dividend and not gain:
@@ -111,6 +115,13 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
         return Payment(dividend, gain, code)
     besides = " ".join(f"+{sum(amounts):.6g} {code}" for code, amounts in sorted(paid.items()))
     return Payment(dividend, gain, besides)
+
+
+def _tell_apart(dividend: float, gain: float, drop: float | None) -> tuple[float, float]:
+    """Return a dividend without the capital gain that it may include, and the gain."""
+    if is_counted_twice(dividend, gain, drop):
+        return float(f"{dividend - gain:.{SIGNIFICANT_DIGITS}g}"), gain
+    return dividend, gain
 
 
 def is_counted_twice(dividend: float, gain: float, drop: float | None) -> bool:

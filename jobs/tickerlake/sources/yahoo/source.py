@@ -9,14 +9,14 @@ from tickerlake.errors import SourceError, SourceFailedError
 from tickerlake.market.bars import RAW, SIGNIFICANT_DIGITS, rounded
 from tickerlake.sources import Fetched
 from tickerlake.sources.yahoo.chart import Chart
-from tickerlake.sources.yahoo.client import Client
+from tickerlake.sources.yahoo.client import SEARCH, Client
 from tickerlake.sources.yahoo.events import read_events
 from tickerlake.sources.yahoo.pacer import Pacer
 from tickerlake.sources.yahoo.patches import load_yfinance
 from tickerlake.sources.yahoo.session import JudgedSession
 from tickerlake.sources.yahoo.tap import ChartTap, read_history
 
-_SEARCH: Final = "https://query2.finance.yahoo.com/v1/finance/search"
+_SEARCH: Final = f"https://query2.finance.yahoo.com{SEARCH}"
 _SEARCH_TIMEOUT: Final = 3.0
 
 
