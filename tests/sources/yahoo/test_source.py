@@ -1,60 +1,21 @@
-"""The real yfinance against the replay: what the caller sees of each fault, and what it costs."""
+"""The real yfinance against the replay: what the caller sees of bars, and of what is wrong."""
 
-import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
-import pytest
 
-from tickerlake.errors import (
-    RateLimitedError,
-    SourceFailedError,
-    SourceUnreachableError,
-    UnknownSymbolError,
-)
+from sources.served import NEW_YORK, opened
 from tickerlake.market.bars import RAW
 from tickerlake.sources.replay import CHART, Fault, Replay, recording
-from tickerlake.sources.yahoo import LONGEST_PAUSE, Yahoo
-from tickerlake.sources.yahoo.answers import read_chart
-from tickerlake.sources.yahoo.client import retry_after
-from tickerlake.sources.yahoo.pacer import Pacer
+from tickerlake.sources.yahoo import Yahoo
 
-ZONE = "America/New_York"
 SPLIT = date(2005, 2, 28)
 THURSDAY, FRIDAY = date(2005, 2, 24), date(2005, 2, 25)
 START, END = date(2005, 2, 14), date(2005, 3, 10)
 
 
-@pytest.fixture
-def replay() -> Iterator[Replay]:
-    with Replay(now=datetime(2005, 3, 4, 22, 30, tzinfo=UTC)) as replay:
-        yield replay
-
-
-@contextmanager
-def opened(replay: Replay, retries: int = 2, timeout: float = 10.0) -> Iterator[Yahoo]:
-    with Yahoo(
-        url=replay.url,
-        requests_per_second=10_000,
-        workers=8,
-        retries=retries,
-        timeout=timeout,
-        backoff=0.001,
-    ) as yahoo:
-        yield yahoo
-
-
-@pytest.fixture
-def yahoo(replay: Replay) -> Iterator[Yahoo]:
-    with opened(replay) as yahoo:
-        yield yahoo
-
-
 def fetch(yahoo: Yahoo, ticker: str = "AAPL", start: date = START, end: date = END) -> pl.DataFrame:
-    return yahoo.fetch(ticker, start, end, ZONE).bars
+    return yahoo.fetch(ticker, start, end, NEW_YORK).bars
 
 
 def charts(replay: Replay) -> int:
@@ -65,27 +26,9 @@ def bar(bars: pl.DataFrame, session: date) -> dict[str, object]:
     return bars.row(by_predicate=pl.col("session") == session, named=True)
 
 
-class FakeTime:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.lock = threading.Lock()
-
-    def clock(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        with self.lock:
-            self.now += seconds
-
-
-# --- what comes
-
-
 def test_bars_are_what_was_recorded(replay: Replay) -> None:
     replay.now = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
-    with opened(replay) as yahoo:
+    with opened(replay.url) as yahoo:
         fetched = fetch(yahoo, "IBM", date(2000, 1, 1), date(2013, 3, 1))
     recorded = recording.load().filter(pl.col("ticker") == "IBM").drop("ticker")
     assert dict(fetched.schema) == RAW
@@ -137,113 +80,6 @@ def test_a_window_without_sessions_has_no_rows(yahoo: Yahoo, replay: Replay) -> 
         assert dict(bars.schema) == RAW
         assert bars.is_empty()
     assert charts(replay) == 3
-
-
-# --- what it costs
-
-
-def test_one_request_a_ticker_and_two_for_all(
-    replay: Replay, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from yfinance import data
-
-    monkeypatch.setattr(data.SingletonMeta, "_instances", {})  # as in a new process
-    with opened(replay) as yahoo, ThreadPoolExecutor(8) as threads:
-        tickers = ["AAPL", "GOOG", "IBM", "MSFT"] * 4
-        frames = list(threads.map(lambda ticker: fetch(yahoo, ticker), tickers))
-    assert {frame.height for frame in frames} == {14}
-    assert charts(replay) == len(tickers)
-    assert len(replay.requests) <= len(tickers) + 2
-
-
-def test_without_a_crumb_it_goes_on(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
-    from yfinance import data
-
-    monkeypatch.setattr(data.SingletonMeta, "_instances", {})
-    replay.faults = [Fault(kind="no_crumb")]
-    with opened(replay) as yahoo:
-        assert fetch(yahoo).height == 14
-        replay.faults.clear()
-        fetch(yahoo)
-    crumbs = [query.get("crumb") for path, query in replay.requests if path.startswith(CHART)]
-    assert crumbs == [None, "replay-crumb"]
-
-
-def test_an_old_crumb_is_renewed(replay: Replay, yahoo: Yahoo) -> None:
-    replay.faults = [Fault(kind="unauthorized", times=1)]
-    assert fetch(yahoo).height == 14
-    assert charts(replay) == 2
-
-
-# --- what fails
-
-
-@pytest.mark.parametrize("kind", ["server_error", "html", "truncated", "rate_limited"])
-def test_what_passes_is_not_seen(replay: Replay, yahoo: Yahoo, kind: str) -> None:
-    clean = fetch(yahoo)
-    replay.requests.clear()
-    replay.faults = [Fault(kind=kind, times=2)]  # type: ignore[arg-type]
-    assert fetch(yahoo).equals(clean)
-    assert charts(replay) == 3
-
-
-@pytest.mark.parametrize(
-    ("kind", "error", "says"),
-    [
-        ("server_error", SourceFailedError, "HTTP 500"),
-        ("html", SourceFailedError, "nonsense"),
-        ("truncated", SourceFailedError, "nonsense"),
-        ("rate_limited", RateLimitedError, "fewer requests"),
-    ],
-)
-def test_what_stays_is_raised_and_does_not_stick(
-    replay: Replay, yahoo: Yahoo, kind: str, error: type[Exception], says: str
-) -> None:
-    replay.faults = [Fault(kind=kind)]  # type: ignore[arg-type]
-    with pytest.raises(error, match=says):
-        fetch(yahoo)
-    assert charts(replay) == 3
-    replay.faults.clear()
-    assert fetch(yahoo).height == 14
-
-
-def test_a_refused_crumb_is_a_failure(replay: Replay, yahoo: Yahoo) -> None:
-    replay.faults = [Fault(kind="unauthorized")]
-    with pytest.raises(SourceFailedError):
-        fetch(yahoo)
-
-
-def test_a_slow_answer_is_a_failure(replay: Replay) -> None:
-    replay.faults = [Fault(kind="slow", seconds=0.5)]
-    with opened(replay, retries=1, timeout=0.1) as yahoo, pytest.raises(SourceFailedError):
-        fetch(yahoo)
-    assert charts(replay) == 2
-
-
-def test_nobody_listens() -> None:
-    with Replay() as gone:
-        pass
-    with opened(gone) as yahoo, pytest.raises(SourceUnreachableError, match="no connection to"):
-        fetch(yahoo)
-
-
-def test_an_unknown_symbol_is_asked_for_once(replay: Replay, yahoo: Yahoo) -> None:
-    with pytest.raises(UnknownSymbolError, match="NOPE"):
-        fetch(yahoo, "NOPE")
-    assert charts(replay) == 1
-
-
-def test_answers_are_not_kept(replay: Replay, yahoo: Yahoo) -> None:
-    replay.faults = [Fault(kind="dropped", session=FRIDAY)]
-    assert FRIDAY not in fetch(yahoo)["session"]
-    replay.faults.clear()
-    assert FRIDAY in fetch(yahoo)["session"]
-    with Replay(now=replay.now) as other, opened(other) as second:
-        assert fetch(second).height == 14
-        assert charts(other) == 1
-
-
-# --- what is wrong in the rows
 
 
 def test_null_rows_and_closes_arrive_as_null(replay: Replay, yahoo: Yahoo) -> None:
@@ -298,93 +134,3 @@ def test_a_wobble_is_rounded_away(replay: Replay, yahoo: Yahoo) -> None:
     replay.faults = [Fault(kind="wobble")]
     assert fetch(yahoo).equals(clean)
     assert fetch(yahoo).equals(clean)
-
-
-# --- pacing
-
-
-def test_requests_are_spaced_exactly() -> None:
-    time = FakeTime()
-    pacer = Pacer(4.0, clock=time.clock, sleep=time.sleep)
-    starts = []
-    for _ in range(9):
-        pacer.wait()
-        starts.append(time.now - 100)
-    assert starts == [number / 4 for number in range(9)]
-
-
-def test_a_quiet_time_saves_nothing_up() -> None:
-    time = FakeTime()
-    pacer = Pacer(1.0, clock=time.clock, sleep=time.sleep)
-    pacer.wait()
-    time.now += 60
-    starts = []
-    for _ in range(3):
-        pacer.wait()
-        starts.append(time.now - 160)
-    assert starts == [0, 1, 2]
-
-
-def test_a_pause_holds_up_those_who_wait_already() -> None:
-    time = FakeTime()
-    pauses = [30.0]
-
-    def sleep(seconds: float) -> None:
-        time.sleep(seconds)
-        if pauses and seconds:
-            pacer.pause(pauses.pop())
-
-    pacer = Pacer(1.0, clock=time.clock, sleep=sleep)
-    pacer.wait()
-    pacer.wait()  # a 429 of another thread comes while this one waits
-    assert time.now - 101 == 30
-    pacer.wait()
-    assert time.now - 101 == 31
-
-
-def test_a_429_holds_up_all_threads(replay: Replay) -> None:
-    time = FakeTime()
-    replay.faults = [Fault(kind="rate_limited", times=1, retry_after="30")]
-    with opened(replay) as yahoo, ThreadPoolExecutor(4) as threads:
-        yahoo._client.pacer = Pacer(1e9, clock=time.clock, sleep=time.sleep)
-        frames = list(threads.map(lambda _: fetch(yahoo), range(12)))
-    assert {frame.height for frame in frames} == {14}
-    assert charts(replay) == 13
-    assert time.now >= 130
-
-
-def test_too_long_a_pause_is_not_waited_for(replay: Replay, yahoo: Yahoo) -> None:
-    replay.faults = [Fault(kind="rate_limited", retry_after=str(LONGEST_PAUSE + 1))]
-    with pytest.raises(RateLimitedError, match="121 s"):
-        fetch(yahoo)
-    assert charts(replay) == 1
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        (None, None),
-        ("7", 7.0),
-        ("Mon, 28 Feb 2005 12:00:30 GMT", 30.0),
-        ("Mon, 28 Feb 2005 11:00:00 GMT", 0.0),
-        ("soon", None),
-    ],
-)
-def test_retry_after(header: str | None, seconds: float | None) -> None:
-    assert retry_after(header, datetime(2005, 2, 28, 12, tzinfo=UTC)) == seconds
-
-
-# --- reading charts
-
-
-@pytest.mark.parametrize("result", [b"null", b"[]", b"[{}]"])
-def test_no_result_and_no_error_is_no_bars(result: bytes) -> None:
-    assert read_chart("X", 200, b'{"chart":{"result":%s,"error":null}}' % result) == {}
-
-
-def test_a_refused_request_is_final() -> None:
-    body = (
-        b'{"chart":{"result":null,"error":{"code":"Unprocessable","description":"no such range"}}}'
-    )
-    with pytest.raises(SourceFailedError, match="no such range"):
-        read_chart("X", 422, body)

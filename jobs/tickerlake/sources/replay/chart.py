@@ -109,29 +109,26 @@ class Snapshot:
 
     def _events(self, start: int, end: int) -> dict[str, Any]:
         opens = self._tape.opens
-        dividends, gains = dict(self._tape.dividends), dict(self._tape.gains)
-        if has(self._faults, "gains_in_dividends"):
-            dividends |= {day: dividends.get(day, 0.0) + gain for day, gain in gains.items()}
         splits = {
             str(opens[number]): self._split(number, ratio)
             for number, ratio in self._splits
             if start <= opens[number] < end
         }
         found = {
-            "dividends": self._payments(dividends, start, end),
-            "capitalGains": self._payments(gains, start, end),
+            "dividends": self._payments(self._tape.dividends, start, end),
+            "capitalGains": self._payments(self._tape.gains, start, end),
             "splits": splits,
         }
         return {name: events for name, events in found.items() if events}
 
-    def _payments(self, cash: dict[int, float], start: int, end: int) -> dict[str, Any]:
+    def _payments(self, cash: list[tuple[int, float]], start: int, end: int) -> dict[str, Any]:
         opens = self._tape.opens
         return {
             str(opens[number]): {
                 "amount": amount / math.prod(ratio for day, ratio in self._splits if day > number),
                 "date": int(opens[number]),
             }
-            for number, amount in sorted(cash.items())
+            for number, amount in cash
             if number < self._dated and start <= opens[number] < end
         }
 

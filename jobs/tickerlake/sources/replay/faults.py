@@ -23,7 +23,6 @@ Kind = Literal[
     "duplicated",  # the last row comes twice
     "wrong",  # `field` of `session` is `value`
     "late_split",  # splits are served `days` days after their ex-date
-    "gains_in_dividends",  # dividends include the capital gains of their day
     "wobble",  # prices differ in the 7th digit from one answer to the next
 ]
 
