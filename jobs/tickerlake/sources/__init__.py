@@ -28,10 +28,10 @@ class Fetched:
     Attributes:
         bars: `market.bars.RAW`, sorted by session, on the split basis of now. Includes the bar of a
             session that is not over. What the source does not know of a bar is null, but volume is
-            0. An event (dividend, capital gain, split) of a day without a bar has a row of its
-            own, whose prices and volume are null. A dividend never includes the capital gain of its day.
-            `dividend_currency` is a code when all cash of the day was paid in that currency; cash
-            in other currencies besides the price's is told in words, such as `+0.5 USD`.
+            0. An event (dividend, capital gain, split) of a day without a bar has a row of its own,
+            whose prices and volume are null. A dividend never includes the capital gain of its
+            day. `dividend_currency` is a code when all cash of the day was paid in that currency;
+            cash in other currencies besides the price's is told in words, such as `+0.5 USD`.
         listing: what the answer says of the ticker.
         open_until: the moment (UTC) at which the session that the source calls current ends; its
             bar is not final before. None when the source does not say.
