@@ -93,7 +93,10 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "split": Column("ratio", "New shares that an old one became that morning; 1 when none."),
     "currency": Column("", "The quote currency's code, as the source spells it (`GBp` is pence)."),
     "dividend_currency": Column(
-        "", "The currency of the dividend where it is not the price's; otherwise null."
+        "",
+        "Null when all cash was paid in the price's currency. Otherwise the currency of both amounts,"
+        " or, after a plus sign, what was paid besides in other currencies.",
+    
     ),
     "source": Column("", "Where the bar is from."),
     "flags": Column(

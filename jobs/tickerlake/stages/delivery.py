@@ -191,9 +191,14 @@ def _gaps(exchange: Exchange, window: Window, held: History, answer: _Answer) ->
 
 
 def _flags(exchange: Exchange, news: pl.DataFrame, stated: str | None) -> tuple[Flag, ...]:
-    """Return the flags that only an extraction can know: those that need the calendar."""
+    """Return the flags that need the calendar, and those that a person should see at once."""
     denied = news.filter(exchange.denies())["session"]
     flags = [Flag(session, "off_calendar") for session in denied]
+    foreign = news.filter(pl.col("dividend_currency").is_not_null())
+    flags += [
+        Flag(session, "dividend_currency", currency)
+        for session, currency in foreign.select("session", "dividend_currency").iter_rows()
+    ]
     if calendars.contradicts(exchange, stated):
         detail = f"{stated} instead of {exchange.timezone}"
         flags += [Flag(session, "timezone", detail) for session in news["session"]]
