@@ -20,10 +20,9 @@ from tickerlake.errors import (
     SourceFailedError,
     UnknownSymbolError,
 )
-from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake import Lake, blobs, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
-from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.market import calendars, quality, splits
 from tickerlake.market.bars import PRICES, RAW
 from tickerlake.market.calendars import Exchange
@@ -231,8 +230,7 @@ def _extract_one(
     end: date | None,
 ) -> Entry:
     exchange = calendars.of(ticker)
-    stored, _ = history.read(lake, ticker)
-    held = history.advance(lake, ticker, stored, pending)
+    held = history.current(lake, ticker, pending)
     window = Window(start, end) if end else plan(held, exchange, as_of, start)
     if window is None:
         return Entry(outcome="empty", reason="up to date")
@@ -250,7 +248,7 @@ def _extract_one(
     news = changed(good, splits.rebase(held.bars, changes))
     missing = _gaps(closed.filter(closed <= window.end), held.bars["session"], good["session"])
     is_delivery = bool(changes) or not news.is_empty()
-    quarantine = _write(lake, layout.QUARANTINE, ticker, bad)
+    quarantine = blobs.write(lake, layout.QUARANTINE, ticker, bad)
     fresh = int(news["is_new"].sum())
     flags = [flag for flag in quality.suspicious(good) if flag.session in set(news["session"])]
     return Entry(
@@ -260,7 +258,7 @@ def _extract_one(
         end=window.end,
         new=fresh,
         corrected=news.height - fresh,
-        blobs=_write(lake, layout.RAW, ticker, news.select(RAW.keys())),
+        blobs=blobs.write(lake, layout.RAW, ticker, news.select(RAW.keys())),
         splits=announced if is_delivery else None,
         quarantined=bad.height,
         quarantine=quarantine,
@@ -283,17 +281,6 @@ def _gaps(expected: pl.Series, held: pl.Series, arrived: pl.Series) -> list[date
         return []
     first = known.min()
     return expected.filter((expected > first) & ~expected.is_in(known.implode())).to_list()
-
-
-def _write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
-    """Write rows as blobs, one a partition, and name them by partition."""
-    blobs = {}
-    for partition, part in partitions(rows, lake.grain):
-        blobs[partition] = digest(part)
-        lake.store.put_new(
-            layout.blob(prefix, partition, ticker, blobs[partition]), to_parquet(part)
-        )
-    return blobs
 
 
 def _is_news(entry: Entry) -> bool:
