@@ -94,9 +94,8 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "currency": Column("", "The quote currency's code, as the source spells it (`GBp` is pence)."),
     "dividend_currency": Column(
         "",
-        "Null when all cash was paid in the price's currency. Otherwise the currency of both amounts,"
-        " or, after a plus sign, what was paid besides in other currencies.",
-    
+        "Null when all cash was paid in the price's currency; otherwise the currency of both"
+        " amounts or, after a plus sign, what was paid besides in other currencies.",
     ),
     "source": Column("", "Where the bar is from."),
     "flags": Column(

@@ -1,14 +1,13 @@
 """The life of a ticker: renaming it and retiring it. Both are commits, as extractions are."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import polars as pl
 
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake import Lake, blobs, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.lake.parquet import write_blobs
 from tickerlake.market import quality
 from tickerlake.market.bars import RAW
 from tickerlake.market.quality import Flag
@@ -29,7 +28,7 @@ def retire(lake: Lake, ticker: str, on: date | None = None) -> Manifest:
     """
     held = _held(lake, ticker)
     day = on or held.bars["session"][-1]
-    return _commit(lake, {ticker: _retirement(held, day)})
+    return _commit(lake, {ticker: _retirement(held, day)}, held)
 
 
 def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
@@ -54,15 +53,15 @@ def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
     before = held.bars.filter(pl.col("session") < on)
     if before.is_empty():
         raise UsageError(f"{old} has no bar before {on}: its history begins on {_first(held)}")
-    taken = set(_current(lake, new).bars["session"])
-    moved = before.filter(~pl.col("session").is_in(list(taken)))
+    known = _current(lake, new)
+    moved = before.filter(~pl.col("session").is_in(known.bars["session"].implode()))
     entry = Entry(
         outcome="ok",
         reason=f"renamed from {old}",
         start=min([_first(held), *([held.since] if held.since else [])]),
         end=before["session"][-1],
         new=moved.height,
-        blobs=write_blobs(lake, layout.RAW, new, moved.select(RAW.keys())),
+        blobs=blobs.write(lake, layout.RAW, new, moved.select(RAW.keys())),
         splits=dict(held.splits),
         gaps=tuple(day for day in held.gaps if day < on),
         flags=tuple(_flags(moved)),
@@ -70,7 +69,7 @@ def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
         renamed_from=old,
     )
     ended = _retirement(held, on).model_copy(update={"renamed_to": new})
-    return _commit(lake, {new: entry, old: ended})
+    return _commit(lake, {new: entry, old: ended}, held, known)
 
 
 def _retirement(held: History, day: date) -> Entry:
@@ -101,8 +100,7 @@ def _held(lake: Lake, ticker: str) -> History:
 
 
 def _current(lake: Lake, ticker: str) -> History:
-    stored, _ = history.read(lake, ticker)
-    return history.advance(lake, ticker, stored, manifests.pending(lake))
+    return history.current(lake, ticker, manifests.pending(lake))
 
 
 def _first(held: History) -> date:
@@ -110,10 +108,11 @@ def _first(held: History) -> date:
     return first
 
 
-def _commit(lake: Lake, entries: dict[str, Entry]) -> Manifest:
+def _commit(lake: Lake, entries: dict[str, Entry], *histories: History) -> Manifest:
+    """Commit entries by the lake's own clock, so that they come after what they build on."""
     manifest = Manifest(
         run_id=manifests.new_run_id(),
-        as_of=datetime.now(UTC),
+        as_of=max(each.last.as_of for each in histories if each.last),
         source=SOURCE,
         tickers=dict(sorted(entries.items())),
     )
