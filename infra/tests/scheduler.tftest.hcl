@@ -16,13 +16,17 @@ variables {
 }
 
 run "starts_the_job" {
+  module {
+    source = "./modules/scheduler"
+  }
+
   assert {
     condition = (
       aws_scheduler_schedule.this.target[0].arn == "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
       && jsondecode(aws_scheduler_schedule.this.target[0].input) == { JobName = "lake-extractor" }
       && aws_scheduler_schedule.this.target[0].role_arn == var.role_arn
     )
-    error_message = "The schedule does not start the job."
+    error_message = "The schedule doesn't start the job."
   }
   assert {
     condition = (
@@ -31,17 +35,27 @@ run "starts_the_job" {
       && aws_scheduler_schedule.this.state == "ENABLED"
       && aws_scheduler_schedule.this.flexible_time_window[0].mode == "OFF"
     )
-    error_message = "The schedule is not the one asked for."
+    error_message = "The schedule isn't the one asked for."
   }
   assert {
     condition     = aws_scheduler_schedule.this.target[0].dead_letter_config[0].arn == output.dlq_arn && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_retry_attempts == 10
-    error_message = "A start that fails is not repeated and kept."
+    error_message = "A start that fails isn't retried and kept."
   }
 }
 
-run "off" {
+run "off_and_encrypted" {
+  module {
+    source = "./modules/scheduler"
+  }
+
   variables {
-    enabled = false
+    enabled     = false
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1234"
+  }
+
+  assert {
+    condition     = aws_sqs_queue.dlq.kms_master_key_id == var.kms_key_arn
+    error_message = "The queue isn't encrypted with the key."
   }
 
   assert {
