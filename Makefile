@@ -49,8 +49,9 @@ lint: .venv/dev ## formatting, lint, types
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-infra-check: $(UV) infra-test ## Terraform: infra-test, and checkov
+infra-check: .venv/dev infra-test ## Terraform: infra-test, checkov, and parliament on the policies
 	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
+	$(BIN)/pytest tests/infra
 
 infra-test: ## Terraform: formatting, validity, tests of the root and the modules
 	terraform fmt -check -recursive infra

@@ -124,8 +124,8 @@ run "what_a_company_demands" {
     error_message = "The key can't be used."
   }
   assert {
-    condition     = [for s in data.aws_iam_policy_document.job.statement : s.sid if contains(s.resources, "*")] == ["PublishGlueMetrics", "JoinTheVpc"]
-    error_message = "Only metrics and network interfaces can't be limited to resources."
+    condition     = [for s in data.aws_iam_policy_document.job.statement : s.sid if contains(s.resources, "*")] == ["PublishGlueMetrics", "DescribeNetworks"]
+    error_message = "Something other than metrics and descriptions of networks is allowed on all resources."
   }
   assert {
     condition     = one(one([for s in data.aws_iam_policy_document.job.statement : s.condition if s.sid == "PublishGlueMetrics"])).values == tolist(["Glue"])

@@ -130,7 +130,7 @@ data "aws_iam_policy_document" "job" {
     }
   }
 
-  # The next three are what AWS's managed policy AWSGlueServiceRole allows for a job in a VPC.
+  # From here on: what AWS's managed policy AWSGlueServiceRole allows for a job in a VPC.
   dynamic "statement" {
     for_each = var.connection[*]
 
@@ -145,18 +145,29 @@ data "aws_iam_policy_document" "job" {
     for_each = var.connection[*]
 
     content {
-      sid = "JoinTheVpc"
+      sid = "DescribeNetworks"
       actions = [
-        "ec2:CreateNetworkInterface",
-        "ec2:DeleteNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
         "ec2:DescribeRouteTables",
         "ec2:DescribeSecurityGroups",
         "ec2:DescribeSubnets",
-        "ec2:DescribeVpcAttribute",
         "ec2:DescribeVpcEndpoints",
       ]
       resources = ["*"]
+    }
+  }
+
+  # A shared subnet belongs to another account.
+  dynamic "statement" {
+    for_each = var.connection[*]
+
+    content {
+      sid     = "JoinTheVpc"
+      actions = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeVpcAttribute"]
+      resources = [
+        for kind in ["network-interface", "security-group", "subnet", "vpc"] :
+        "arn:${local.partition}:ec2:${var.region}:*:${kind}/*"
+      ]
     }
   }
 
@@ -167,9 +178,8 @@ data "aws_iam_policy_document" "job" {
       sid     = "TagNetworkInterfaces"
       actions = ["ec2:CreateTags", "ec2:DeleteTags"]
       resources = [
-        "arn:${local.partition}:ec2:*:*:network-interface/*",
-        "arn:${local.partition}:ec2:*:*:security-group/*",
-        "arn:${local.partition}:ec2:*:*:instance/*",
+        for kind in ["instance", "network-interface", "security-group"] :
+        "arn:${local.partition}:ec2:${var.region}:*:${kind}/*"
       ]
 
       condition {

@@ -11,3 +11,8 @@ output "reader_policy_arn" {
   description = "ARN of the policy for people and programs that only query."
   value       = aws_iam_policy.reader.arn
 }
+
+output "policies" {
+  description = "The policies as JSON: extractor, transformer, starter, scheduler, reader."
+  value       = merge(local.policies, { reader = data.aws_iam_policy_document.reader.json })
+}
