@@ -66,7 +66,8 @@ ENTRYPOINT ["tickerlake", "transform"]
 # ---- the starter: AWS Lambda's own image, whose boto3 is all that the handler needs
 
 FROM ${LAMBDA} AS starter
-COPY jobs/tickerlake/__init__.py jobs/tickerlake/errors.py jobs/tickerlake/starter.py ${LAMBDA_TASK_ROOT}/tickerlake/
+COPY jobs/tickerlake/__init__.py jobs/tickerlake/errors.py ${LAMBDA_TASK_ROOT}/tickerlake/
+COPY jobs/tickerlake/aws/__init__.py jobs/tickerlake/aws/starter.py ${LAMBDA_TASK_ROOT}/tickerlake/aws/
 COPY jobs/glue_starter_lambda_function.py ${LAMBDA_TASK_ROOT}/
 LABEL org.opencontainers.image.title="tickerlake starter" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -64,7 +64,7 @@ format: .venv/dev ## format and fix what can be fixed
 	$(BIN)/ruff check --fix
 
 docs: .venv/dev ## regenerate what is generated
-	$(BIN)/python -m tickerlake.dictionary
+	$(BIN)/python tools/dictionary.py
 
 lock: $(UV) ## refresh uv.lock and requirements.txt after a change of pyproject.toml
 	$(UV) lock

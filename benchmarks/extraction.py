@@ -24,12 +24,12 @@ from urllib.parse import urlsplit
 import polars as pl
 from increment import alone, bars, evening, sessions
 
-from tickerlake import lake
-from tickerlake.extract import extract
-from tickerlake.recording import SCHEMA
-from tickerlake.replay import CHART, Replay
-from tickerlake.transform import transform
-from tickerlake.yahoo import Yahoo
+from tickerlake.lake import create_lake
+from tickerlake.sources.replay import CHART, Replay
+from tickerlake.sources.replay.recording import SCHEMA
+from tickerlake.sources.yahoo import Yahoo
+from tickerlake.stages.extract import extract
+from tickerlake.stages.transform import transform
 
 TICKERS: Final = [f"U{number:03}" for number in range(200)]
 LAST: Final = date(2013, 3, 1)
@@ -105,7 +105,7 @@ def with_tickerlake(url: str, folder: Path, start: date, end: date, rate: float)
     """Seconds to bring a lake up to date on the evening of the last session."""
     import exchange_calendars  # noqa: F401 - loaded before the clock starts, like all libraries
 
-    opened = lake.create(str(folder), "year")
+    opened = create_lake(str(folder), "year")
     with Yahoo(url=url, requests_per_second=rate, workers=WORKERS) as yahoo:
         began = time.perf_counter()
         report = extract(opened, yahoo, TICKERS, as_of=evening(end), start=start, workers=WORKERS)

@@ -20,8 +20,8 @@ import pandas as pd
 import polars as pl
 import talib
 
-from tickerlake.features import FEATURES, compute
-from tickerlake.schema import BAR
+from tickerlake.market.bars import BAR
+from tickerlake.market.features import FEATURES, compute
 
 TICKERS = 500
 SESSIONS = 2520
@@ -48,8 +48,10 @@ def bars(seed: int) -> pl.DataFrame:
             "close": close,
             "volume": random.integers(10**5, 10**8, SESSIONS),
             "dividend": np.where(np.arange(SESSIONS) % 63 == 40, close * 0.004, 0.0),
+            "capital_gain": np.zeros(SESSIONS),
             "split": np.ones(SESSIONS),
             "currency": ["USD"] * SESSIONS,
+            "dividend_currency": [None] * SESSIONS,
         },
         schema=BAR,
     )

@@ -30,12 +30,13 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 import polars as pl
 
-from tickerlake import calendars, lake, layout, manifests
-from tickerlake.extract import REREAD_SESSIONS, extract
-from tickerlake.lake import Lake
-from tickerlake.schema import RAW, rounded
-from tickerlake.store import Store
-from tickerlake.transform import transform
+from tickerlake.lake import Lake, create_lake, layout, manifests, open_lake
+from tickerlake.lake.store import Store
+from tickerlake.market import calendars
+from tickerlake.market.bars import RAW, rounded
+from tickerlake.sources import Fetched
+from tickerlake.stages.extract import REREAD_SESSIONS, extract
+from tickerlake.stages.transform import transform
 
 TICKERS = [f"T{number:03}" for number in range(500)]
 YEARS = (5, 10)
@@ -86,8 +87,10 @@ def bars(days: pl.Series, seed: int) -> pl.DataFrame:
         "close": close,
         "volume": np.rint(1e6 * np.exp(steps[:, 2])).astype(np.int64),
         "dividend": np.where(age % 63 == 40, close * 0.004, 0.0),
+        "capital_gain": np.zeros(days.len()),
         "split": np.ones(days.len()),
         "currency": ["USD"] * days.len(),
+        "dividend_currency": [None] * days.len(),
         "source": [Memory.name] * days.len(),
     }
     return rounded(pl.DataFrame(rows, schema=RAW))
@@ -101,9 +104,9 @@ class Memory:
     def __init__(self, days: pl.Series) -> None:
         self._bars = {ticker: bars(days, seed) for seed, ticker in enumerate(TICKERS)}
 
-    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> pl.DataFrame:  # noqa: ARG002 - what a source is given
-        """See `extract.Source`."""
-        return self._bars[symbol].filter(pl.col("session").is_between(start, end))
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:  # noqa: ARG002 - what a source is given
+        """See `sources.Source`."""
+        return Fetched(self._bars[symbol].filter(pl.col("session").is_between(start, end)))
 
 
 def evening(day: date) -> datetime:
@@ -112,7 +115,7 @@ def evening(day: date) -> datetime:
 
 def make(folder: Path, count: int, *, without: int = 0) -> None:
     """Make a lake of so many sessions, without the last few of them."""
-    made = lake.create(str(folder), "year")
+    made = create_lake(str(folder), "year")
     days = sessions(count)
     source = Memory(days)
     as_of = evening(days[-1 - without])
@@ -180,7 +183,7 @@ class Day:
 def day(folder: Path, session: date) -> Day:
     """Bring a session into the lake."""
     source = Memory(sessions(2 * REREAD_SESSIONS, session))
-    opened = lake.connect(str(folder))
+    opened = open_lake(str(folder))
     memory_before = peak_memory()
 
     def measured(work: Callable[[Lake], object]) -> Stage:

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from increment import SESSIONS_A_YEAR, TICKERS, WORKERS, alone, make
 
-from tickerlake import lake
-from tickerlake.transform import transform
+from tickerlake.lake import open_lake
+from tickerlake.stages.transform import transform
 
 YEARS: Final = 10
 RUNS: Final = 3
@@ -34,7 +34,7 @@ def with_tickerlake(folder: Path) -> float:
     """Seconds to make history and refined from raw."""
     shutil.rmtree(folder / DAILY, ignore_errors=True)
     shutil.rmtree(folder / "history", ignore_errors=True)
-    opened = lake.connect(str(folder))
+    opened = open_lake(str(folder))
     start = time.perf_counter()
     report = transform(opened, rebuild=True)
     seconds = time.perf_counter() - start

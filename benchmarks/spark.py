@@ -33,12 +33,13 @@ from polars.testing import assert_frame_equal
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from tickerlake import features, history, lake, layout
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.engines.spark import spark as on_spark
-from tickerlake.lake import Lake, partitions, to_parquet
-from tickerlake.transform import refined
+from tickerlake.lake import Lake, history, layout, open_lake
+from tickerlake.lake.parquet import partitions, to_parquet
+from tickerlake.market import features
+from tickerlake.stages.transform import refined
 
 CORES: Final = 2
 YEARS: Final = 10
@@ -71,7 +72,7 @@ def compute(opened: Lake, task: Task) -> Refreshed:
 
 
 def with_engine(engine: Engine, work: Callable[[Lake, Task], Refreshed], folder: Path) -> None:
-    done = engine(lake.connect(str(folder)), work, [Task(ticker, (), BARS) for ticker in TICKERS])
+    done = engine(open_lake(str(folder)), work, [Task(ticker, (), BARS) for ticker in TICKERS])
     assert len(list(done)) == len(TICKERS)
 
 

@@ -1,103 +1,19 @@
-import os
-import shlex
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from datetime import date
-from typing import Any
+from collections.abc import Iterator
 
-import polars as pl
 import pytest
+from helpers import point_to
 
-from tickerlake import lake as lakes
-from tickerlake.lake import Lake
-from tickerlake.schema import RAW
+from tickerlake.lake import Lake, create_lake
 
 
 @pytest.fixture(params=["day", "month", "year"])
 def any_grain(request, tmp_path) -> Lake:
-    return lakes.create(str(tmp_path / "lake"), request.param)
+    return create_lake(str(tmp_path / "lake"), request.param)
 
 
 @pytest.fixture
 def lake(tmp_path) -> Lake:
-    return lakes.create(str(tmp_path / "lake"), "year")
-
-
-def bar(session: date, close: float = 100.0, **fields: object) -> dict[str, object]:
-    """A plausible bar around a close."""
-    return {
-        "session": session,
-        "open": close,
-        "high": close * 1.01,
-        "low": close * 0.99,
-        "close": close,
-        "volume": 1000,
-        "dividend": 0.0,
-        "split": 1.0,
-        "currency": "USD",
-        "source": "test",
-        **fields,
-    }
-
-
-def bars(*rows: dict[str, object]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), schema=RAW)
-
-
-def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:
-    """All objects below the prefixes, by key."""
-
-    def found() -> Iterator[tuple[str, bytes]]:
-        for prefix in prefixes or ("raw/", "quarantine/", "history/", "refined/"):
-            for key in lake.store.keys(prefix):
-                data = lake.store.get(key)
-                assert data is not None
-                yield key, data
-
-    return dict(sorted(found()))
-
-
-# ---- processes and ports
-
-
-def shell(*command: object, check: bool = True, **options: Any) -> str:
-    """What a command says; the test fails when the command does."""
-    words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
-    if check and done.returncode:
-        pytest.fail(f"{shlex.join(words)}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port: int = free.getsockname()[1]
-    return port
-
-
-def until(look: Callable[[], Any], seconds: float = 30, every: float = 0.02) -> Any:
-    """Look again and again until there is something; what there is."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(every)
-    return found
-
-
-# ---- AWS, as an emulator has it
-
-
-def point_to(endpoint: str, settings: pytest.MonkeyPatch) -> None:
-    """Let this process, and those that it starts, take an endpoint for AWS."""
-    for name in [name for name in os.environ if name.startswith(("AWS_", "TICKERLAKE_"))]:
-        settings.delenv(name)
-    settings.setenv("AWS_ENDPOINT_URL", endpoint)
-    settings.setenv("AWS_ACCESS_KEY_ID", "test")
-    settings.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    return create_lake(str(tmp_path / "lake"), "year")
 
 
 @pytest.fixture(scope="session")

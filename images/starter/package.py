@@ -13,7 +13,8 @@ FILES = (
     "glue_starter_lambda_function.py",
     "tickerlake/__init__.py",
     "tickerlake/errors.py",
-    "tickerlake/starter.py",
+    "tickerlake/aws/__init__.py",
+    "tickerlake/aws/starter.py",
 )
 READABLE = 0o644
 

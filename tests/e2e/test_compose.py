@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import free_port, objects, point_to
+from helpers import free_port, objects, point_to
 
-from tickerlake import lake as lakes
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, open_lake
 
 ROOT = Path(__file__).parents[2]
 LAKE = "s3://tickerlake/lake"
@@ -82,7 +81,7 @@ def local(folder: Path, as_of: str, *options: str) -> Lake:
     """What a run on this machine makes of the same recording."""
     command = ["tickerlake", "run", "--offline", "--lake", str(folder), "--tickers", TICKERS]
     subprocess.run([*command, "--as-of", as_of, *options], check=True)
-    return lakes.connect(str(folder))
+    return open_lake(str(folder))
 
 
 def assert_same_table(lake: Lake, expected: Lake) -> None:
@@ -99,7 +98,7 @@ def test_the_chain_makes_what_a_local_run_makes(compose, tmp_path):
     compose("--profile", "offline", "up", "-d", TICKERLAKE_AS_OF=first)
     assert compose.wait("extractor") == 0, compose("logs", "extractor")
     assert compose.wait("transformer") == 0, compose("logs", "transformer")
-    lake = lakes.connect(LAKE)
+    lake = open_lake(LAKE)
     assert_same_table(lake, local(tmp_path / "lake", first))
 
     offline = ("--profile", "offline", "--profile", "events")
@@ -134,6 +133,6 @@ def test_the_chain_on_spark(compose, tmp_path):
     said = compose.wait("transformer"), compose("logs", "transformer")
     assert said[0] == 0, said[1]
     assert "spark" in said[1].lower()
-    lake = lakes.connect(settings["TICKERLAKE_LAKE"])
+    lake = open_lake(settings["TICKERLAKE_LAKE"])
     expected = local(tmp_path / "lake", settings["TICKERLAKE_AS_OF"], "--grain", "month")
     assert_same_table(lake, expected)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from conftest import point_to
+from helpers import point_to
 
 ROOT = Path(__file__).parents[2]
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import free_port, objects, point_to, shell, until
+from helpers import free_port, objects, point_to, shell, until
 
-from tickerlake import history, layout, manifests, verify
-from tickerlake import lake as lakes
-from tickerlake.store import open_store
+from tickerlake.lake import history, layout, manifests, open_lake
+from tickerlake.lake.store import open_store
+from tickerlake.stages import verify
 
 pytestmark = pytest.mark.docker
 
@@ -141,7 +141,7 @@ def blobs(lake: str) -> list[str]:
 
 def state(lake: str) -> dict[str, object]:
     """What readers see: everything but the moments of the commits; and the blobs."""
-    found = lakes.connect(lake)
+    found = open_lake(lake)
     return {
         "pending": manifests.pending_ids(found.store),
         "blobs": sorted(blobs(lake)),
@@ -257,7 +257,7 @@ def test_stopped_it_keeps_what_is_complete(compose, quiet):
     extractor.stop()
     assert extractor.wait() == TERMINATED, extractor.logs()
     assert "what was committed stays" in extractor.logs()
-    opened = lakes.connect(lake)
+    opened = open_lake(lake)
     [manifest] = manifests.pending(opened)
     assert list(manifest.tickers) == ["AAPL"]
 

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import free_port
+from helpers import free_port
 from pyspark.sql import SparkSession
 
 TESTS = Path(__file__).parents[1]

@@ -6,9 +6,11 @@ from datetime import UTC, date, datetime
 import numpy as np
 import polars as pl
 
-from tickerlake import calendars, extract
 from tickerlake.lake import Lake
-from tickerlake.schema import RAW
+from tickerlake.market import calendars
+from tickerlake.market.bars import RAW
+from tickerlake.sources import Fetched
+from tickerlake.stages import extract
 
 TICKERS = [*(f"T{number:03}" for number in range(298)), "^GSPC", "BRK-B"]
 SCHEDULE = calendars.of("T000").schedule["session"]
@@ -24,7 +26,7 @@ class Market:
     def __init__(self, today: date) -> None:
         self.today = today
 
-    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> pl.DataFrame:
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
         number = TICKERS.index(symbol)
         random = np.random.default_rng(number)
         days = DAYS.tail(len(DAYS) - number % 50)
@@ -40,12 +42,14 @@ class Market:
             "close": close,
             "volume": random.integers(10**5, 10**7, len(days)),
             "dividend": np.zeros(len(days)),
+            "capital_gain": np.zeros(len(days)),
             "split": np.where((days == SPLIT) & splits, 2.0, 1.0),
             "currency": ["USD"] * len(days),
+            "dividend_currency": [None] * len(days),
             "source": ["market"] * len(days),
         }
         held = pl.DataFrame(rows, schema=RAW)
-        return held.filter(pl.col("session").is_between(start, min(end, self.today)))
+        return Fetched(held.filter(pl.col("session").is_between(start, min(end, self.today))))
 
 
 def evening(day: date) -> datetime:

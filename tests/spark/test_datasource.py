@@ -18,10 +18,10 @@ from pyspark.sql.datasource import (
 )
 from pyspark.sql.types import IntegerType, StringType, StructType
 
-from tickerlake import datasource, layout, transform
-from tickerlake import lake as lakes
+from tickerlake.engines import spark_datasource as datasource
 from tickerlake.errors import NoLakeError, UsageError
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, create_lake, layout
+from tickerlake.stages import transform
 
 from .market import deliver
 
@@ -32,7 +32,7 @@ TICKERS = ["BRK-B", "T000", "T001", "^GSPC"]
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory) -> Lake:
-    made = lakes.create(str(tmp_path_factory.mktemp("datasource") / "lake"), "month")
+    made = create_lake(str(tmp_path_factory.mktemp("datasource") / "lake"), "month")
     deliver(made, date(2013, 2, 28), TICKERS)
     assert transform.transform(made).exit_code == 0
     return made

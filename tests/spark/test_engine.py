@@ -13,18 +13,19 @@ from pathlib import Path
 import boto3
 import polars as pl
 import pytest
-from conftest import objects
+from helpers import objects
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.types import StringType, StructType
 
-from tickerlake import datasource, extract, history, replay, transform, verify, yahoo
-from tickerlake import lake as lakes
 from tickerlake.engines import Refreshed, Task
+from tickerlake.engines import spark_datasource as datasource
 from tickerlake.engines.spark import FIXED, balanced
 from tickerlake.engines.spark import spark as on_spark
-from tickerlake.lake import Lake
-from tickerlake.store import Store
+from tickerlake.lake import Lake, create_lake, history, open_lake
+from tickerlake.lake.store import Store
+from tickerlake.sources import replay, yahoo
+from tickerlake.stages import extract, transform, verify
 
 from .market import SPLIT, TICKERS, deliver, evening
 
@@ -33,7 +34,7 @@ pytestmark = pytest.mark.spark
 
 def copied(lake: Lake, folder: Path) -> Lake:
     shutil.copytree(lake.store.url, folder)
-    return lakes.connect(str(folder))
+    return open_lake(str(folder))
 
 
 def also_raw(lake: Lake, of: Lake) -> None:
@@ -50,12 +51,12 @@ def assert_same(lake: Lake, other: Lake) -> None:
 
 @pytest.fixture
 def local(tmp_path) -> Lake:
-    return lakes.create(str(tmp_path / "local"), "month")
+    return create_lake(str(tmp_path / "local"), "month")
 
 
 @pytest.mark.parametrize("grain", ["day", "year"])
 def test_the_recording(spark, tmp_path, grain):
-    local = lakes.create(str(tmp_path / "local"), grain)
+    local = create_lake(str(tmp_path / "local"), grain)
     names = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
     other = None
     for day in (date(2013, 2, 27), date(2013, 3, 1)):
@@ -101,7 +102,7 @@ def test_executors_open_the_drivers_s3(spark, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     there = {"LocationConstraint": "eu-west-1"}
     boto3.client("s3").create_bucket(Bucket="executors", CreateBucketConfiguration=there)
-    lake = lakes.create("s3://executors/a lake", "year")
+    lake = create_lake("s3://executors/a lake", "year")
     deliver(lake, SPLIT, ["T001", "^GSPC"])
     assert transform.transform(lake, engine=on_spark(spark)).exit_code == 0
     assert verify.verify(lake, workers=2) == []

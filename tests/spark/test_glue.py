@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import objects
+from helpers import objects
 
-from tickerlake import lake as lakes
-from tickerlake import manifests
+from tickerlake.lake import manifests, open_lake
 
 pytestmark = pytest.mark.spark
 
@@ -66,7 +65,7 @@ def test_the_chain(glue, tmp_path):
     extract = f"--lake {folder} --offline true --tickers IBM,FB --grain year"
     done = submit(glue, "glue_extractor_job.py", extract)
     assert done.returncode == 0, done.stdout
-    lake = lakes.connect(str(folder))
+    lake = open_lake(str(folder))
     [run_id] = manifests.pending_ids(lake.store)
     shutil.copytree(folder, local)
     for _ in ("once", "a repeated event"):
@@ -75,7 +74,7 @@ def test_the_chain(glue, tmp_path):
         assert manifests.pending_ids(lake.store) == []
     subprocess.run([BIN / "tickerlake", "transform", "--lake", local], check=True)
     prefixes = ("history/", "refined/")
-    assert objects(lake, *prefixes) == objects(lakes.connect(str(local)), *prefixes)
+    assert objects(lake, *prefixes) == objects(open_lake(str(local)), *prefixes)
 
 
 @pytest.mark.parametrize(

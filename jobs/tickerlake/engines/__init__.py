@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tickerlake.lake import Lake
-    from tickerlake.manifests import Manifest
+    from tickerlake.lake.manifests import Manifest
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def spark(on: "SparkSession") -> Engine:
 
 def receipts(on: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]) -> "DataFrame":
     """A frame whose evaluation does the tasks: a row a ticker (`RECEIPTS`)."""
-    from tickerlake.store import surroundings
+    from tickerlake.lake.store import surroundings
 
     context = on.sparkContext
     parts = balanced(tasks, TASKS_A_CORE * context.defaultParallelism)
@@ -126,7 +126,7 @@ def _run(
 
     from tickerlake.engines.local import threads
     from tickerlake.lake import Lake
-    from tickerlake.store import open_store
+    from tickerlake.lake.store import open_store
 
     engine = threads(THREADS)
     lake = Lake(open_store(url), grain)  # type: ignore[arg-type]

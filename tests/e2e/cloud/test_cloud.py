@@ -23,15 +23,15 @@ from typing import Any
 
 import boto3
 import click
+import dictionary
 import polars as pl
 import pytest
-from conftest import free_port, objects, point_to, shell, until
+from helpers import free_port, objects, point_to, shell, until
 
-from tickerlake import calendars, dictionary, layout, manifests
-from tickerlake import lake as lakes
-from tickerlake.lake import Lake
-from tickerlake.replay import Fault, Replay
-from tickerlake.yahoo import LONGEST_PAUSE
+from tickerlake.lake import Lake, create_lake, layout, manifests, open_lake
+from tickerlake.market import calendars
+from tickerlake.sources.replay import Fault, Replay
+from tickerlake.sources.yahoo import LONGEST_PAUSE
 
 pytestmark = pytest.mark.docker
 
@@ -104,7 +104,7 @@ class Cloud:
 
     @property
     def lake(self) -> Lake:
-        return lakes.connect(self.outputs["lake"])
+        return open_lake(self.outputs["lake"])
 
     def terraform(self, *command: str) -> str:
         return shell("terraform", f"-chdir={self.infra}", *command)
@@ -347,7 +347,7 @@ def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
         )
         (infra / "e2e_override.tf").write_text(override(endpoint))
         (infra / "e2e.auto.tfvars.json").write_text(json.dumps(variables(replay.url)))
-        local = lakes.create(str(work / "local"), "day")
+        local = create_lake(str(work / "local"), "day")
         made = Cloud(infra, work / "ministack.log", replay, local, iter(EVENINGS), {})
         with step("terraform init"):
             shell(infra / "init", infra)

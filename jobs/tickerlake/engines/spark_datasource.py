@@ -1,0 +1,195 @@
+"""The lake's tables in Spark: `spark.read.format("tickerlake").option("table", "daily").load(url)`.
+
+A Python data source of Spark 4. It reads through our own store, so a notebook on Glue, on EMR or on
+a laptop needs no jar, and opens a lake wherever the other commands do.
+
+    from tickerlake.engines import spark_datasource as datasource
+    datasource.register(spark)
+    spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
+
+Only files are read whose partition a filter on `ticker`, `date` or `session` leaves; only the
+columns are read that `.schema("ticker string, session date, close double")` names. Spark tells a
+Python data source nothing of the columns that a query uses, so without `.schema` all are read.
+"""
+
+import io
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+from pyspark.sql.datasource import (
+    DataSource,
+    DataSourceReader,
+    EqualTo,
+    Filter,
+    GreaterThan,
+    GreaterThanOrEqual,
+    In,
+    InputPartition,
+    LessThan,
+    LessThanOrEqual,
+)
+from pyspark.sql.types import StructType
+
+from tickerlake.errors import CorruptObjectError, UsageError
+from tickerlake.lake import layout, open_lake
+from tickerlake.lake.store import open_store, surroundings
+from tickerlake.lake.tables import TABLES, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+READABLE: Final = ("daily", "history")
+"""Not `raw`, whose files count only when a manifest lists them."""
+
+FILES_A_TASK: Final = 64
+
+
+def register(spark: "SparkSession") -> None:
+    """Make the format known to a session, and switch on what lets Spark push filters to it."""
+    spark.conf.set("spark.sql.python.filterPushdown.enabled", "true")
+    spark.dataSource.register(Tickerlake)
+
+
+class Tickerlake(DataSource):
+    """The format `tickerlake`. Option `table`: `daily` (default) or `history`."""
+
+    @classmethod
+    def name(cls) -> str:
+        """What `format` is given."""
+        return "tickerlake"
+
+    def schema(self) -> str:
+        """The partition columns, and the table's own."""
+        types = self._table().sql_types()
+        return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
+
+    def reader(self, schema: StructType) -> "Reader":
+        """A reader of the columns in a schema."""
+        table = self._table()
+        types = table.sql_types()
+        unknown = sorted(set(schema.names) - types.keys())
+        if unknown:
+            raise UsageError(f"the table has no column {', '.join(unknown)}")
+        for given in schema.fields:
+            # a filter on another type would choose the wrong files
+            if given.dataType.simpleString() != types[given.name]:
+                raise UsageError(f"column {given.name} is of type {types[given.name]}")
+        path = self.options.get("path")
+        if not path:
+            raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
+        return Reader(path, table.prefix, schema, surroundings(path))
+
+    def _table(self) -> Table:
+        name = self.options.get("table", "daily")
+        if name not in READABLE:
+            raise UsageError(f"there is no table {name!r}; the tables are {', '.join(READABLE)}")
+        return TABLES[name]
+
+
+@dataclass
+class Files(InputPartition):
+    """What one Spark task reads: keys."""
+
+    keys: list[str]
+
+
+@dataclass
+class Bounds:
+    """What filters leave of a column: the values in a set, from a least to a greatest one."""
+
+    among: set[Any] | None = None
+    least: Any = None
+    greatest: Any = None
+
+    def narrow(self, condition: Filter) -> bool:
+        """Take a filter in, unless it is of a kind that leaves no such bounds."""
+        match condition:
+            case EqualTo(value=value) if value is not None:
+                self.among = {value} & (self.among if self.among is not None else {value})
+            case In(value=values):
+                found = set(values) - {None}
+                self.among = found & (self.among if self.among is not None else found)
+            # bounds of partitions are closed ones: Spark checks every row again
+            case GreaterThan(value=value) | GreaterThanOrEqual(value=value) if value is not None:
+                self.least = value if self.least is None else max(self.least, value)
+            case LessThan(value=value) | LessThanOrEqual(value=value) if value is not None:
+                self.greatest = value if self.greatest is None else min(self.greatest, value)
+            case _:
+                return False
+        return True
+
+    def of_partition(self, grain: layout.Grain) -> "Bounds":
+        """The bounds of a session's partition, for bounds of the session."""
+
+        def cut(day: date | None) -> str | None:
+            return None if day is None else layout.partition_of(day, grain)
+
+        among = None if self.among is None else {cut(day) for day in self.among}
+        return Bounds(among, cut(self.least), cut(self.greatest))
+
+    def leave(self, value: Any) -> bool:
+        """Whether a value is left."""
+        return (
+            (self.among is None or value in self.among)
+            and (self.least is None or value >= self.least)
+            and (self.greatest is None or value <= self.greatest)
+        )
+
+
+@dataclass
+class Reader(DataSourceReader):
+    """Reads a table's files into the columns of a schema."""
+
+    lake: str
+    prefix: str
+    columns: StructType
+    here: dict[str, str]
+    bounds: dict[str, Bounds] = field(default_factory=dict)
+
+    def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
+        """Note what prunes partitions. All filters are Spark's to check on the rows, too."""
+        for condition in filters:
+            column = getattr(condition, "attribute", ())
+            if column in (("ticker",), ("date",), ("session",)):
+                self.bounds.setdefault(column[0], Bounds()).narrow(condition)
+            yield condition
+
+    def partitions(self) -> Sequence[Files]:
+        """The files that the filters leave, some for each task."""
+        opened = open_lake(self.lake)
+        bounds = {name: each for name, each in self.bounds.items() if name != "session"}
+        sessions = self.bounds.get("session", Bounds()).of_partition(opened.grain)
+
+        def left(values: dict[str, str]) -> bool:
+            if "date" in values and not sessions.leave(values["date"]):
+                return False
+            return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
+
+        keys = [key for key in sorted(opened.store.keys(self.prefix)) if left(layout.values(key))]
+        # of no partition at all Spark makes one that is None
+        starts = range(0, max(len(keys), 1), FILES_A_TASK)
+        return [Files(keys[start : start + FILES_A_TASK]) for start in starts]
+
+    def read(self, partition: Files) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
+        """Read files, a batch each."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        os.environ.update(self.here)
+        schema = to_arrow_schema(self.columns)
+        store = open_store(self.lake)
+        for key in partition.keys:
+            data = store.get(key)
+            if data is None:
+                raise CorruptObjectError(f"{key} was deleted while it was to be read")
+            values = layout.values(key)
+            own = [name for name in self.columns.names if name not in values]
+            frame = pl.read_parquet(io.BytesIO(data), columns=own or ["session"])
+            frame = frame.with_columns(
+                pl.lit(value).alias(name) for name, value in values.items()
+            ).select(self.columns.names)
+            yield from frame.to_arrow().cast(schema).combine_chunks().to_batches()

@@ -1,0 +1,142 @@
+"""Run manifests (the commits of raw) and the transformer's receipts for them."""
+
+import secrets
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from tickerlake.errors import CorruptObjectError, UsageError
+from tickerlake.lake import Lake, layout
+from tickerlake.lake.store import Store
+from tickerlake.market.quality import Flag
+
+Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
+GOOD: Final = ("ok", "empty")
+
+Order = tuple[datetime, str]
+"""What orders manifests: the moment of the fetch, then the run id, which starts with the moment of
+the commit."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entry(_Model):
+    """How a run ended for one ticker, and what it delivers.
+
+    `blobs` maps partitions to the names of blobs under raw/. `splits` are those that the source
+    announced from `start` on: they say on which basis the delivered prices are. It is None when the
+    entry delivers nothing.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    start: date | None = None
+    end: date | None = None
+    new: int = 0
+    corrected: int = 0
+    blobs: dict[str, str] = Field(default_factory=dict)
+    splits: dict[date, float] | None = None
+    quarantined: int = 0
+    quarantine: dict[str, str] = Field(default_factory=dict)
+    gaps: tuple[date, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def delivers(self) -> bool:
+        """Whether it changes what is known of the ticker."""
+        return self.splits is not None
+
+
+class Manifest(_Model):
+    """A run: a commit of raw. `as_of` (UTC) is the moment whose state of the market it fetched."""
+
+    format: Literal[1] = 1
+    run_id: str
+    as_of: datetime
+    source: str
+    tickers: dict[str, Entry]
+
+    @property
+    def order(self) -> Order:
+        """Sorts manifests from the oldest to the newest."""
+        return self.as_of, self.run_id
+
+
+class Receipt(_Model):
+    """Says that the transformer has processed a manifest."""
+
+    format: Literal[1] = 1
+    run_id: str
+    tickers: tuple[str, ...]
+
+
+def new_run_id() -> str:
+    """A run id: the moment of the commit (UTC, microseconds), and a few random digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
+
+
+def commit(store: Store, manifest: Manifest) -> None:
+    """Write a manifest: from now on its blobs exist for readers."""
+    key = layout.run(manifest.run_id)
+    if not store.put_new(key, _encode(manifest)):
+        raise CorruptObjectError(f"{key} is there already: run ids must not repeat")
+
+
+def acknowledge(store: Store, manifest: Manifest) -> None:
+    """Write the receipt for a processed manifest."""
+    tickers = tuple(sorted(manifest.tickers))
+    store.put_new(
+        layout.receipt(manifest.run_id), _encode(Receipt(run_id=manifest.run_id, tickers=tickers))
+    )
+
+
+def read(store: Store, run_id: str) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        UsageError: there is no such run.
+        CorruptObjectError: it is not a manifest.
+    """
+    key = layout.run(run_id)
+    data = store.get(key)
+    if data is None:
+        raise UsageError(f"{store.url} has no run {run_id!r}; `tickerlake status` lists the runs")
+    try:
+        manifest = Manifest.model_validate_json(data)
+    except ValidationError as error:
+        raise CorruptObjectError(f"{key} is no run manifest: {error}") from error
+    if manifest.run_id != run_id:
+        raise CorruptObjectError(f"{key} holds the manifest of run {manifest.run_id!r}")
+    return manifest
+
+
+def all_ids(store: Store) -> list[str]:
+    """The ids of all runs, sorted by the moment of their commit."""
+    return _ids(store, layout.RUNS)
+
+
+def pending_ids(store: Store) -> list[str]:
+    """The ids of the runs that have no receipt."""
+    return sorted(set(all_ids(store)) - set(_ids(store, layout.RECEIPTS)))
+
+
+def read_all(store: Store, run_ids: Iterable[str]) -> list[Manifest]:
+    """Read manifests, sorted from the oldest to the newest."""
+    return sorted((read(store, run_id) for run_id in run_ids), key=lambda each: each.order)
+
+
+def pending(lake: Lake) -> list[Manifest]:
+    """The manifests that have no receipt, sorted from the oldest to the newest."""
+    return read_all(lake.store, pending_ids(lake.store))
+
+
+def _ids(store: Store, prefix: str) -> list[str]:
+    return sorted(layout.run_id(key) for key in store.keys(prefix) if key.endswith(".json"))
+
+
+def _encode(model: BaseModel) -> bytes:
+    return model.model_dump_json(indent=1, exclude_defaults=False).encode() + b"\n"

@@ -1,0 +1,43 @@
+"""The lake's Parquet files: encoding, decoding, naming and partitioning of rows."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+
+import polars as pl
+
+from tickerlake.errors import CorruptObjectError
+from tickerlake.lake import layout
+from tickerlake.lake.layout import Grain
+
+
+def to_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> bytes:
+    """Encode a frame; the same rows give the same bytes."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", metadata=metadata)
+    return buffer.getvalue()
+
+
+def from_parquet(data: bytes, key: str) -> pl.DataFrame:
+    """Decode what `to_parquet` made.
+
+    Raises:
+        CorruptObjectError: it is no Parquet; names the key.
+    """
+    try:
+        return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+    except pl.exceptions.PolarsError as error:
+        raise CorruptObjectError(f"{key} is no Parquet file: {error}") from error
+
+
+def digest(frame: pl.DataFrame) -> str:
+    """The name of a blob with these rows: a hash of the rows, not of the file that holds them."""
+    return hashlib.sha256(frame.write_csv().encode()).hexdigest()[:32]
+
+
+def partitions(frame: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Cut rows by the partition column `date`: pairs of its value and the rows, in order."""
+    marked = frame.with_columns(_partition=layout.partition(grain))
+    parts = marked.partition_by("_partition", as_dict=True, include_key=False, maintain_order=True)
+    for (value,), part in parts.items():
+        yield value, part

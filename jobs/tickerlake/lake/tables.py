@@ -1,0 +1,122 @@
+"""The tables of a lake, declared once: names, prefixes, partition keys, columns and their meaning.
+
+`query`, the Spark data source, the Glue Data Catalog and the data dictionary are all made from
+`TABLES`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from tickerlake.lake import layout
+from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
+from tickerlake.market.features import DAILY, FEATURES
+
+Schema = Mapping[str, pl.DataType]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: the Parquet files below `prefix`, one folder for each value of `partition_keys`.
+
+    Attributes:
+        name: what SQL calls it.
+        prefix: of its keys in the lake.
+        partition_keys: the columns that are in the path, not in the files; all are strings.
+        schema: the columns in the files.
+    """
+
+    name: str
+    prefix: str
+    partition_keys: tuple[str, ...]
+    schema: Schema
+
+    def sql_types(self) -> dict[str, str]:
+        """All columns with their SQL types, partition keys first."""
+        return {
+            **dict.fromkeys(self.partition_keys, "string"),
+            **{name: sql_type(dtype) for name, dtype in self.schema.items()},
+        }
+
+
+_RAW = Table("raw", layout.RAW, ("date", "ticker"), RAW)
+_HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY)
+_DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY)
+
+TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (_RAW, _HISTORY, _DAILY)}
+"""The tables that SQL can query."""
+
+QUARANTINED: Final = Table("quarantine", layout.QUARANTINE, ("date", "ticker"), QUARANTINE)
+"""The rows that were not accepted. It is in no catalog."""
+
+_SQL_TYPES: Final[Mapping[str, str]] = {
+    "String": "string",
+    "Date": "date",
+    "Int64": "bigint",
+    "Float64": "double",
+    "Datetime(time_unit='us', time_zone='UTC')": "timestamp",
+}
+
+
+def sql_type(dtype: pl.DataType) -> str:
+    """Return the SQL type of a column: Hive's, Athena's and Spark's name for it.
+
+    Raises:
+        KeyError: no column of the lake has this type yet.
+    """
+    return _SQL_TYPES[str(dtype)]
+
+
+class Column(NamedTuple):
+    """What a column means: its unit ('' when it has none) and a sentence."""
+
+    unit: str
+    doc: str
+
+
+COLUMNS: Final[Mapping[str, Column]] = {
+    "date": Column(
+        "",
+        "The partition: `session` cut to the lake's grain (`2026-11-20`, `2026-11` or `2026`).",
+    ),
+    "ticker": Column("", "The symbol, as the source spells it; percent-encoded in keys."),
+    "session": Column("", "The trading session's date at the exchange."),
+    "open": Column("price", "First price of the session."),
+    "high": Column("price", "Highest price of the session."),
+    "low": Column("price", "Lowest price of the session."),
+    "close": Column("price", "Last price of the session, without dividends."),
+    "volume": Column("shares", "Shares traded in the session."),
+    "dividend": Column("price", "Cash dividend that went ex that morning; 0 when none."),
+    "capital_gain": Column("price", "Capital gain that a fund paid out that morning; 0 when none."),
+    "split": Column("ratio", "New shares that an old one became that morning; 1 when none."),
+    "currency": Column("", "The quote currency's code, as the source spells it (`GBp` is pence)."),
+    "dividend_currency": Column(
+        "", "The currency of the dividend where it is not the price's; otherwise null."
+    ),
+    "source": Column("", "Where the bar is from."),
+    "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
+    "as_of": Column(
+        "", "When the source said so: the moment of the fetch, UTC, to the microsecond."
+    ),
+    "basis_factor": Column(
+        "ratio",
+        "Fetched prices were divided, volumes multiplied by it; not 1 if a split came afterwards.",
+    ),
+}
+"""The columns that are not features."""
+
+
+def column(name: str) -> Column:
+    """Return what a column of any table means."""
+    return _FEATURES.get(name) or COLUMNS[name]
+
+
+def comment(name: str) -> str:
+    """Return what a column means as one plain text, for a catalog."""
+    unit, doc = column(name)
+    return (f"{doc} Unit: {unit}." if unit else doc).replace("`", "")
+
+
+_FEATURES: Final = {feature.name: Column(feature.unit, feature.doc) for feature in FEATURES}

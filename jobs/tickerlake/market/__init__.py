@@ -1,0 +1,1 @@
+"""Facts and computations about markets: pure functions over frames, no I/O."""

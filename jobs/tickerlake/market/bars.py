@@ -1,0 +1,56 @@
+"""The declared columns of every table, and the rounding that decides when two values are the same.
+
+Prices are in the quote currency per share, on the split basis that the table's notes state. Volume
+is in shares. `session` is the trading session's date at the exchange. No file holds the partition
+columns (`date`, `ticker`): they are in the path.
+"""
+
+from typing import Final
+
+import polars as pl
+
+PRICES: Final = ("open", "high", "low", "close")
+
+BAR: Final[dict[str, pl.DataType]] = {
+    "session": pl.Date(),
+    "open": pl.Float64(),
+    "high": pl.Float64(),
+    "low": pl.Float64(),
+    "close": pl.Float64(),
+    "volume": pl.Int64(),
+    "dividend": pl.Float64(),
+    "capital_gain": pl.Float64(),
+    "split": pl.Float64(),
+    "currency": pl.String(),
+    "dividend_currency": pl.String(),
+}
+"""A bar: what the market did in a session. `dividend` is cash per share, and `capital_gain` what a
+fund distributed besides, 0 when none; `split` is the new shares that an old one became that
+morning, 1 when none. `dividend_currency` is null unless the dividend was paid in another currency
+than the price's."""
+
+RAW: Final[dict[str, pl.DataType]] = {**BAR, "source": pl.String()}
+"""What a source said of a bar, split-adjusted as of the fetch."""
+
+QUARANTINE: Final[dict[str, pl.DataType]] = {**RAW, "reasons": pl.String()}
+"""A row that failed a check, with the failed checks' names, separated by commas."""
+
+HISTORY: Final[dict[str, pl.DataType]] = {
+    **RAW,
+    "as_of": pl.Datetime("us", "UTC"),
+    "basis_factor": pl.Float64(),
+}
+"""The newest version of a bar, on today's split basis. `basis_factor` is what the fetched prices
+were divided by (and the volume multiplied by) to get there: 1 unless a split came after the
+fetch."""
+
+SIGNIFICANT_DIGITS: Final = 6
+"""Yahoo's values wobble in the 7th digit from one call to the next (yfinance #1057, #1038,
+#1871)."""
+
+
+def rounded(frame: pl.DataFrame) -> pl.DataFrame:
+    """Round prices and dividends to `SIGNIFICANT_DIGITS`, so that a wobble makes no new version."""
+    return frame.with_columns(
+        pl.col(*PRICES, "dividend", "capital_gain").round_sig_figs(SIGNIFICANT_DIGITS)
+    )

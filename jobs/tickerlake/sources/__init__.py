@@ -1,0 +1,63 @@
+"""Where bars come from."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the source says of the ticker itself, besides its bars; None is what it does not say."""
+
+    name: str | None = None
+    exchange: str | None = None
+    instrument_type: str | None = None
+    """In the source's words: EQUITY, ETF, MUTUALFUND, INDEX, CURRENCY, CRYPTOCURRENCY, FUTURE."""
+    currency: str | None = None
+    timezone: str | None = None
+    """Of the exchange, for example `America/New_York`; it dates the bars."""
+    first_trade_date: date | None = None
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """One answer of a source.
+
+    Attributes:
+        bars: `market.bars.RAW`, sorted by session, on the split basis of now. Includes the bar of a
+            session that is not over. What the source does not know is null. An event (dividend,
+            capital gain, split) of a day without a bar has a row of its own, without prices.
+        listing: what the answer says of the ticker.
+        open_until: the moment (UTC) at which the session that the source calls current ends; its
+            bar is not final before. None when the source does not say.
+        current_session: the date of that session.
+        previous_close: the close of the last session before the window that was asked for, as the
+            source gives it now; None when it does not say.
+    """
+
+    bars: pl.DataFrame
+    listing: Listing = Listing()
+    open_until: datetime | None = None
+    current_session: date | None = None
+    previous_close: float | None = None
+
+
+class Source(Protocol):
+    """A source of daily bars."""
+
+    name: str
+
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
+        """Fetch the bars of the sessions in [start, end].
+
+        Args:
+            symbol: as the source spells it.
+            start: the first session.
+            end: the last session.
+            timezone: of the exchange, as far as known; the answer's own zone dates the bars.
+
+        Raises:
+            UnknownSymbolError, RateLimitedError, SourceFailedError: as their names say.
+        """

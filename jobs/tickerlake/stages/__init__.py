@@ -1,0 +1,1 @@
+"""The stages of the lake, one module each with one public function."""

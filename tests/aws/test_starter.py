@@ -1,0 +1,329 @@
+"""The starter: S3's events, however odd, start the transformer once for every manifest."""
+
+import json
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.glue.models import glue_backends
+
+from tickerlake.aws import starter
+from tickerlake.aws.starter import Arrival
+from tickerlake.errors import MalformedEventError
+from tickerlake.lake import layout
+
+RUN = "20130301T223000000000Z-0a1b2c"
+OTHER = "20130304T223000000000Z-3d4e5f"
+
+TEST_EVENT = {
+    "Service": "Amazon S3",
+    "Event": "s3:TestEvent",
+    "Time": "2026-11-20T22:30:00.000Z",
+    "Bucket": "bucket",
+    "RequestId": "5582815E1AEA5ADF",
+    "HostId": "8cLeGAmw098X5cv4Zkwcmo8vvZa3eH3eKxsPzbB9wrR",
+}
+
+
+def record(key: str, bucket: str = "bucket") -> dict[str, object]:
+    """A record as S3 sends it (event version 2.1). The key comes encoded, as in a form."""
+    return {
+        "eventVersion": "2.1",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": "2026-11-20T22:30:00.000Z",
+        "eventName": "ObjectCreated:Put",
+        "userIdentity": {"principalId": "AWS:AROAEXAMPLE:extractor"},
+        "requestParameters": {"sourceIPAddress": "10.0.0.1"},
+        "responseElements": {"x-amz-request-id": "C3D13FE58DE4C810"},
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "configurationId": "runs",
+            "bucket": {
+                "name": bucket,
+                "ownerIdentity": {"principalId": "A3NL1KOZZKExample"},
+                "arn": f"arn:aws:s3:::{bucket}",
+            },
+            "object": {
+                "key": quote_plus(key),
+                "size": 1024,
+                "eTag": "d41d8cd98f00b204e9800998ecf8427e",
+                "sequencer": "0055AED6DCD90281E5",
+            },
+        },
+    }
+
+
+def handle(event: object) -> list[Arrival]:
+    arrivals: list[Arrival] = []
+    handled = starter.handle(event, arrivals.append)
+    assert handled == [arrival.run_id for arrival in arrivals]
+    return arrivals
+
+
+def test_the_keys_are_those_of_the_lake():
+    """The starter must not import `layout`, which needs more than boto3."""
+    assert starter.RUNS == layout.RUNS
+    assert starter.RECEIPTS == layout.RECEIPTS
+
+
+def test_every_record_is_handled():
+    event = {
+        "Records": [
+            record(layout.run(RUN)),
+            record("some/lake/" + layout.run(OTHER), "other-bucket"),
+        ]
+    }
+    here, there = handle(event)
+    assert here == Arrival("bucket", "", RUN)
+    assert here.lake == "s3://bucket"
+    assert there == Arrival("other-bucket", "some/lake/", OTHER)
+    assert there.lake == "s3://other-bucket/some/lake"
+
+
+@pytest.mark.parametrize("prefix", ["a lake/", "a+b=c/", "50%/", "größe/", "a%20b/", "raw/_runs/"])
+@pytest.mark.parametrize("encode", [quote_plus, quote])
+def test_keys_are_decoded(prefix, encode):
+    """S3 writes a space as `+`, LocalStack as `%20`."""
+    one = record("")
+    one["s3"]["object"]["key"] = encode(prefix + layout.run(RUN))
+    assert handle({"Records": [one]}) == [Arrival("bucket", prefix, RUN)]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "_lake.json",
+        layout.receipt(RUN),
+        layout.blob(layout.RAW, "2013-03-01", "AAPL", "0" * 32),
+        layout.history("AAPL"),
+        "raw/_runs/",
+        "raw/_runs/.json",
+        f"raw/_runs/{RUN}",
+        f"raw/_runs/{RUN}.json.tmp",
+        f"raw/_runs/{RUN}.parquet",
+        f"raw/_runs/deeper/{RUN}.json",
+        f"raw/runs/{RUN}.json",
+        f"not-raw/_runs/{RUN}.json",
+        f"lake/straw/_runs/{RUN}.json",
+        "",
+    ],
+)
+def test_only_manifests_start_something(key):
+    assert handle({"Records": [record(key), record(layout.run(OTHER))]}) == [
+        Arrival("bucket", "", OTHER)
+    ]
+
+
+def test_the_test_event_of_a_new_notification_is_no_error():
+    assert handle(TEST_EVENT) == []
+
+
+def without(path: str) -> dict[str, object]:
+    """A record that lacks something."""
+    one = record(layout.run(RUN))
+    *parents, last = path.split("/")
+    place = one
+    for parent in parents:
+        place = place[parent]
+    del place[last]
+    return one
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        None,
+        "a record",
+        7,
+        [],
+        {},
+        {"s3": None},
+        {"s3": {"bucket": {"name": 7}, "object": {"key": layout.run(RUN)}}},
+        {"s3": {"bucket": {"name": "bucket"}, "object": {"key": None}}},
+        {"s3": {"bucket": {"name": "bucket"}, "object": {"key": 7}}},
+        without("s3"),
+        without("s3/bucket"),
+        without("s3/bucket/name"),
+        without("s3/object"),
+        without("s3/object/key"),
+    ],
+)
+def test_a_malformed_record_fails_alone(malformed):
+    arrivals: list[Arrival] = []
+    event = {"Records": [record(layout.run(RUN)), malformed, record(layout.run(OTHER))]}
+    with pytest.raises(MalformedEventError):
+        starter.handle(event, arrivals.append)
+    assert [arrival.run_id for arrival in arrivals] == [RUN, OTHER]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [{}, {"Records": None}, {"Records": {}}, {"Records": "x"}, {"Event": "else"}, {"detail": {}}],
+)
+def test_what_is_no_event_at_all_is_not_taken_for_an_empty_one(event):
+    with pytest.raises(MalformedEventError):
+        handle(event)
+
+
+def test_a_launch_that_fails_fails_alone():
+    launched = []
+
+    def launch(arrival: Arrival) -> None:
+        launched.append(arrival.run_id)
+        if arrival.run_id == RUN:
+            raise TimeoutError("throttled")
+
+    event = {"Records": [record(layout.run(RUN)), record(layout.run(OTHER))]}
+    with pytest.raises(TimeoutError):
+        starter.handle(event, launch)
+    assert launched == [RUN, OTHER]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Records", "Event", "s3", "bucket", "name", "object", "key"])
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+PARTS = st.lists(
+    st.sampled_from(
+        ["raw", "_runs", "lake", "refined", RUN, ".json", "%", "+", "/", "//", " ", "ü"]
+    ),
+    max_size=8,
+)
+
+
+@given(
+    odd=st.lists(JSON, max_size=3),
+    keys=st.lists(PARTS.map("".join), max_size=3),
+    order=st.randoms(use_true_random=False),
+)
+def test_odd_events_lose_no_good_record(odd, keys, order):
+    good = [record(layout.run(RUN)), record(layout.run(OTHER), "other")]
+    keyed = [record(key) for key in keys]
+    records = [*good, *keyed, *odd]
+    order.shuffle(records)
+    arrivals: list[Arrival] = []
+    try:
+        starter.handle({"Records": records}, arrivals.append)
+        assert not odd
+    except MalformedEventError:
+        assert odd
+    for arrival in arrivals:
+        key = arrival.prefix + layout.run(arrival.run_id)
+        assert key in [layout.run(RUN), layout.run(OTHER), *keys]
+    assert {Arrival("bucket", "", RUN), Arrival("other", "", OTHER)} <= set(arrivals)
+
+
+@given(event=st.dictionaries(st.sampled_from(["Records", "Event"]) | st.text(max_size=4), JSON))
+def test_any_json_object_is_handled_or_malformed(event):
+    with suppress(MalformedEventError):
+        assert handle(event) == []
+
+
+# ---- the launch on AWS
+
+
+@pytest.fixture
+def job(aws, monkeypatch, request) -> str:  # noqa: ARG001 - a fixture can't use `usefixtures`
+    """A Glue job as infra/ makes it, and the bucket that the events tell of."""
+    s3, glue = boto3.client("s3"), boto3.client("glue")
+    s3.create_bucket(Bucket="bucket")
+    name = request.node.name
+    glue.create_job(
+        Name=name,
+        Role="arn:aws:iam::123456789012:role/transformer",
+        Command={"Name": "glueetl", "ScriptLocation": "s3://bucket/jobs/glue_transformer_job.py"},
+        ExecutionProperty={"MaxConcurrentRuns": 10},
+    )
+    monkeypatch.setenv("TRANSFORMER_JOB", name)
+    yield name
+    s3.delete_object(Bucket="bucket", Key="lake/" + layout.receipt(RUN))
+
+
+def job_runs(job: str) -> list[dict[str, object]]:
+    return boto3.client("glue").get_job_runs(JobName=job)["JobRuns"]
+
+
+def event(run_id: str = RUN) -> dict[str, object]:
+    return {"Records": [record("lake/" + layout.run(run_id))]}
+
+
+def test_an_event_starts_the_job_for_the_run(job):
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    [run] = job_runs(job)
+    assert run["Arguments"] == {"--lake": "s3://bucket/lake", "--run-id": RUN}
+
+
+def test_a_repeated_event_starts_no_second_job_run(job):
+    for _ in range(3):
+        assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert len(job_runs(job)) == 1
+    starter.handler(event(OTHER), None)
+    assert [run["Arguments"]["--run-id"] for run in job_runs(job)] == [RUN, OTHER]
+
+
+def test_a_run_that_has_its_receipt_starts_nothing(job):
+    boto3.client("s3").put_object(Bucket="bucket", Key="lake/" + layout.receipt(RUN), Body=b"{}")
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert job_runs(job) == []
+
+
+@pytest.mark.parametrize("state", sorted(starter.ENDED_BADLY))
+def test_a_job_run_that_ended_badly_is_started_again(job, state):
+    starter.handler(event(), None)
+    # moto's job runs all succeed
+    [run] = glue_backends["123456789012"]["us-east-1"].jobs[job].job_runs
+    run.status = state
+    run._transitions = []
+    starter.handler(event(), None)
+    assert len(job_runs(job)) == 2
+    assert job_runs(job)[0]["JobRunState"] == state
+    starter.handler(event(), None)
+    assert len(job_runs(job)) == 2
+
+
+@pytest.mark.usefixtures("job")
+def test_a_job_that_is_not_there_fails_the_event(monkeypatch):
+    """Lambda then tries again, and keeps the event for its dead-letter queue."""
+    monkeypatch.setenv("TRANSFORMER_JOB", "not-there")
+    with pytest.raises(ClientError, match="EntityNotFound"):
+        starter.handler(event(), None)
+
+
+# ---- what it needs
+
+IMPORTS = """
+import json, sys
+before = set(sys.modules)
+import glue_starter_lambda_function
+print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+print(json.dumps(sorted(name for name in sys.modules if name.startswith("tickerlake"))))
+"""
+
+
+def test_it_imports_nothing_but_the_standard_library():
+    """A Lambda function has no more, and a cold start should cost no more; boto3 comes lazily."""
+    jobs = Path(starter.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS], cwd=jobs, capture_output=True, text=True, check=True
+    )
+    packages, ours = map(json.loads, done.stdout.splitlines())
+    own = {"glue_starter_lambda_function", "tickerlake"}
+    assert set(packages) - set(sys.stdlib_module_names) == own
+    assert ours == ["tickerlake", "tickerlake.aws", "tickerlake.aws.starter", "tickerlake.errors"]

@@ -1,0 +1,119 @@
+"""What several test modules need: rows, lakes, processes, the command, and AWS emulators."""
+
+import io
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from unittest import mock
+
+import polars as pl
+import pytest
+
+from tickerlake.cli import main
+from tickerlake.lake import Lake
+from tickerlake.market.bars import RAW
+
+
+def bar(session: date, close: float = 100.0, **fields: object) -> dict[str, object]:
+    """A plausible bar around a close."""
+    return {
+        "session": session,
+        "open": close,
+        "high": close * 1.01,
+        "low": close * 0.99,
+        "close": close,
+        "volume": 1000,
+        "dividend": 0.0,
+        "capital_gain": 0.0,
+        "split": 1.0,
+        "currency": "USD",
+        "dividend_currency": None,
+        "source": "test",
+        **fields,
+    }
+
+
+def bars(*rows: dict[str, object]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=RAW)
+
+
+def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:
+    """All objects below the prefixes, by key."""
+
+    def found() -> Iterator[tuple[str, bytes]]:
+        for prefix in prefixes or ("raw/", "quarantine/", "history/", "refined/"):
+            for key in lake.store.keys(prefix):
+                data = lake.store.get(key)
+                assert data is not None
+                yield key, data
+
+    return dict(sorted(found()))
+
+
+# ---- processes and ports
+
+
+def shell(*command: object, check: bool = True, **options: Any) -> str:
+    """What a command says; the test fails when the command does."""
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
+    if check and done.returncode:
+        pytest.fail(f"{shlex.join(words)}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
+def until(look: Callable[[], Any], seconds: float = 30, every: float = 0.02) -> Any:
+    """Look again and again until there is something; what there is."""
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(every)
+    return found
+
+
+def point_to(endpoint: str, settings: pytest.MonkeyPatch) -> None:
+    """Let this process, and those that it starts, take an endpoint for AWS."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TICKERLAKE_"))]:
+        settings.delenv(name)
+    settings.setenv("AWS_ENDPOINT_URL", endpoint)
+    settings.setenv("AWS_ACCESS_KEY_ID", "test")
+    settings.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    settings.setenv("AWS_DEFAULT_REGION", "us-east-1")
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def tickerlake(*arguments: str, **environment: str) -> Done:
+    """Run the command in this process, which saves seconds of imports for every test."""
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with (
+        mock.patch.dict(os.environ, environment),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main(list(arguments))
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    return Done(ended.value.code or 0, out.getvalue(), err.getvalue())

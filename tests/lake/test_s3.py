@@ -1,0 +1,92 @@
+"""The same lake on S3, by moto's server: objects, conditional puts, queries."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import boto3
+import pytest
+from helpers import objects, tickerlake
+
+from tickerlake.errors import ConflictError
+from tickerlake.lake import open_lake
+from tickerlake.lake.store import open_store
+
+
+@pytest.fixture
+def bucket(aws, tmp_path) -> str:  # noqa: ARG001 - a fixture can't use `usefixtures`
+    name = tmp_path.name.replace("_", "-").lower()
+    boto3.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def test_a_lake_on_s3_holds_the_same_as_one_on_disk(bucket, tmp_path):
+    there, here = f"s3://{bucket}/some/prefix", str(tmp_path / "lake")
+    for lake in (there, here):
+        done = tickerlake("run", "--offline", "--lake", lake, "--grain", "year")
+        assert done.returncode == 0, done.stderr
+        assert "2208 new bars" in done.stdout
+        assert "Nothing has changed" in tickerlake("run", "--offline", "--lake", lake).stdout
+        assert tickerlake("verify", "--lake", lake).returncode == 0
+    same = ("refined/daily/", "raw/date=")
+    on_s3, on_disk = (objects(open_lake(lake), *same) for lake in (there, here))
+    assert on_s3 == on_disk
+    sql = "select ticker, count(*) n, max(session) s from {} group by ticker order by ticker"
+    for table in ("raw", "history", "daily"):
+        answers = [
+            tickerlake("query", sql.format(table), "--lake", lake, "--format", "csv").stdout
+            for lake in (there, here)
+        ]
+        assert answers[0] == answers[1]
+        assert answers[0].count("\n") == 6
+    status = json.loads(tickerlake("status", "--lake", there, "--format", "json").stdout)
+    assert len(status["tickers"]) == 5
+
+
+def test_conditional_puts(bucket):
+    store = open_store(f"s3://{bucket}/lake")
+    assert store.put_new("a", b"1")
+    assert not store.put_new("a", b"2")
+    _, version = store.get_versioned("a")
+    store.replace("a", b"2", version)
+    with pytest.raises(ConflictError):
+        store.replace("a", b"3", version)
+    with pytest.raises(ConflictError):
+        store.replace("a", b"3", None)
+    store.delete(["a"])
+    with pytest.raises(ConflictError):
+        store.replace("a", b"3", version)
+    assert store.get("a") is None
+
+
+def test_of_many_that_create_at_once_one_wins(bucket):
+    store = open_store(f"s3://{bucket}/lake")
+    start = threading.Barrier(8)
+
+    def create(number: int) -> bool:
+        start.wait()
+        return store.put_new("a", b"%d" % number)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(create, range(8))) == 1
+
+
+def test_a_bucket_that_is_not_there_and_an_endpoint_that_does_not_answer(bucket, monkeypatch):
+    done = tickerlake("run", "--offline", "--lake", "s3://not-there/lake")
+    assert done.returncode == 1
+    assert "s3://not-there/lake" in done.stderr
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    done = tickerlake("status", "--lake", f"s3://{bucket}/lake")
+    assert done.returncode == 1
+    assert f"s3://{bucket}/lake failed" in done.stderr
+
+
+def test_without_credentials_it_says_what_to_set(monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    done = tickerlake("status", "--lake", "s3://bucket/lake")
+    assert done.returncode == 1
+    assert "AWS_PROFILE" in done.stderr
