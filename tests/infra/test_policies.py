@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import aws_costs
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -217,3 +218,8 @@ def test_eventbridge_may_publish_unconditionally(plans):
         if each["Principal"] == {"Service": ["events.amazonaws.com"]}
     ]
     assert "Condition" not in statement
+
+
+def test_the_cost_model_counts_every_alarm(plans):
+    alarms = [each for each in plans["defaults"] if each["type"] == "aws_cloudwatch_metric_alarm"]
+    assert len(alarms) == aws_costs.ALARMS
