@@ -372,7 +372,7 @@ variable "budget" {
 
 variable "existing_bucket" {
   type        = string
-  description = "Name of an existing bucket to use instead of a new one. Only its event notifications are configured, and those it has are replaced. null creates one, named after the lake and the account."
+  description = "Name of an existing bucket to use instead of a new one. Terraform replaces its event notifications and leaves everything else to its owner, so the inputs about keeping objects have no effect. null creates one, named after the lake and the account."
   default     = null
 
   validation {

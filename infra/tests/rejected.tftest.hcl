@@ -63,7 +63,7 @@ run "above_the_border" {
   variables {
     name               = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" # 38 letters
     account_id         = "1234567890123"
-    dist               = "tests/two-versions"
+    dist               = "tests/two-versions/dist"
     tags               = { for number in range(10) : "tag${number}" => "x" }
     tickers            = ["ABCDEFGHIJKLMNOPQRSTUVWXY"]
     start              = "2020-13-01"
