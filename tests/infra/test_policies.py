@@ -4,6 +4,7 @@ Skipped where Terraform or the provider is missing: `make infra-check` needs bot
 """
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 import aws_costs
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -21,6 +23,7 @@ UV = Path(sys.executable).with_name("uv")
 PARLIAMENT = ["--with", "setuptools<81", "--from", "parliament==1.6.4", "parliament"]
 
 Policy = dict[str, Any]
+Plans = dict[str, list[dict[str, Any]]]
 
 
 class Use(NamedTuple):
@@ -39,11 +42,14 @@ READER = "Athena, for whoever queries"
 
 USES = {
     "athena:BatchGetNamedQuery": Use(READER),
+    "athena:GetDataCatalog": Use(READER),
     "athena:GetNamedQuery": Use(READER),
     "athena:GetQueryExecution": Use(READER),
     "athena:GetQueryResults": Use(READER),
     "athena:GetWorkGroup": Use(READER),
+    "athena:ListDataCatalogs": Use(READER),
     "athena:ListNamedQueries": Use(READER),
+    "athena:ListWorkGroups": Use(READER),
     "athena:StartQueryExecution": Use(READER),
     "athena:StopQueryExecution": Use(READER),
     "cloudwatch:PutMetricData": Use(GLUE),
@@ -63,6 +69,7 @@ USES = {
     "glue:DeletePartition": Use("the transformer", r"\.delete_partition\("),
     "glue:GetConnection": Use(GLUE),
     "glue:GetDatabase": Use(READER),
+    "glue:GetDatabases": Use(READER),
     "glue:GetJobRuns": Use("the starter", r"\.get_job_runs\("),
     "glue:GetPartition": Use(READER),
     "glue:GetPartitions": Use("the transformer", r"get_paginator\(\"get_partitions\"\)"),
@@ -86,26 +93,36 @@ USES = {
 """Every action that a role or a reader may take, and who takes it."""
 
 
-def terraform(*command: str) -> str:
-    done = subprocess.run(
-        ["terraform", f"-chdir={INFRA}", *command], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
-def plans() -> dict[str, list[dict[str, Any]]]:
+def plans(tmp_path_factory) -> Plans:
     """The resources of each run in infra/tests/policies.tftest.hcl."""
     if not shutil.which("terraform"):
         pytest.skip("Terraform is not installed")
+    # pytest-xdist's workers share this folder, and the first one plans for all
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    file = shared / "infra-plans.json"
+    with FileLock(f"{file}.lock"):
+        if not file.exists():
+            file.write_text(json.dumps(planned(shared / "infra")))
+    found: Plans = json.loads(file.read_text())
+    if not found:
+        pytest.skip("Terraform can't get the AWS provider: set TF_PLUGIN_DIR")
+    return found
+
+
+def planned(folder: Path) -> Plans:
+    """Plan in a copy of `infra/`; nothing if the provider can't be had."""
+    shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    if subprocess.run([INFRA / "init", folder, "-backend=false"], check=False).returncode:
+        return {}
+    command = ["test", "-json", "-verbose", "-filter=tests/policies.tftest.hcl"]
     done = subprocess.run(
-        [INFRA / "init", INFRA, "-backend=false"], capture_output=True, text=True, check=False
+        ["terraform", f"-chdir={folder}", *command], stdout=subprocess.PIPE, text=True, check=False
     )
-    if done.returncode:
-        pytest.skip(f"Terraform can't get the provider: {done.stderr.strip().splitlines()[0]}")
-    lines = terraform("test", "-json", "-verbose", "-filter=tests/policies.tftest.hcl")
-    found = [json.loads(line) for line in lines.splitlines()]
+    assert done.returncode == 0, done.stdout[-2000:]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
     return {
         each["@testrun"]: each["test_plan"]["resource_changes"]
         for each in found

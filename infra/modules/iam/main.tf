@@ -331,6 +331,19 @@ data "aws_iam_policy_document" "reader" {
     resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${var.workgroup}"]
   }
 
+  # The console and drivers ask for these lists before the first query. Athena can't limit them.
+  statement {
+    sid       = "ListWorkgroupsAndCatalogs"
+    actions   = ["athena:ListDataCatalogs", "athena:ListWorkGroups"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "DescribeTheDataCatalog"
+    actions   = ["athena:GetDataCatalog"]
+    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:datacatalog/AwsDataCatalog"]
+  }
+
   # Athena stores results with the permissions of whoever asks.
   statement {
     sid       = "StoreQueryResults"
@@ -343,12 +356,14 @@ data "aws_iam_policy_document" "reader" {
     actions = [
       "glue:BatchGetPartition",
       "glue:GetDatabase",
+      "glue:GetDatabases",
       "glue:GetPartition",
       "glue:GetPartitions",
       "glue:GetTable",
       "glue:GetTables",
     ]
-    resources = local.catalog
+    # Athena looks at the database `default`, too, whichever one a query names.
+    resources = concat(local.catalog, ["${local.glue}:database/default"])
   }
 }
 
