@@ -49,17 +49,15 @@ lint: .venv/dev ## formatting, lint, types
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-infra-check: $(UV) infra-test ## Terraform: infra-test, and checkov
+infra-check: .venv/dev infra-test ## Terraform: infra-test, checkov, and parliament on the policies
 	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
+	$(BIN)/pytest tests/infra
 
-infra-test: ## Terraform: formatting, validity, tests of the root and each module
+infra-test: ## Terraform: formatting, validity, tests of the root and the modules
 	terraform fmt -check -recursive infra
-	set -e; for module in infra infra/modules/*/; do \
-	  echo "== $$module"; \
-	  infra/init $$module -backend=false; \
-	  terraform -chdir=$$module validate; \
-	  terraform -chdir=$$module test; \
-	done
+	infra/init infra -backend=false
+	terraform -chdir=infra validate
+	terraform -chdir=infra test
 
 format: .venv/dev ## format and fix what can be fixed
 	$(BIN)/ruff format
