@@ -42,15 +42,17 @@ def test_every_page_is_reached_from_the_index():
     assert set(DOCS.glob("*.md")) - {DOCS / "index.md"} <= reached
 
 
-def test_every_decision_is_in_the_index_with_its_title():
-    index = (DOCS / "decisions" / "README.md").read_text()
-    for page in sorted(DOCS.glob("decisions/0*.md")):
-        number, title = re.fullmatch(r"# (\d+)\. (.*)", page.read_text().splitlines()[0]).groups()
-        assert f"| {number} | [{title}]({page.name}) |" in index
-
-
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_readme_shows_what_is_really_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    readme = (ROOT / "README.md").read_text()
+    [sql] = re.findall(r'^\$ tickerlake query "(.*)"$', readme, re.MULTILINE)
+    for arguments in (["run", "--offline"], ["query", sql]):
+        printed = [line.rstrip() for line in tickerlake(*arguments).stdout.splitlines()]
+        assert "\n".join(printed).strip("\n") in readme
 
 
 @pytest.mark.parametrize("engine", ["DuckDB", "Polars", "PyArrow", "pandas"])
