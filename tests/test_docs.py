@@ -8,6 +8,8 @@ from urllib.parse import quote
 import pytest
 from helpers import tickerlake
 
+from tickerlake import errors
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
@@ -40,6 +42,14 @@ def test_links_lead_somewhere(page):
 def test_every_page_is_reached_from_the_index():
     reached = {(DOCS / link.partition("#")[0]).resolve() for link in links(DOCS / "index.md")}
     assert set(DOCS.glob("*.md")) - {DOCS / "index.md"} <= reached
+
+
+def test_every_error_is_in_the_troubleshooting_table():
+    table = (DOCS / "troubleshooting.md").read_text()
+    classes = [each for each in vars(errors).values() if isinstance(each, type)]
+    roots = {base for each in classes for base in each.__bases__}
+    shown = [each.__name__ for each in classes if each not in roots or each is errors.UsageError]
+    assert [name for name in shown if f"`{name}`" not in table] == []
 
 
 def test_the_readme_is_short():

@@ -61,6 +61,7 @@ def _output(command: str, folder: Path) -> str:
         ["/bin/bash", "-c", command],
         cwd=folder,
         env=environment,
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
