@@ -12,6 +12,7 @@ from typing import Any, Final
 from tickerlake.lake.tables import QUARANTINED, TABLES, Table, column, comment, sql_type
 from tickerlake.market.bars import BAR, SIGNIFICANT_DIGITS
 from tickerlake.market.features import FEATURES
+from tickerlake.market.quality import FLAGS
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 PATH: Final = _CHECKOUT / "docs" / "data-dictionary.md"
@@ -93,6 +94,12 @@ def render() -> str:
                 "Rows that can't be used, as the source delivered them.",
                 header,
                 _columns(QUARANTINED),
+            ),
+            _section(
+                "Flags",
+                "The names that the column `flags` of `history` and `daily` may hold.",
+                ("Flag", "What it says of a bar"),
+                [(f"`{name}`", meaning) for name, meaning in FLAGS.items()],
             ),
         ]
     )

@@ -13,6 +13,7 @@ TickerlakeError
 │   ├── UnknownSymbolError the source does not know the symbol
 │   ├── RateLimitedError   the source wants fewer requests
 │   └── SourceFailedError  it did not answer, or with nonsense, however often it was asked
+│       └── SourceUnreachableError  there is no network, or no address of it
 ├── EventError             an event that should start the transformer
 │   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
 │   └── TransformFailedError the transformer that it started failed; it is delivered again
@@ -77,6 +78,10 @@ class RateLimitedError(SourceError):
 
 class SourceFailedError(SourceError):
     """The source did not answer, or with nonsense, however often it was asked."""
+
+
+class SourceUnreachableError(SourceFailedError):
+    """The source can't be reached: no network, no address, no answer."""
 
 
 class EventError(TickerlakeError):

@@ -98,6 +98,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "", "Currency of the dividend if it differs from that of the prices, else null."
     ),
     "source": Column("", "The source that delivered the bar."),
+    "flags": Column(
+        "", "What is unusual about the bar: names separated by commas; empty if nothing is."
+    ),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
     "as_of": Column("", "When the bar was fetched (UTC, in microseconds)."),
     "basis_factor": Column(
