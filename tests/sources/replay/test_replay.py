@@ -109,6 +109,42 @@ def test_dividends_are_split_adjusted_and_in_the_window() -> None:
     assert "dividends" not in chart(replay, "X", date(2020, 1, 8))["events"]
 
 
+def test_capital_gains_are_events_of_their_own() -> None:
+    bars = pl.DataFrame(
+        {
+            "ticker": "F",
+            "session": [date(2020, 1, 6), date(2020, 1, 7), date(2020, 1, 8)],
+            **{name: [20.0, 18.1, 9.05] for name in ("open", "high", "low", "close")},
+            "volume": 0,
+            "dividend": [0.0, 0.1, 0.0],
+            "capital_gain": [0.0, 1.8, 0.0],
+            "split": [1.0, 1.0, 2.0],
+            "currency": "USD",
+        }
+    )
+    replay = Replay(bars, now=datetime(2020, 1, 8, 22, tzinfo=UTC))
+    served = chart(replay, "F", date(2020, 1, 1))
+    (gain,) = served["events"]["capitalGains"].values()
+    assert gain["amount"] == 0.9
+    assert served["meta"]["instrumentType"] == "MUTUALFUND"
+    total = served["indicators"]["adjclose"][0]["adjclose"]
+    assert total == pytest.approx([9.05] * 3)
+
+
+def test_the_close_before_the_window(replay: Replay) -> None:
+    replay.now = NOON
+    assert chart(replay, start=SPLIT)["meta"]["chartPreviousClose"] == 88.99 / 2
+    first = chart(replay, start=date(2000, 3, 1))
+    # as Yahoo does, before the first session that one's own close
+    assert first["meta"]["chartPreviousClose"] == first["indicators"]["quote"][0]["close"][0]
+
+
+def test_search_suggests_what_is_spelt_alike(replay: Replay) -> None:
+    body = json.loads(replay.answer("/v1/finance/search?q=APPL").body)
+    assert body["quotes"][0] == {"symbol": "AAPL"}
+    assert json.loads(replay.answer("/v1/finance/search").body) == {"quotes": []}
+
+
 def test_a_session_that_is_not_over_has_a_live_bar(replay: Replay) -> None:
     replay.now = NOON
     served = chart(replay)
