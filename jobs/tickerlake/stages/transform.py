@@ -23,6 +23,7 @@ from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.market import features
 from tickerlake.market.bars import BAR
+from tickerlake.stages import exit_code
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class Report:
     def exit_code(self) -> int:
         """0 when every ticker ended well, 1 when none did, else 3."""
         bad = sum(bool(each.error) for each in self.refreshed.values())
-        return 0 if not bad else 1 if bad == len(self.refreshed) else 3
+        return exit_code(len(self.refreshed), bad)
 
 
 def transform(
