@@ -4,6 +4,8 @@ Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Final
 
@@ -46,12 +48,24 @@ class Commands(click.Group):
                     ]
                 )
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line, which for `--help` is all there is to do."""
+        with _telling_closed_output():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; a closed pipe is an error that click has no answer of its own to."""
-        try:
+        """Run a command."""
+        with _telling_closed_output():
             return super().invoke(ctx)
-        except BrokenPipeError as error:
-            raise OutputClosedError from error
+
+
+@contextmanager
+def _telling_closed_output() -> Iterator[None]:
+    """Raise an error for a closed pipe that click has no answer of its own to."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosedError from error
 
 
 @click.group(

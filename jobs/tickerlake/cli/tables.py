@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ class Column:
     cells: Sequence[str]
     is_number: bool = False
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many places of a terminal it takes."""
         return max(

@@ -27,21 +27,21 @@ def parse(symbols: Iterable[str]) -> list[str]:
         BadSymbolError: names the symbols that can't be one, with the reasons; of many the first
             `FAULTS_SHOWN`.
     """
-    faults: list[str] = []
+    faults: dict[str, None] = {}
     good: dict[str, None] = {}
     for given in symbols:
         text = given.strip()
         # checked before it is upper-cased: other alphabets have letters that become ASCII by it
         symbol = text.upper() if text.isascii() else text
         if fault := _fault(symbol):
-            faults.append(f"{_shortened(text)!r} {fault}")
+            faults[f"{_shortened(text)!r} {fault}"] = None
         else:
             good[symbol] = None
     if faults:
         more = len(faults) - FAULTS_SHOWN
         raise BadSymbolError(
             f"no such ticker {'symbol' if len(faults) == 1 else 'symbols'}: "
-            + "; ".join(faults[:FAULTS_SHOWN])
+            + "; ".join(list(faults)[:FAULTS_SHOWN])
             + (f"; and {more:,} more" if more > 0 else "")
             + ". Use Yahoo's spelling, for example AAPL, BRK-B, ^GSPC, 0700.HK, EURUSD=X, BTC-USD."
         )

@@ -187,13 +187,16 @@ def _create_raw(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str) 
         connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
         return
     _register_bucket(connection, lake, root)
-    connection.register("commits", commits.to_arrow())
-    connection.execute("set variable blobs = (select list(distinct file) from commits)")
+    connection.execute("create schema internal")  # so that `show tables` does not show it
+    connection.register("arrived", commits.to_arrow())
+    connection.execute("create table internal.commits as from arrived")
+    connection.unregister("arrived")
+    connection.execute("set variable blobs = (select list(distinct file) from internal.commits)")
     connection.execute(
         f"""create view raw as
         select ticker, run_id, as_of, {", ".join(RAW)}
         from read_parquet(getvariable('blobs'), filename = true, hive_partitioning = false) blobs
-        join commits on filename = file"""
+        join internal.commits on filename = file"""
     )
 
 
@@ -239,7 +242,7 @@ def _explained(error: Exception, message: str) -> Exception:
             )
         case duckdb.IOException() | duckdb.SerializationException():
             return CorruptObjectError(f"{message}\n`tickerlake verify` finds what is damaged.")
-        case duckdb.InvalidInputException() if "magic bytes" in message or "footer" in message:
+        case duckdb.InvalidInputException() if ".parquet" in message:
             return CorruptObjectError(f"{message}\n`tickerlake verify` finds what is damaged.")
         case duckdb.OutOfMemoryException():
             return UsageError(f"this query needs more memory than there is: {message}")
