@@ -16,6 +16,7 @@ from tickerlake.lake import Lake, layout, manifests, notes, refresh
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
 from tickerlake.lake.refresh import Outcome, Settled
+from tickerlake.stages import PARTLY_DONE, exit_code
 from tickerlake.stages.rounds import Rounds
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,9 @@ class Report:
     def exit_code(self) -> int:
         """0 when every ticker ended well, 1 when none did, else 3."""
         bad = sum(bool(each.error) for each in self.refreshed.values())
-        if not bad and not self.damaged:
-            return 0
-        return 1 if bad == len(self.refreshed) else 3
+        if not bad and self.damaged:
+            return PARTLY_DONE
+        return exit_code(len(self.refreshed), bad)
 
 
 def transform(
