@@ -13,7 +13,7 @@ TickerlakeError
 │   ├── UnknownSymbolError the source does not know the symbol
 │   ├── RateLimitedError   the source wants fewer requests
 │   └── SourceFailedError  it did not answer, or with nonsense, however often it was asked
-│       └── SourceUnreachableError  there is no network, or nothing listens at its address
+│       └── SourceUnreachableError  there is no network, or no address of it
 ├── EventError             an event that should start the transformer
 │   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
 │   └── TransformFailedError the transformer that it started failed; it is delivered again
@@ -81,7 +81,7 @@ class SourceFailedError(SourceError):
 
 
 class SourceUnreachableError(SourceFailedError):
-    """The source's name has no address, or nothing listens there."""
+    """The source can't be reached: no network, no address, no answer."""
 
 
 class EventError(TickerlakeError):

@@ -9,9 +9,9 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from tickerlake.stages.transform import Report as TransformReport
 
 log = logging.getLogger(__name__)
-
-BACKFILL: Final = timedelta(days=2 * 365)
 
 Command = Callable[..., Any]
 
@@ -425,7 +423,7 @@ def _extract(
             source,
             names,
             as_of=moment,
-            start=start.date() if start else (moment - BACKFILL).date(),
+            start=start.date() if start else None,
             end=end.date() if end else None,
             workers=workers,
             progress=lambda *_: progress.advance(task),

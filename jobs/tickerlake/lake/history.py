@@ -7,14 +7,13 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
-from functools import reduce
 
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, layout
-from tickerlake.lake.fold import Delivery, History, fold
-from tickerlake.lake.manifests import Entry, Manifest, all_ids, read_all
+from tickerlake.lake.fold import Delivery, History, fold_all
+from tickerlake.lake.manifests import Entry, Manifest, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.bars import RAW
 
@@ -36,7 +35,7 @@ def advance(lake: Lake, ticker: str, history: History, manifests: Sequence[Manif
     ]
     if history.last and any(each.order <= history.last for each in relevant):
         return rebuild(lake, ticker)
-    return reduce(fold, deliveries(lake, ticker, relevant), history)
+    return fold_all(history, deliveries(lake, ticker, relevant))
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -49,7 +48,7 @@ def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None
     """
     if manifests is None:
         manifests = read_all(lake.store, all_ids(lake.store))
-    return reduce(fold, deliveries(lake, ticker, manifests), History())
+    return fold_all(History(), deliveries(lake, ticker, manifests))
 
 
 def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterable[Delivery]:
@@ -60,9 +59,8 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
     """
     for manifest in manifests:
         entry = manifest.tickers.get(ticker)
-        if entry is None or entry.splits is None or entry.start is None:
-            continue
-        yield Delivery(manifest.order, entry.start, entry.splits, _bars(lake, ticker, entry))
+        if entry is not None and entry.delivers:
+            yield Delivery(manifest.order, entry, _bars(lake, ticker, entry))
 
 
 def _bars(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
@@ -106,6 +104,7 @@ def encode(history: History) -> bytes:
             "tickerlake.splits": json.dumps(
                 {day.isoformat(): ratio for day, ratio in history.splits.items()}
             ),
+            "tickerlake.known": json.dumps(_known(history), default=date.isoformat),
             "tickerlake.last": json.dumps([as_of.isoformat(), run_id]),
             "tickerlake.contested": str(history.contested),
         },
@@ -120,12 +119,37 @@ def decode(data: bytes, key: str) -> History:
     metadata = pl.read_parquet_metadata(io.BytesIO(data))
     splits = json.loads(metadata["tickerlake.splits"])
     as_of, run_id = json.loads(metadata["tickerlake.last"])
+    known = json.loads(metadata["tickerlake.known"])
     return History(
         bars,
-        {date.fromisoformat(day): ratio for day, ratio in splits.items()},
-        (datetime.fromisoformat(as_of), run_id),
-        int(metadata["tickerlake.contested"]),
+        splits={date.fromisoformat(day): ratio for day, ratio in splits.items()},
+        since=_day(known["since"]),
+        gaps=tuple(date.fromisoformat(day) for day in known["gaps"]),
+        rejected=tuple(
+            Rejected(date.fromisoformat(day), reasons, digest)
+            for day, reasons, digest in known["rejected"]
+        ),
+        timezone=known["timezone"],
+        retired=_day(known["retired"]),
+        renamed_to=known["renamed_to"],
+        last=(datetime.fromisoformat(as_of), run_id),
+        contested=int(metadata["tickerlake.contested"]),
     )
+
+
+def _known(history: History) -> dict[str, object]:
+    return {
+        "since": history.since and history.since.isoformat(),
+        "gaps": [day.isoformat() for day in history.gaps],
+        "rejected": history.rejected,
+        "timezone": history.timezone,
+        "retired": history.retired and history.retired.isoformat(),
+        "renamed_to": history.renamed_to,
+    }
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
 
 
 def salvage(data: bytes) -> History:

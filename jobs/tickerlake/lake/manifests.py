@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -24,12 +24,35 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Rejected(NamedTuple):
+    """A row that was quarantined: its session, the failed checks, and a hash of its values."""
+
+    session: date
+    reasons: str
+    digest: str
+
+
 class Entry(_Model):
     """How a run ended for one ticker, and what it delivers.
 
-    `blobs` maps partitions to the names of blobs under raw/. `splits` are those that the source
-    announced from `start` on: they say on which basis the delivered prices are. It is None when the
-    entry delivers nothing.
+    Attributes:
+        outcome: how it ended.
+        reason: why, when it did not end with news.
+        start: the first session that was asked for, with `end` the last.
+        new: how many bars are new, and how many `corrected` ones there are.
+        blobs: partitions and the names of the blobs under raw/ that hold the bars.
+        splits: those that the source announced from `start` on: they say on which basis the
+            delivered prices are. None when the entry delivers nothing.
+        restated: why the delivery replaces all that was held; empty when it adds to it.
+        quarantined: how many rows were quarantined that no earlier run had; `quarantine` names
+            their blobs, and `rejected` says which rows they are.
+        gaps: the sessions in [start, end] that have no bar after this delivery.
+        flags: bars that are kept although something is odd about them, as far as only the run could
+            know it.
+        timezone: of the exchange, as the source states it.
+        retired: the day after which the ticker is not asked for any more.
+        renamed_from: the ticker whose history goes on here.
+        renamed_to: the ticker that goes on with this one's history.
     """
 
     outcome: Outcome
@@ -40,10 +63,16 @@ class Entry(_Model):
     corrected: int = 0
     blobs: dict[str, str] = Field(default_factory=dict)
     splits: dict[date, float] | None = None
+    restated: str = ""
     quarantined: int = 0
     quarantine: dict[str, str] = Field(default_factory=dict)
+    rejected: tuple[Rejected, ...] = ()
     gaps: tuple[date, ...] = ()
     flags: tuple[Flag, ...] = ()
+    timezone: str | None = None
+    retired: date | None = None
+    renamed_from: str | None = None
+    renamed_to: str | None = None
 
     @property
     def delivers(self) -> bool:

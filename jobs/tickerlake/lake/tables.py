@@ -96,6 +96,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "", "The currency of the dividend where it is not the price's; otherwise null."
     ),
     "source": Column("", "Where the bar is from."),
+    "flags": Column(
+        "", "What is odd about the bar: names separated by commas; empty when all is well."
+    ),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
     "as_of": Column(
         "", "When the source said so: the moment of the fetch, UTC, to the microsecond."

@@ -22,7 +22,6 @@ from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.market import features
-from tickerlake.market.bars import BAR
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +224,7 @@ def rebuild_ticker(
 
 def refined(of: History) -> pl.DataFrame:
     """The rows of `daily` (`features.DAILY`) that a history gives."""
-    return features.compute(of.bars.select(BAR.keys()))
+    return features.daily(of.bars)
 
 
 def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
