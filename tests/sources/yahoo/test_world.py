@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -413,8 +412,11 @@ def test_a_live_bar_of_crypto_at_22_00_is_of_its_own_day(served: Served, client:
     assert closes(fetch(client, "X-USD")) == {WEEK[0]: 1.0, WEEK[1]: 2.0}
 
 
-def test_volume_that_is_unknown_is_0(served: Served, client: Yahoo) -> None:
-    result = chart("X", {MONDAY: 1.0})
-    result["indicators"]["quote"][0]["volume"] = [None]
+@pytest.mark.parametrize("volumes", [[None, 5], [0, None], [None, None], [7.0, 3_000_000_000]])
+def test_volume_that_is_unknown_is_null(
+    served: Served, client: Yahoo, volumes: list[float | None]
+) -> None:
+    result = chart("X", {WEEK[0]: 1.0, WEEK[1]: 2.0})
+    result["indicators"]["quote"][0]["volume"] = volumes
     served.put(result)
-    assert fetch(client).bars.select(pl.col("volume")).item() == 0
+    assert fetch(client).bars["volume"].to_list() == volumes
