@@ -67,6 +67,7 @@ format: .venv/dev ## format and fix what can be fixed
 
 docs: .venv/dev ## regenerate what is generated
 	$(BIN)/python tools/dictionary.py
+	$(BIN)/python tools/cli_reference.py
 
 lock: $(UV) ## refresh uv.lock and requirements.txt after a change of pyproject.toml
 	$(UV) lock
