@@ -58,8 +58,8 @@ def render() -> str:
     operators = {command.name for command in OPERATORS}
     for path, command in commands():
         if path[1:2] == (OPERATORS[0].name,):
-            sections.append("# Commands for operators\n")
-        level = "##" if len(path) < 3 or path[1] not in operators else "###"  # noqa: PLR2004
+            sections.append("## Commands for operators\n")
+        level = "###" if operators.intersection(path[1:2]) else "##"
         sections.append(f"{level} {' '.join(path)}\n")
         sections += _described(path, command)
     return "\n".join(sections)

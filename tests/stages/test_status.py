@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from helpers import bar, tickerlake
 
+from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import create_lake, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import digest, to_parquet
@@ -140,3 +141,15 @@ def test_the_keys_of_its_json(lake):
         "ticker", "sessions", "first", "last", "behind", "gaps", "quarantined",
     }  # fmt: skip
     assert {"outcome", "reason", "flags"} <= held["runs"][0]["tickers"]["NOPE"].keys()
+
+
+@pytest.mark.parametrize("prefix", [layout.HISTORY, layout.QUARANTINE])
+def test_a_damaged_object_is_named(lake, prefix):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    quarantine(lake, "AAPL", "2012", DAYS[:1])
+    quarantine(lake, "AAPL", "2013", DAYS[:1])
+    key = next(iter(lake.store.keys(prefix)))
+    lake.store.put(key, b"no Parquet")
+    with pytest.raises(CorruptObjectError, match=key):
+        status(lake, 4)

@@ -19,7 +19,7 @@ def test_everything_has_help(path, command):
     for parameter in command.params:
         if isinstance(parameter, click.Option):
             assert parameter.help, f"{path}: {parameter.name} has no help"
-            assert parameter.help.split("  [")[0][-1] in ".", f"{path}: {parameter.name}"
+            assert parameter.help.split("  [")[0].endswith("."), f"{path}: {parameter.name}"
             if not parameter.is_flag and not isinstance(parameter.type, click.Choice):
                 assert parameter.metavar, f"{path}: {parameter.name} does not say what to type"
 
