@@ -1,9 +1,10 @@
 # syntax=docker/dockerfile:1
-# One image a stage, one codebase: docker build --target extractor|transformer|starter .
+# Every stage has its own image, built from the same codebase:
+#   docker build --target extractor|transformer|starter .
 ARG PYTHON=python:3.13-slim-trixie
 ARG LAMBDA=public.ecr.aws/lambda/python:3.13
 
-# ---- the wheel, and an environment with the locked dependencies of each stage
+# ---- our wheel, and one environment per stage with its locked dependencies
 
 FROM ${PYTHON} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -63,7 +64,8 @@ RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels \
 USER tickerlake
 ENTRYPOINT ["tickerlake", "transform"]
 
-# ---- the starter: AWS Lambda's own image, whose boto3 is all that the handler needs
+# ---- the starter: AWS Lambda's base image; its boto3 is the only dependency of the handler
+# (images/starter/package.py packs the same files as a zip; a test compares the two lists)
 
 FROM ${LAMBDA} AS starter
 COPY jobs/tickerlake/__init__.py jobs/tickerlake/errors.py ${LAMBDA_TASK_ROOT}/tickerlake/

@@ -1,4 +1,4 @@
-# `make` lists the targets. Everything is set up on demand in .venv; only Python 3.11+ must be there.
+# `make` lists the targets. All you need is Python 3.11+: everything else is installed into .venv on demand.
 PYTHON ?= python3
 LAKE ?= ./lake
 BIN := .venv/bin
@@ -12,71 +12,83 @@ EXPORT := --quiet --locked --no-dev --no-emit-project
 .DEFAULT_GOAL := help
 .PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
-help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
-run: .venv/run ## the whole job, offline: recorded bars -> ./lake
+##@ Use
+run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
+	@echo "Running: tickerlake run --offline --lake $(LAKE)"
 	@$(BIN)/tickerlake run --offline --lake $(LAKE)
 
-test: .venv/dev ## all tests that need no Docker
+help: ## list the targets
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Develop
+test: .venv/dev ## run all tests that need neither Docker nor Java
 	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark"
 
-test-spark: .venv/dev dist ## tests of the Spark engine, on a cluster of two workers: needs Java 17
+test-spark: .venv/dev dist ## test the Spark engine on a cluster of two workers; needs Java 17 or newer
 	$(BIN)/pytest -m spark
 
-integration: .venv/dev images ## tests with containers: LocalStack, events, kills (some minutes)
-	TICKERLAKE_REQUIRE_DOCKER=1 COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/integration
-
-e2e: .venv/dev images ## the compose chain, offline, must equal a local run byte for byte
-	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e/test_compose.py
-
-e2e-cloud: .venv/dev dist images ## what Terraform deploys, on an emulator of AWS, must equal a local run
-	$(BIN)/pytest -s -m docker tests/e2e/cloud
-
-images: ## build the container images
-	docker build --quiet --target extractor --tag tickerlake-extractor .
-	docker build --quiet --target transformer --tag tickerlake-transformer .
-	docker build --quiet --target starter --tag tickerlake-starter .
-
-up: images ## the compose chain with live data: docker compose up
-	$(COMPOSE) up
-
-down: ## stop and remove what compose started
-	$(COMPOSE) --profile offline --profile events down --volumes
-
-lint: .venv/dev ## formatting, lint, types
+lint: .venv/dev ## check formatting, lint and types
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-infra-check: $(UV) infra-test ## Terraform: infra-test, and checkov
-	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
-
-infra-test: ## Terraform: formatting, validity, tests of the root and each module
-	terraform fmt -check -recursive infra
-	set -e; for module in infra infra/modules/*/; do \
-	  echo "== $$module"; \
-	  infra/init $$module -backend=false; \
-	  terraform -chdir=$$module validate; \
-	  terraform -chdir=$$module test; \
-	done
-
-format: .venv/dev ## format and fix what can be fixed
+format: .venv/dev ## format the code and fix what can be fixed
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-docs: .venv/dev ## regenerate what is generated
+docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python tools/decisions.py
+	$(BIN)/python tools/transcripts.py
 
-lock: $(UV) ## refresh uv.lock and requirements.txt after a change of pyproject.toml
+lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
 	$(UV) export $(EXPORT) --output-file requirements.txt
 	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune polars-talib --prune fsspec \
 	  --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
 
-dist: $(UV) ## what AWS needs, in dist/: wheel, Glue's requirements and scripts, the Lambda's zip
+bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)
+	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
+
+clean: ## remove the environment, the caches, dist/ and the local lake
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist lake
+
+##@ Containers
+images: ## build the container images
+	docker build --quiet --target extractor --tag tickerlake-extractor .
+	docker build --quiet --target transformer --tag tickerlake-transformer .
+	docker build --quiet --target starter --tag tickerlake-starter .
+
+up: images ## run the Compose chain with live data
+	$(COMPOSE) up
+
+down: ## stop and remove everything that Compose started
+	$(COMPOSE) --profile offline --profile events down --volumes
+
+e2e: .venv/dev images ## the offline Compose chain must equal a local run, byte for byte
+	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e/test_compose.py
+
+integration: .venv/dev images ## test with containers: S3, events, kills (several minutes)
+	TICKERLAKE_REQUIRE_DOCKER=1 COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/integration
+
+##@ AWS
+infra-check: .venv/dev infra-test ## Terraform: infra-test, checkov, and parliament on the policies
+	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
+	$(BIN)/pytest tests/infra
+
+infra-test: ## Terraform: formatting, validity, tests of the root and the modules
+	terraform fmt -check -recursive infra
+	infra/init infra -backend=false
+	terraform -chdir=infra validate
+	terraform -chdir=infra test
+
+e2e-cloud: .venv/dev dist images ## the Terraform deployment, on an emulator of AWS, must equal a local run
+	$(BIN)/pytest -s -m docker tests/e2e/cloud
+
+##@ Release
+dist: $(UV) ## build dist/: the wheel, Glue's requirements and job scripts, the Lambda's zip
 	rm -rf dist && mkdir dist
 	$(UV) build --quiet --wheel --out-dir dist
 	rm -f dist/.gitignore
@@ -84,20 +96,19 @@ dist: $(UV) ## what AWS needs, in dist/: wheel, Glue's requirements and scripts,
 	cp jobs/glue_extractor_job.py jobs/glue_transformer_job.py dist
 	$(BIN)/python images/starter/package.py dist/starter.zip
 
-bench: .venv/dev ## the figures in the README (takes some minutes)
-	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
-
-clean: ## remove the environment, caches and the local lake
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist lake
+# ---- the environments
 
 $(UV):
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "Creating the environment in .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/run: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --no-dev --inexact
+	@echo "Installing tickerlake and its dependencies (about 50 packages) into .venv ..."
+	@$(UV) sync --quiet --locked --no-dev --inexact
 	@touch $@
 
 .venv/dev: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked --inexact --extra spark
+	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
+	@$(UV) sync --quiet --locked --inexact --extra spark
 	@touch $@ .venv/run

@@ -1,4 +1,4 @@
-"""Make what Terraform makes on AWS: the bucket, and a queue that gets its manifests' events."""
+"""Create for Compose what Terraform creates on AWS: the bucket, and a queue for its events."""
 
 import json
 import os
@@ -14,7 +14,7 @@ s3.create_bucket(Bucket=lake.netloc)
 
 
 def queue(name: str, **attributes: str) -> tuple[str, str]:
-    """Make a queue; its URL and its ARN."""
+    """Create a queue, and return its URL and its ARN."""
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return url, answer["Attributes"]["QueueArn"]

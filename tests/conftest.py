@@ -2,8 +2,13 @@ from collections.abc import Iterator
 
 import pytest
 from helpers import point_to
+from hypothesis import settings
 
 from tickerlake.lake import Lake, create_lake
+
+# these machines are busy at times
+settings.register_profile("tickerlake", deadline=None)
+settings.load_profile("tickerlake")
 
 
 @pytest.fixture(params=["day", "month", "year"])

@@ -4,12 +4,15 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import exchange_calendars
 import pandas as pd
 import pytest
 
 from tickerlake import errors
+from tickerlake.aws import starter
+from tickerlake.lake import layout
 
 ROOT = Path(__file__).parents[1]
 UV = Path(sys.executable).with_name("uv")
@@ -80,3 +83,39 @@ def test_default_holidays_of_the_silence_alarm_are_the_exchanges():
     exchange = exchange_calendars.get_calendar("XNYS", start=first, end=last)
     closed = weekdays.difference(exchange.sessions)
     assert listed == [f"{day:%Y-%m-%d}" for day in closed]
+
+
+def test_the_starters_zip_and_its_image_hold_the_same_files(tmp_path):
+    archive = tmp_path / "starter.zip"
+    script = ROOT / "images" / "starter" / "package.py"
+    subprocess.run([sys.executable, script, archive], check=True)
+    copied = []
+    _, _, stage = (ROOT / "Dockerfile").read_text().partition("AS starter\n")
+    for line in re.findall(r"^COPY (.*)$", stage, re.MULTILINE):
+        *sources, target = line.split()
+        folder = target.removeprefix("${LAMBDA_TASK_ROOT}/")
+        copied += [folder + source.rpartition("/")[2] for source in sources]
+        assert all(source == f"jobs/{folder}{Path(source).name}" for source in sources)
+    assert sorted(ZipFile(archive).namelist()) == sorted(copied)
+
+
+def test_the_prefix_of_manifests_is_the_same_wherever_it_is_written():
+    for file in ("images/setup.py", "infra/modules/s3/main.tf"):
+        found = re.findall(r"[\w/]*_runs/", (ROOT / file).read_text())
+        assert found, file
+        assert {text.removeprefix("/") for text in found} == {layout.RUNS}, file
+    assert starter.RUNS == layout.RUNS
+
+
+def test_github_runs_the_same_make_targets_as_the_script():
+    targets = [
+        set(re.findall(r"\bmake (?:-C \S+ +)?([a-z][a-z0-9-]*)", uncommented_script(file)))
+        for file in (".github/workflows/ci.yml", ".ci/run")
+    ]
+    # the script also tests the next major version of Terraform's provider, if it is there
+    assert targets[0] == targets[1] - {"infra-test"}
+
+
+def uncommented_script(file: str) -> str:
+    lines = (ROOT / file).read_text().splitlines()
+    return "\n".join(line for line in lines if not re.match(r"\s*(#|step|skip|- name|name:)", line))

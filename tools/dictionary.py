@@ -1,4 +1,4 @@
-"""Write what the declared tables say: Markdown for people, JSON for Terraform.
+"""Write down the declared tables: as Markdown for people, as JSON for Terraform.
 
 `python tools/dictionary.py` writes `docs/data-dictionary.md` and
 `infra/modules/catalog/tables.json`.
@@ -12,6 +12,7 @@ from typing import Any, Final
 from tickerlake.lake.tables import QUARANTINED, TABLES, Table, column, comment, sql_type
 from tickerlake.market.bars import BAR, SIGNIFICANT_DIGITS
 from tickerlake.market.features import FEATURES
+from tickerlake.market.quality import FLAGS
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 PATH: Final = _CHECKOUT / "docs" / "data-dictionary.md"
@@ -22,16 +23,17 @@ _INTRODUCTION: Final = """\
 
 <!-- generated from jobs/tickerlake by `make docs`; a test fails when it is stale -->
 
-The columns of every table. All are Parquet, with rows sorted by `session`. `date` and `ticker` are
-partition columns: they are in the path, not in the files, and they are strings; `history` has only
-`ticker`.
+All columns of all tables. The files are Parquet, with rows sorted by `session`. The partition
+columns `date` and `ticker` are in the path, not in the files, and both are strings; `history` has
+only `ticker`. [How to read them right](readers.md).
 
-- Types are called as in Parquet and Athena: `bigint` is a 64-bit integer, `double` a 64-bit float.
-- Unit `price` is quote currency (column `currency`) per share; `ratio` is a fraction (0.01 is 1 %).
-- *First bar* is the 0-based number of the first bar of a ticker that has a value: `sma_20` is null
-  in a ticker's first 19 sessions. After it, null stands only where the description says so.
+- Types are named as in Athena: `bigint` is a 64-bit integer, `double` a 64-bit float.
+- The unit `price` is the currency of the column `currency`, per share; a `ratio` of 0.01 is 1 %.
+- *First bar* is the number of the first bar of a ticker, counted from 0, that has a value: `sma_20`
+  is null in the first 19 sessions. From then on, a value is null only where the description says
+  so.
 - No column of `daily` ever holds NaN or infinity.
-- In formulas `[-1]` is the session before, and a number of sessions includes the row's own.
+- In formulas, `[-1]` is the session before, and a number of sessions includes the current one.
   `TA-Lib NAME(parameters)` is a function of [TA-Lib](https://ta-lib.org/functions/), whose own code
   computes the feature.
 """
@@ -81,17 +83,23 @@ def render() -> str:
                 "raw",
                 "What the source said, never changed. Prices, dividends and volumes are on the"
                 " split basis of the fetch; prices and dividends are rounded to"
-                f" {SIGNIFICANT_DIGITS} significant digits. In `tickerlake query` the table `raw`"
-                " holds every committed version of every bar; it begins with the columns `ticker`,"
-                " `run_id` and `as_of` of the run that delivered it, and has no `date`.",
+                f" {SIGNIFICANT_DIGITS} significant digits. In `tickerlake query`, the table `raw`"
+                " holds every committed version of every bar. There it has the columns `run_id` and"
+                " `as_of` of the run that delivered the bar, and no `date`.",
                 header,
                 _columns(TABLES["raw"]),
             ),
             _section(
                 "quarantine",
-                "Rows of the source that failed a check, as they came.",
+                "Rows that can't be used, as the source delivered them.",
                 header,
                 _columns(QUARANTINED),
+            ),
+            _section(
+                "Flags",
+                "The names that the column `flags` of `history` and `daily` may hold.",
+                ("Flag", "What it says of a bar"),
+                [(f"`{name}`", meaning) for name, meaning in FLAGS.items()],
             ),
         ]
     )

@@ -1,7 +1,8 @@
-"""Make the starter's zip for AWS Lambda: `python images/starter/package.py dist/starter.zip`.
+"""Write the starter's zip for AWS Lambda: `python images/starter/package.py dist/starter.zip`.
 
-The same files give the same bytes: fixed times, fixed order, no compression (whose result depends
-on zlib's version). What is in it is what the image of the starter holds.
+The same files always give the same bytes: times and order are fixed, and nothing is compressed,
+since the result would depend on zlib's version. The starter's image holds the same files; a test
+compares the two lists.
 """
 
 import sys
@@ -20,7 +21,7 @@ READABLE = 0o644
 
 with ZipFile(sys.argv[1], "w") as archive:
     for name in FILES:
-        entry = ZipInfo(name)  # of 1980-01-01
-        entry.create_system = 3  # Unix, on which machine whatsoever
+        entry = ZipInfo(name)  # dated 1980-01-01
+        entry.create_system = 3  # Unix, on every machine
         entry.external_attr = READABLE << 16
         archive.writestr(entry, (JOBS / name).read_bytes())

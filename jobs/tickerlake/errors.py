@@ -13,6 +13,7 @@ TickerlakeError
 │   ├── UnknownSymbolError the source does not know the symbol
 │   ├── RateLimitedError   the source wants fewer requests
 │   └── SourceFailedError  it did not answer, or with nonsense, however often it was asked
+│       └── SourceUnreachableError  there is no network, or nothing listens at its address
 ├── EventError             an event that should start the transformer
 │   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
 │   └── TransformFailedError the transformer that it started failed; it is delivered again
@@ -60,7 +61,11 @@ class StoreError(LakeError):
 
 
 class CorruptObjectError(LakeError):
-    """An object is missing, or is not what its name or its manifest says."""
+    """An object is missing, or is not what its name or its manifest says; `key` is its key."""
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class SourceError(TickerlakeError):
@@ -77,6 +82,10 @@ class RateLimitedError(SourceError):
 
 class SourceFailedError(SourceError):
     """The source did not answer, or with nonsense, however often it was asked."""
+
+
+class SourceUnreachableError(SourceFailedError):
+    """The source's name has no address, or nothing listens there."""
 
 
 class EventError(TickerlakeError):

@@ -175,17 +175,17 @@ def test_transforms_with_different_pending_manifests_lose_no_update(place, lived
         own = open_lake(url)
         replace, first = own.store.replace, [True]
 
-        def replace_when_all_have_read(key: str, data: bytes, version: str | None) -> None:
+        def replace_when_all_have_read(key: str, data: bytes, version: str | None) -> str:
             if first.pop() if first else False:
                 meeting.wait(30)
             try:
-                replace(key, data, version)
+                return replace(key, data, version)
             except ConflictError:
                 conflicts.append(manifest.run_id)
                 raise
 
         own.store.replace = replace_when_all_have_read
-        transform.refresh_ticker(own, ticker, [manifest])
+        refresh.refresh(own, ticker, [manifest])
 
     for ticker in TICKERS:
         conflicts.clear()

@@ -117,10 +117,10 @@ def test_prices_are_on_one_basis_on_the_evening_of_the_split(tmp_path):
         Replay(now=evening(split - timedelta(days=3))) as replay,
         Yahoo(url=replay.url, requests_per_second=1000, workers=2) as yahoo,
     ):
-        run(lake, replay, yahoo, ["AAPL"], date(2005, 1, 3))
+        run(lake, replay, yahoo, ["AAPL"], date(2003, 1, 2))
         process(lake)
         replay.now = evening(split)
-        run(lake, replay, yahoo, ["AAPL"], date(2005, 1, 3))
+        run(lake, replay, yahoo, ["AAPL"], date(2003, 1, 2))
         process(lake)
         stored, _ = history.read(lake, "AAPL")
         returns = stored.bars["close"].pct_change().drop_nulls()
@@ -128,9 +128,9 @@ def test_prices_are_on_one_basis_on_the_evening_of_the_split(tmp_path):
         assert (stored.bars["basis_factor"] == 2.0).any()
         # the next run that is due reads the whole history on the new basis
         replay.now = evening(split + timedelta(days=1))
-        report = run(lake, replay, yahoo, ["AAPL"], date(2005, 1, 3))
+        report = run(lake, replay, yahoo, ["AAPL"], date(2003, 1, 2))
         process(lake)
-        assert report.entries["AAPL"].start == date(2005, 1, 3)
+        assert report.entries["AAPL"].start == date(2003, 1, 2)
         stored, _ = history.read(lake, "AAPL")
         assert (stored.bars["basis_factor"] == 1.0).all()
 

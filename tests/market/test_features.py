@@ -21,7 +21,10 @@ from tickerlake.sources.replay import recording
 Array = NDArray[np.float64]
 Columns = Mapping[str, Array]
 
-REAL = {str(bars["ticker"][0]): bars for bars in recording.load().partition_by("ticker")}
+RECORDED = recording.load().with_columns(
+    capital_gain=pl.lit(0.0), dividend_currency=pl.lit(None, pl.String)
+)
+REAL = {str(bars["ticker"][0]): bars for bars in RECORDED.partition_by("ticker")}
 NAMES = [feature.name for feature in FEATURES]
 SHORT = (*range(1, 41), 199, 200, 201, 251, 252, 253)
 
@@ -139,7 +142,9 @@ def log_return(b: Columns) -> Array:
 
 
 def total_return(b: Columns) -> Array:
-    return (b["close"] - shifted(b["close"]) + b["dividend"]) / shifted(b["close"])
+    return (b["close"] - shifted(b["close"]) + b["dividend"] + b["capital_gain"]) / shifted(
+        b["close"]
+    )
 
 
 def volatility(b: Columns) -> Array:
@@ -220,7 +225,7 @@ def check(bars: pl.DataFrame) -> None:
         name: bars[name].cast(pl.Float64).to_numpy() for name, of in BAR.items() if of.is_numeric()
     }
     got = compute(bars)
-    assert dict(got.schema) == DAILY
+    assert dict(got.schema) == {name: of for name, of in DAILY.items() if name != "flags"}
     assert got.select(BAR.keys()).equals(bars)
     for feature in FEATURES:
         values = got[feature.name]
@@ -267,7 +272,7 @@ def test_short_series(rows):
 
 def test_no_rows():
     got = compute(walk(0))
-    assert dict(got.schema) == DAILY
+    assert dict(got.schema) == {name: of for name, of in DAILY.items() if name != "flags"}
     assert got.height == 0
 
 
@@ -383,3 +388,61 @@ def test_the_size_of_the_thread_pool_does_not_matter(threads, tmp_path):
     here = compute(walk(3000)).select(NAMES)
     assert elsewhere.equals(here)
     assert elsewhere.to_numpy().tobytes() == here.to_numpy().tobytes()
+
+
+# ---- odd markets
+
+
+@given(st.floats(1e-9, 1e3), st.integers(0, 5))
+@settings(deadline=None, max_examples=30)
+def test_what_is_a_ratio_does_not_depend_on_the_unit_of_the_price(factor, seed):
+    bars = walk(300, seed)
+    money = pl.col("open", "high", "low", "close", "dividend", "capital_gain")
+    ratios = [feature.name for feature in FEATURES if feature.unit not in ("price", "shares")]
+    got = compute(bars.with_columns(money * factor)).select(ratios)
+    expected = compute(bars).select(ratios)
+    for name in ratios:
+        np.testing.assert_allclose(
+            got[name].to_numpy(), expected[name].to_numpy(), rtol=1e-6, atol=1e-9, err_msg=name
+        )
+
+
+def test_prices_below_zero_leave_null_what_makes_no_sense():
+    bars = walk(600).with_columns(
+        pl.when(pl.int_range(pl.len()) == 300)
+        .then(-pl.col("close"))
+        .otherwise(pl.col("close"))
+        .alias("close")
+    )
+    bars = bars.with_columns(low=pl.min_horizontal("low", "close"))
+    got = compute(bars)
+    for name in ("return_1d", "log_return_1d", "total_return_1d"):
+        assert got[name][300:302].to_list() == [None, None]
+        assert got[name][302:].null_count() == 0
+    assert got["total_return_index"][:300].null_count() == 0
+    assert got["total_return_index"][300:].null_count() == 300
+    assert got["volatility_20"][321:].null_count() == 0
+    assert got["drawdown"][300] is None
+    assert all(got[name].drop_nulls().is_finite().all() for name in NAMES)
+
+
+def test_a_fund_that_pays_out_what_its_price_falls_by_returns_nothing():
+    bars = joined(np.array([20.0, 18.1])).with_columns(
+        dividend=pl.Series([0.0, 0.1]), capital_gain=pl.Series([0.0, 1.8])
+    )
+    assert abs(compute(bars)["total_return_1d"][1]) < 1e-12
+
+
+def test_a_foreign_dividend_is_in_no_return():
+    bars = joined(np.array([6000.0, 6000.0])).with_columns(
+        dividend=pl.Series([0.0, 0.5]), dividend_currency=pl.Series([None, "USD"])
+    )
+    assert compute(bars)["total_return_1d"][1] == 0.0
+
+
+def test_an_open_that_is_not_known_leaves_null_the_gap_and_nothing_else():
+    bars = walk(300)
+    got = compute(bars.with_columns(open=pl.lit(None, pl.Float64)))
+    assert got["gap"].null_count() == 300
+    others = [name for name in NAMES if name != "gap"]
+    assert got.select(others).equals(compute(bars).select(others))

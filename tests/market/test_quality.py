@@ -1,3 +1,4 @@
+import math
 from datetime import date, timedelta
 
 import polars as pl
@@ -6,94 +7,252 @@ from helpers import bar, bars
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickerlake.market import quality
-from tickerlake.market.bars import QUARANTINE, RAW
+from tickerlake.market import calendars, quality
+from tickerlake.market.bars import HISTORY, PRICES, QUARANTINE, RAW
 
-DAY = date(2013, 2, 25)
-SESSIONS = pl.Series("session", [DAY + timedelta(n) for n in range(5)])
-TODAY = DAY + timedelta(4)
+NYSE = calendars.of("AAPL")
+DAYS = NYSE.schedule.filter(pl.col("session") >= date(2013, 2, 4))["session"].to_list()
+DAY = DAYS[10]
+HOLIDAY = date(2013, 2, 18)
+TODAY = date(2013, 3, 8)
 
-FAULTS = {
-    "null_price": {"close": None},
-    "price_not_positive": {"low": 0.0},
-    "outside_low_high": {"open": 120.0},
-    "bad_volume": {"volume": -1},
-    "bad_dividend": {"dividend": -0.1},
-    "bad_split": {"split": float("inf")},
-    "in_the_future": {"session": TODAY + timedelta(3)},
-    "no_session": {"session": DAY - timedelta(2)},
+
+def judge(*rows, exchange=NYSE, **settings) -> quality.Judged:
+    settings = {"today": TODAY, "last_closed": date(2013, 3, 7), **settings}
+    return quality.judge(bars(*rows), exchange.denies(), **settings)
+
+
+def flat(session: date, close: float, **fields: object) -> dict[str, object]:
+    return bar(session, close, open=close, high=close, low=close, volume=0, **fields)
+
+
+UNUSABLE = {
+    "the close is null": ("no_close", bar(DAY) | {"close": None}),
+    "the close is NaN": ("no_close", bar(DAY) | {"close": math.nan}),
+    "the close is infinite": ("no_close", bar(DAY) | {"close": math.inf}),
+    "the close is 0": ("no_close", bar(DAY) | {"close": 0.0}),
+    "a share has a negative close": ("close_not_positive", bar(DAY) | {"close": -1.0}),
+    "a price is larger than any": ("price_beyond_reason", bar(DAY) | {"high": 1e308}),
+    "a price is smaller than any": ("price_beyond_reason", bar(DAY) | {"close": 5e-324}),
+    "the low is above the high": ("low_above_high", bar(DAY) | {"low": 101.5, "high": 101.0}),
+    "the session is in the future": ("in_the_future", bar(TODAY + timedelta(3))),
+    "a holiday repeats the close before": ("filler", flat(HOLIDAY, 100.0)),
+    "the newest session has nothing but a close": (
+        "placeholder",
+        bar(date(2013, 3, 7)) | {"open": 0.0, "high": 0.0, "low": 0.0, "volume": 0},
+    ),
 }
 
 
-def reasons(bad: pl.DataFrame) -> list[set[str]]:
-    return [set(text.split(",")) for text in bad["reasons"]]
-
-
-@pytest.mark.parametrize("name", quality.CHECKS)
-def test_each_check_sends_its_row_to_quarantine_and_lets_others_pass(name):
-    fine = bar(DAY + timedelta(1))
-    wrong = {**bar(DAY), **FAULTS.get(name, {})}
-    rows = [wrong, bar(DAY, 101.0), fine] if name == "duplicate" else [wrong, fine]
-    good, bad = quality.check(bars(*rows), SESSIONS, TODAY)
-    [found] = reasons(bad)
-    assert name in found
-    assert good["session"].to_list()[-1] == fine["session"]
-    assert good.schema == pl.Schema(RAW)
-    assert bad.schema == pl.Schema(QUARANTINE)
-
-
-def test_a_row_names_all_checks_that_it_fails():
-    wrong = bar(DAY - timedelta(2), close=float("nan"), volume=None)
-    _, bad = quality.check(bars(wrong), SESSIONS, TODAY)
-    assert {"null_price", "bad_volume", "no_session"} <= reasons(bad)[0]
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_what_cannot_be_used_is_quarantined_with_the_reason(name):
+    reason, wrong = UNUSABLE[name]
+    before = bar(date(2013, 2, 15))
+    found = judge(before, wrong)
+    assert found.good["session"].to_list() == [before["session"]]
+    assert reason in found.bad["reasons"][0].split(",")
+    assert found.good.schema == pl.Schema(RAW)
+    assert found.bad.schema == pl.Schema(QUARANTINE)
 
 
 def test_of_duplicates_the_last_is_kept():
-    good, bad = quality.check(bars(bar(DAY, 1.0), bar(DAY, 2.0), bar(DAY, 3.0)), SESSIONS, TODAY)
-    assert good["close"].to_list() == [3.0]
-    assert bad["close"].to_list() == [1.0, 2.0]
+    found = judge(bar(DAY, 1.0), bar(DAY, 2.0), bar(DAY, 3.0))
+    assert found.good["close"].to_list() == [3.0]
+    assert found.bad["close"].to_list() == [1.0, 2.0]
+    assert found.bad["reasons"].to_list() == ["duplicate", "duplicate"]
+
+
+def test_every_check_is_tried():
+    assert quality.CHECKS.keys() == {"duplicate", *(name for name, _ in UNUSABLE.values())}
+
+
+def test_a_future_may_have_a_negative_price():
+    row = bar(DAY, -37.63, open=17.73, high=17.85, low=-40.32)
+    found = judge(row, may_be_negative=True)
+    assert found.bad.is_empty()
+    assert quality.repair(found.good)["flags"].to_list() == [""]
+
+
+KEPT = {
+    "a filler's day with a range": bar(HOLIDAY),
+    "a filler's day with volume": flat(HOLIDAY, 100.0) | {"volume": 1},
+    "a filler's day with another close": flat(HOLIDAY, 101.0),
+    "an old session with nothing but a close": bar(DAY)
+    | {"open": 0.0, "high": 0.0, "low": 0.0, "volume": 0},
+    "the newest session with a close and volume": bar(date(2013, 3, 7))
+    | {"open": 0.0, "high": 0.0, "low": 0.0},
+    "no volume": bar(DAY) | {"volume": None},
+    "an impossible dividend": bar(DAY) | {"dividend": -1.0},
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_a_real_bar_is_kept_as_it_came(name):
+    rows = [bar(date(2013, 2, 15)), KEPT[name]]
+    found = judge(*rows)
+    assert found.bad.is_empty()
+    assert found.good.equals(bars(*rows).sort("session"))
+
+
+def test_a_filler_across_the_seam_is_told_by_the_close_that_is_held():
+    assert judge(flat(HOLIDAY, 100.0), close_before=100.0).good.is_empty()
+    assert judge(flat(HOLIDAY, 100.0), close_before=90.0).bad.is_empty()
+
+
+REPAIRED = {
+    "all is well": ({}, "", {}),
+    "the open is above the high": ({"open": 120.0}, "range_widened", {"high": 120.0}),
+    "the close is below the low": ({"low": 100.5}, "range_widened", {"low": 100.0}),
+    "the open is 0": ({"open": 0.0}, "open_unknown", {"open": None}),
+    "the open is null": ({"open": None}, "open_unknown", {"open": None}),
+    "the high is null": ({"high": None}, "range_unknown", {"high": 100.0}),
+    "the low is 0": ({"low": 0.0, "open": 99.5}, "range_unknown", {"low": 99.5}),
+    "nothing but the close": (
+        {"open": 0.0, "high": 0.0, "low": 0.0},
+        "open_unknown,range_unknown",
+        {"open": None, "high": 100.0, "low": 100.0},
+    ),
+    "no volume": ({"volume": None}, "volume_unknown", {"volume": 0}),
+    "negative volume": ({"volume": -5}, "volume_unknown", {"volume": 0}),
+    "a negative dividend": ({"dividend": -0.1}, "event_unknown", {"dividend": 0.0}),
+    "a split into no shares": ({"split": None}, "event_unknown", {"split": 1.0}),
+    "a foreign dividend": (
+        {"dividend": 0.5, "dividend_currency": "EUR"},
+        "dividend_currency",
+        {"dividend": 0.5},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPAIRED)
+def test_what_is_known_to_be_wrong_is_repaired_and_flagged(name):
+    wrong, flags, right = REPAIRED[name]
+    row = bar(DAY) | wrong
+    [repaired] = quality.repair(bars(row)).to_dicts()
+    assert repaired == row | right | {"flags": flags}
+
+
+prices = st.none() | st.sampled_from([0.0, -1.0, 1.0, 100.0]) | st.floats(allow_nan=True)
 
 
 @given(
     st.lists(
         st.fixed_dictionaries(
             {
-                "session": st.dates(DAY - timedelta(3), TODAY + timedelta(3)),
-                **dict.fromkeys(
-                    ("open", "high", "low", "close", "dividend", "split"),
-                    st.none() | st.floats(allow_nan=True) | st.sampled_from([1.0, 100.0]),
-                ),
+                "session": st.dates(DAY - timedelta(12), TODAY + timedelta(3)),
+                **dict.fromkeys(PRICES, prices),
                 "volume": st.none() | st.integers(-2, 2),
+                **dict.fromkeys(("dividend", "capital_gain", "split"), prices),
                 "currency": st.none() | st.just("USD"),
+                "dividend_currency": st.none() | st.just("EUR"),
                 "source": st.just("test"),
             }
         ),
         max_size=8,
+    ),
+    st.booleans(),
+)
+def test_every_row_is_kept_or_quarantined_and_what_is_kept_can_be_used(rows, may_be_negative):
+    found = judge(*rows, may_be_negative=may_be_negative)
+    assert found.good.height + found.bad.height == len(rows)
+    assert found.good["session"].is_unique().all()
+    assert all(set(text.split(",")) <= quality.CHECKS.keys() for text in found.bad["reasons"])
+    repaired = quality.repair(found.good)
+    assert (repaired["low"] <= repaired["high"]).all()
+    for name in ("open", "close"):
+        inside = repaired.filter(pl.col(name).is_not_null())
+        assert inside[name].is_between(inside["low"], inside["high"]).all()
+    for name in ("high", "low", "close", "volume", "dividend", "capital_gain", "split"):
+        assert repaired[name].is_finite().all()
+        assert not repaired[name].has_nulls()
+    names = {name for text in repaired["flags"] for name in text.split(",") if name}
+    assert names <= quality.FLAGS.keys()
+    # what has been repaired stays as it is
+    again = quality.repair(repaired.select(RAW.keys()))
+    assert again.select(set(RAW) - {"flags"}).equals(repaired.select(set(RAW) - {"flags"}))
+
+
+# ---- flags that depend on other bars
+
+
+def history(*rows: dict[str, object]) -> pl.DataFrame:
+    repaired = quality.repair(bars(*rows))
+    return repaired.with_columns(
+        as_of=pl.lit(None, HISTORY["as_of"]), basis_factor=pl.lit(1.0)
+    ).select(HISTORY.keys())
+
+
+def context(*rows, splits=None, gaps=()) -> list[str]:
+    found = quality.flag_context(
+        history(*rows), splits or {}, pl.Series("session", gaps, dtype=pl.Date)
     )
-)
-def test_every_row_is_kept_or_quarantined_with_a_reason(rows):
-    good, bad = quality.check(bars(*rows), SESSIONS, TODAY)
-    assert good.height + bad.height == len(rows)
-    assert good["session"].is_unique().all()
-    assert all(found <= quality.CHECKS.keys() and found for found in reasons(bad))
-    again, none = quality.check(good, SESSIONS, TODAY)
-    assert again.equals(good)
-    assert none.is_empty()
+    return found["flags"].to_list()
 
 
-@pytest.mark.parametrize(
-    ("closes", "expected"),
-    [
-        ([100.0, 101.0, 99.0], []),
-        ([100.0, 50.5], ["looks_like_missed_split"]),
-        ([50.0, 101.0], ["looks_like_missed_split"]),
-        ([100.0, 1.01], ["looks_like_unit_error"]),
-        ([100.0, 9990.0, 100.0], ["looks_like_unit_error", "looks_like_unit_error"]),
-        ([100.0, 82.0], []),
-        ([], []),
-    ],
-)
-def test_odd_jumps_are_flagged(closes, expected):
-    rows = [bar(DAY + timedelta(n), close) for n, close in enumerate(closes)]
-    flags = quality.suspicious(bars(*rows))
-    assert [flag.reason.partition(":")[0] for flag in flags] == expected
+JUMPS = {
+    "an ordinary day": ([100.0, 101.0, 99.0], {}, ["", "", ""]),
+    "half the price": ([100.0, 50.5], {}, ["", "missed_split"]),
+    "double the price": ([50.0, 101.0], {}, ["", "missed_split"]),
+    "a hundredth": ([100.0, 1.01], {}, ["", "unit_error"]),
+    "a hundredfold and back": ([100.0, 9990.0, 100.0], {}, ["", "unit_error", "unit_error"]),
+    "a crash of no common ratio": ([100.0, 82.0], {}, ["", ""]),
+    "an odd ratio that nobody announced": ([100.0, 221.0], {}, ["", ""]),
+    "an odd ratio that was announced": (
+        [100.0, 221.0],
+        {DAYS[1]: 0.4714},
+        ["", "missed_split"],
+    ),
+    "an announced ratio, weeks from its day": (
+        [100.0, 221.0],
+        {DAYS[1] + timedelta(60): 0.4714},
+        ["", ""],
+    ),
+    "a negative price": ([20.0, -37.0, 10.0], {}, ["", "", ""]),
+    "no bar": ([], {}, []),
+}
+
+
+@pytest.mark.parametrize("name", JUMPS)
+def test_odd_jumps_are_flagged(name):
+    closes, splits, expected = JUMPS[name]
+    rows = [
+        bar(day, close, high=close + abs(close) / 10, low=close - abs(close) / 10)
+        for day, close in zip(DAYS, closes, strict=False)
+    ]
+    assert context(*rows, splits=splits) == expected
+
+
+@given(st.floats(1.5, 150), st.booleans(), st.floats(-0.03, 0.03), st.integers(-20, 20))
+def test_a_jump_that_an_announced_split_explains_is_flagged(ratio, reverse, move, days):
+    ratio = 1 / ratio if reverse else ratio
+    rows = [bar(DAYS[0], 100.0), bar(DAYS[1], 100.0 / ratio * (1 + move))]
+    [_, flag] = context(*rows, splits={DAYS[1] + timedelta(days): ratio})
+    assert flag == "missed_split"
+
+
+def test_a_large_dividend_is_flagged_and_a_foreign_one_is_not_compared():
+    rows = [bar(DAYS[0]), bar(DAYS[1], dividend=31.0), bar(DAYS[2], dividend=29.0)]
+    assert context(*rows) == ["", "large_dividend", ""]
+    foreign = bar(DAYS[1], dividend=3100.0, dividend_currency="JPY")
+    assert context(bar(DAYS[0]), foreign) == ["", "dividend_currency"]
+
+
+@pytest.mark.parametrize(("missing", "flag"), [(5, ""), (6, "after_gap")])
+def test_the_first_bar_after_a_halt_is_flagged(missing, flag):
+    rows = [bar(DAYS[0]), bar(DAYS[missing + 1]), bar(DAYS[missing + 2])]
+    assert context(*rows, gaps=DAYS[1 : missing + 1]) == ["", flag, ""]
+
+
+def test_flags_that_no_longer_hold_go_and_the_others_stay():
+    flagged = history(bar(DAYS[0]), bar(DAYS[1]) | {"open": None}).with_columns(
+        flags=pl.Series(["unit_error", "open_unknown,after_gap,off_calendar"])
+    )
+    none = pl.Series("session", [], dtype=pl.Date)
+    found = quality.flag_context(flagged, {}, none)
+    assert found["flags"].to_list() == ["", "open_unknown,off_calendar"]
+    assert quality.flag_context(found, {}, none).equals(found)
+
+
+def test_every_flag_is_documented_with_a_sentence():
+    assert all(text.endswith(".") for text in quality.FLAGS.values())
+    assert set(quality.CONTEXTUAL) <= quality.FLAGS.keys()

@@ -1,18 +1,18 @@
 """Extraction with the real client against the replay: what is asked for, and how faults end."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
-from helpers import bar, bars, objects
+from helpers import objects
 
 from tickerlake.errors import StoreError
 from tickerlake.lake import history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.market import calendars
-from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
+from tickerlake.market.bars import QUARANTINE, RAW
 from tickerlake.sources.replay import END, Fault, Replay
 from tickerlake.sources.yahoo import Yahoo
 from tickerlake.stages import extract, transform
@@ -92,7 +92,7 @@ def test_a_fault_of_one_ticker_is_on_record_and_costs_no_other_its_data(lake, re
     expected = len(NYSE.sessions(START, END))
     assert history.read(lake, "MSFT")[0].bars.height == expected
     held = history.read(lake, "AAPL")[0].bars.height
-    missing = name in ("null_row", "null_close", "dropped", "wrong")
+    missing = name in ("null_row", "null_close", "dropped")
     assert held == (expected - missing if outcome == "ok" else 0)
 
 
@@ -130,7 +130,7 @@ def test_a_null_close_goes_to_quarantine_with_the_reason(lake, replay, yahoo):
     [(key, data)] = objects(lake, "quarantine/").items()
     rows = from_parquet(data, key)
     assert rows.schema == pl.Schema(QUARANTINE)
-    assert rows.select("session", "reasons").rows() == [(session, "null_price")]
+    assert rows.select("session", "reasons").rows() == [(session, "no_close")]
 
 
 def test_an_odd_jump_is_kept_and_flagged(lake, replay, yahoo):
@@ -140,9 +140,13 @@ def test_an_odd_jump_is_kept_and_flagged(lake, replay, yahoo):
         for field in ("open", "high", "low", "close")
     ]
     entry = run(lake, replay, yahoo, "MSFT").entries["MSFT"]
-    assert {flag.session for flag in entry.flags} == {session, LAST}
-    assert all(flag.reason.startswith("looks_like_unit_error") for flag in entry.flags)
     assert entry.quarantined == 0
+    transform.transform(lake)
+    held = history.read(lake, "MSFT")[0].bars.filter(pl.col("flags") != "")
+    assert held.select("session", "flags").rows() == [
+        (session, "unit_error"),
+        (LAST, "unit_error"),
+    ]
 
 
 # ---- what is asked for
@@ -200,38 +204,6 @@ def test_a_split_on_the_morning_of_its_ex_date(lake, replay, yahoo):
     assert stored.bars["close"].pct_change().drop_nulls().abs().max() < 0.2
 
 
-def held_until(day: date, *, without: tuple[date, ...] = (), factor: float = 1.0) -> History:
-    sessions = NYSE.schedule.filter(pl.col("session").is_between(START, day))["session"]
-    rows = [bar(session) for session in sessions if session not in without]
-    return History(
-        bars(*rows).select(
-            pl.all(),
-            as_of=pl.lit(END, dtype=HISTORY["as_of"]),
-            basis_factor=pl.lit(factor),
-        )
-    )
-
-
-def test_the_plan():
-    plan = extract.plan
-    assert plan(History(), NYSE, END, START) == extract.Window(START, LAST)
-    assert plan(held_until(LAST), NYSE, END, START) is None
-    due = held_until(date(2013, 2, 27))
-    assert plan(due, NYSE, END, START) == extract.Window(date(2013, 2, 21), LAST)
-    gap = date(2013, 1, 15)
-    assert plan(held_until(LAST, without=(gap,)), NYSE, END, START) is None
-    with_gap = held_until(date(2013, 2, 27), without=(gap,))
-    assert plan(with_gap, NYSE, END, START) == extract.Window(gap, LAST)
-    moved = held_until(date(2013, 2, 27), factor=2.0)
-    assert plan(moved, NYSE, END, START) == extract.Window(START, LAST)
-    assert plan(History(), NYSE, END, date(2013, 3, 2)) is None
-    # the very first bars may be missing too
-    young = held_until(date(2013, 2, 27), without=tuple(NYSE.sessions(START, END)[:-4]))
-    assert plan(young, NYSE, END, START) == extract.Window(date(2013, 2, 21), LAST)
-    late = END + timedelta(days=400)
-    assert plan(with_gap, NYSE, late, START).start > gap
-
-
 # ---- how it is committed
 
 
@@ -256,7 +228,7 @@ def test_keys_are_those_of_the_design(any_grain, replay, yahoo):
     assert "history/ticker=AAPL/history.parquet" in keys
     assert f"refined/daily/date={day}/ticker=AAPL/data.parquet" in keys
     assert f"refined/_runs/{run_id}.json" in keys
-    assert json.loads(lake.store.get("_lake.json")) == {"format": 1, "grain": lake.grain}
+    assert json.loads(lake.store.get("_lake.json")) == {"format": 2, "grain": lake.grain}
     assert from_parquet(lake.store.get(blob), blob).schema == pl.Schema(RAW)
 
 

@@ -1,53 +1,114 @@
 """The fold that defines a ticker's history: what the runs delivered, oldest first. No I/O."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import polars as pl
 
-from tickerlake.lake.manifests import Order
-from tickerlake.market import splits
+from tickerlake.lake.manifests import Entry, Order, Rejected
+from tickerlake.market import quality, splits
 from tickerlake.market.bars import HISTORY, RAW
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one run delivers of one ticker: bars (`schema.RAW`), all on one split basis."""
+    """What one run delivers of one ticker.
+
+    Attributes:
+        order: sorts deliveries from the oldest to the newest.
+        entry: what the manifest says of the ticker.
+        bars: good rows (`market.bars.RAW`), all on one split basis.
+    """
 
     order: Order
-    start: date
-    splits: Mapping[date, float]
+    entry: Entry
     bars: pl.DataFrame
 
 
 @dataclass(frozen=True)
 class History:
-    """The newest version of every bar (`schema.HISTORY`, sorted by session) on one split basis.
+    """The newest version of every bar of a ticker on one split basis, and what else is known of it.
 
-    `splits` are all that are known, by ex-date; `last` orders the newest delivery folded in.
-    `contested` counts the times that a run put partitions of this very state again, having lost a
-    race: it makes a new version of the object for all others that are about to replace it.
+    Attributes:
+        bars: `market.bars.HISTORY`, sorted by session.
+        splits: all that are known, by ex-date.
+        since: the earliest session that the source has been asked for; None when never.
+        gaps: the sessions of the exchange since the first bar that have none, sorted.
+        rejected: the rows that were quarantined.
+        timezone: of the exchange, as the source states it.
+        retired: the day after which the ticker is not asked for any more.
+        renamed_to: the ticker that goes on with this one's history.
+        last: orders the newest delivery folded in.
     """
 
     bars: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HISTORY))
     splits: Mapping[date, float] = field(default_factory=dict)
+    since: date | None = None
+    gaps: tuple[date, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    timezone: str | None = None
+    retired: date | None = None
+    renamed_to: str | None = None
     last: Order | None = None
-    contested: int = 0
+
+
+def fold_all(history: History, deliveries: Iterable[Delivery]) -> History:
+    """Add deliveries, oldest first, all newer than what the history has seen."""
+    folded = history
+    for delivery in deliveries:
+        folded = fold(folded, delivery)
+    if folded is history:
+        return history
+    gaps = pl.Series("session", folded.gaps, pl.Date)
+    return replace(folded, bars=quality.flag_context(folded.bars, folded.splits, gaps))
 
 
 def fold(history: History, delivery: Delivery) -> History:
-    """Add a delivery that is newer than all that the history has seen."""
-    changed = splits.changes(history.splits, delivery.splits, delivery.start)
+    """Add one delivery; flags that depend on other bars are left to `fold_all`."""
+    entry = delivery.entry
+    if entry.restated:
+        history = History(rejected=history.rejected, timezone=history.timezone)
+    start = entry.start or date.max
+    announced = entry.splits or {}
+    changed = splits.changes(history.splits, announced, start)
     kept = history.bars.join(delivery.bars, on="session", how="anti")
-    arrived = delivery.bars.select(
+    arrived = _arrived(delivery)
+    earlier = {day: ratio for day, ratio in history.splits.items() if day < start}
+    return History(
+        bars=pl.concat([splits.rebase(kept, changed), arrived]).sort("session"),
+        splits=dict(sorted({**earlier, **announced}.items())),
+        since=min(start, history.since or date.max) if entry.start else history.since,
+        gaps=_gaps(history, entry, arrived["session"]),
+        rejected=tuple(dict.fromkeys([*history.rejected, *entry.rejected])),
+        timezone=entry.timezone or history.timezone,
+        retired=entry.retired,
+        renamed_to=entry.renamed_to,
+        last=delivery.order,
+    )
+
+
+def _arrived(delivery: Delivery) -> pl.DataFrame:
+    flagged: dict[str, list[date]] = {}
+    for flag in delivery.entry.flags:
+        flagged.setdefault(flag.name, []).append(flag.session)
+    repaired = quality.add_flags(
+        quality.repair(delivery.bars),
+        {name: pl.Series(sessions, dtype=pl.Date) for name, sessions in flagged.items()},
+    )
+    return repaired.select(
         *RAW,
         as_of=pl.lit(delivery.order[0], dtype=HISTORY["as_of"]),
         basis_factor=pl.lit(1.0),
+        flags="flags",
     )
-    earlier = {day: ratio for day, ratio in history.splits.items() if day < delivery.start}
-    return History(
-        bars=pl.concat([splits.rebase(kept, changed), arrived]).sort("session"),
-        splits=dict(sorted({**earlier, **delivery.splits}.items())),
-        last=delivery.order,
-    )
+
+
+def _gaps(history: History, entry: Entry, arrived: pl.Series) -> tuple[date, ...]:
+    """Return the gaps after a delivery, which knows those in the window that it asked for."""
+    outside = {
+        day
+        for day in history.gaps
+        if entry.start is None or entry.end is None or not entry.start <= day <= entry.end
+    }
+    return tuple(sorted((outside | set(entry.gaps)) - set(arrived)))

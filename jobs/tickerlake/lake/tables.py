@@ -22,8 +22,8 @@ class Table:
     """A table: the Parquet files below `prefix`, one folder for each value of `partition_keys`.
 
     Attributes:
-        name: what SQL calls it.
-        prefix: of its keys in the lake.
+        name: its name in SQL.
+        prefix: what its keys in the lake begin with.
         partition_keys: the columns that are in the path, not in the files; all are strings.
         schema: the columns in the files.
     """
@@ -70,7 +70,7 @@ def sql_type(dtype: pl.DataType) -> str:
 
 
 class Column(NamedTuple):
-    """What a column means: its unit ('' when it has none) and a sentence."""
+    """What a column means: its unit ('' if it has none), and a sentence."""
 
     unit: str
     doc: str
@@ -81,28 +81,33 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "",
         "The partition: `session` cut to the lake's grain (`2026-11-20`, `2026-11` or `2026`).",
     ),
-    "ticker": Column("", "The symbol, as the source spells it; percent-encoded in keys."),
-    "session": Column("", "The trading session's date at the exchange."),
+    "ticker": Column("", "The symbol, as the source spells it; percent-encoded in paths."),
+    "session": Column("", "The date of the trading session, at the exchange."),
     "open": Column("price", "First price of the session."),
     "high": Column("price", "Highest price of the session."),
     "low": Column("price", "Lowest price of the session."),
-    "close": Column("price", "Last price of the session, without dividends."),
+    "close": Column("price", "Last price of the session; not adjusted for dividends."),
     "volume": Column("shares", "Shares traded in the session."),
-    "dividend": Column("price", "Cash dividend that went ex that morning; 0 when none."),
-    "capital_gain": Column("price", "Capital gain that a fund paid out that morning; 0 when none."),
-    "split": Column("ratio", "New shares that an old one became that morning; 1 when none."),
-    "currency": Column("", "The quote currency's code, as the source spells it (`GBp` is pence)."),
+    "dividend": Column("price", "Cash dividend per share, on its ex-date; 0 if none."),
+    "capital_gain": Column(
+        "price", "Capital gain per share that a fund paid out, on its ex-date; 0 if none."
+    ),
+    "split": Column("ratio", "New shares for each old one, on the ex-date; 1 if none."),
+    "currency": Column("", "Currency of the prices, as the source spells it (`GBp` is pence)."),
     "dividend_currency": Column(
-        "", "The currency of the dividend where it is not the price's; otherwise null."
+        "",
+        "Null if all cash was paid in the prices' currency; otherwise the currency of both amounts"
+        " or, after a plus sign, what was paid besides in other currencies.",
     ),
-    "source": Column("", "Where the bar is from."),
+    "source": Column("", "The source that delivered the bar."),
+    "flags": Column(
+        "", "What is unusual about the bar: names separated by commas; empty if nothing is."
+    ),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
-    "as_of": Column(
-        "", "When the source said so: the moment of the fetch, UTC, to the microsecond."
-    ),
+    "as_of": Column("", "When the bar was fetched (UTC, in microseconds)."),
     "basis_factor": Column(
         "ratio",
-        "Fetched prices were divided, volumes multiplied by it; not 1 if a split came afterwards.",
+        "What prices were divided and volume multiplied by since the fetch; 1 unless a split came.",
     ),
 }
 """The columns that are not features."""

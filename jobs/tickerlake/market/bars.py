@@ -39,10 +39,11 @@ HISTORY: Final[dict[str, pl.DataType]] = {
     **RAW,
     "as_of": pl.Datetime("us", "UTC"),
     "basis_factor": pl.Float64(),
+    "flags": pl.String(),
 }
 """The newest version of a bar, on today's split basis. `basis_factor` is what the fetched prices
 were divided by (and the volume multiplied by) to get there: 1 unless a split came after the
-fetch."""
+fetch. `flags` are names from `quality.FLAGS`, separated by commas; empty when all is well."""
 
 SIGNIFICANT_DIGITS: Final = 6
 """Yahoo's values wobble in the 7th digit from one call to the next (yfinance #1057, #1038,

@@ -1,97 +1,172 @@
 """Which sessions an exchange had, and which of them had closed at a moment.
 
-A thin layer over `exchange_calendars`: it maps Yahoo's symbols to calendars and answers in frames.
+A thin layer over `exchange_calendars`, which answers in frames. Outside the days that a calendar
+knows the answer is not "no session" but "unknown": every weekday may be one.
 """
 
-import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import date, datetime, time, timedelta
+from functools import cache, cached_property
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import polars as pl
+
+from tickerlake.market import exchanges
+from tickerlake.market.exchanges import Place
 
 SETTLE: Final = timedelta(minutes=30)
 """A session counts as closed this long after the bell: Yahoo's quotes lag by up to 20 minutes."""
 
-_SUFFIXES: Final = {
-    ".AS": "XAMS", ".AX": "XASX", ".BA": "XBUE", ".BD": "XBUD", ".BK": "XBKK",
-    ".BO": "XBOM", ".BR": "XBRU", ".CN": "XTSE", ".CO": "XCSE", ".DE": "XETR", ".DU": "XDUS",
-    ".F": "XFRA", ".HE": "XHEL", ".HK": "XHKG", ".HM": "XHAM", ".IC": "XICE", ".IL": "XLON",
-    ".IR": "XDUB", ".IS": "XIST", ".JK": "XIDX", ".JO": "XJSE", ".KL": "XKLS", ".KQ": "XKRX",
-    ".KS": "XKRX", ".L": "XLON", ".LS": "XLIS", ".MC": "XMAD", ".ME": "XMOS", ".MI": "XMIL",
-    ".MX": "XMEX", ".NE": "XTSE", ".NS": "XBOM", ".NYB": "XNYS", ".NZ": "XNZE", ".OL": "XOSL",
-    ".PA": "XPAR", ".PR": "XPRA", ".SA": "BVMF", ".SG": "XSTU", ".SI": "XSES", ".SN": "XSGO",
-    ".SR": "XSAU", ".SS": "XSHG", ".ST": "XSTO", ".SW": "XSWX", ".SZ": "XSHG", ".T": "XTKS",
-    ".TO": "XTSE", ".TW": "XTAI", ".TWO": "XTAI", ".V": "XTSE", ".VI": "XWBO",
-    ".WA": "XWAR",
-}  # fmt: skip
-_INDICES: Final = {
-    "^AXJO": "XASX", "^BSESN": "XBOM", "^BVSP": "BVMF", "^FCHI": "XPAR", "^FTSE": "XLON",
-    "^GDAXI": "XETR", "^GSPTSE": "XTSE", "^HSI": "XHKG", "^KS11": "XKRX", "^MXX": "XMEX",
-    "^N225": "XTKS", "^NSEI": "XBOM", "^SSMI": "XSWX", "^STOXX50E": "XETR", "^TWII": "XTAI",
-}  # fmt: skip
-_CRYPTO: Final = re.compile(r".+-(AUD|BTC|CAD|CNY|ETH|EUR|GBP|INR|JPY|KRW|USD|USDC|USDT)")
-# Yahoo's bars of these are dated in another zone than the calendar's.
-_TIMEZONES: Final = {"24/5": "Europe/London", "24/7": "UTC", "us_futures": "America/New_York"}
-_SINCE: Final = ("1970-01-01", "2000-01-01")
+ENDS_SOON: Final = timedelta(days=60)
+"""How long before the end of a calendar people are warned."""
+
+_WEEK: Final = timedelta(days=7)
+_UNKNOWN_CLOSE: Final = time(18)
+"""Local time at which a session counts as closed where no calendar says."""
+
+_GUESSED_ZONE: Final = "America/New_York"
+_FIRST: Final = {"XNYS": "1927-01-03"}
+_DEFAULT_FIRST: Final = "1970-01-01"
+"""A calendar without a bound of its own would go on into times of which it knows no holidays."""
+
+_SCHEDULE: Final[dict[str, pl.DataType]] = {
+    "session": pl.Date(),
+    "closed": pl.Datetime("us", "UTC"),
+}
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """An exchange: its name in `exchange_calendars`, and the zone that dates its bars."""
+    """An exchange and its sessions.
+
+    Attributes:
+        name: the calendar's name in `exchange_calendars`; '' when there is none.
+        timezone: dates the bars.
+        schedule: the sessions that the calendar knows, one row each: `session` (Date) and `closed`
+            (Datetime, UTC: the close, and `SETTLE`).
+        weekdays: ISO days of the week that may be sessions where the calendar knows nothing.
+        ends: the last day that the calendar knows; None when it goes on.
+        zone_is_guessed: the time zone is not known before the source has been asked.
+    """
 
     name: str
-    schedule: pl.DataFrame
-    """One row a session: `session` (Date), `closed` (Datetime, UTC: the close, and `SETTLE`)."""
     timezone: str
+    schedule: pl.DataFrame
+    weekdays: frozenset[int]
+    ends: date | None = None
+    zone_is_guessed: bool = False
+
+    @cached_property
+    def known(self) -> tuple[date, date] | None:
+        """The first and the last day that the calendar knows; None when it knows none."""
+        sessions = self.schedule["session"]
+        return None if sessions.is_empty() else (sessions[0], self.ends or sessions[-1])
 
     def sessions(self, start: date, as_of: datetime) -> pl.Series:
-        """Sessions on or after `start` that had closed at `as_of`, ascending."""
-        return self.schedule.filter(pl.col("session") >= start, pl.col("closed") <= as_of)[
-            "session"
-        ]
+        """Return the days on or after `start` that may have been sessions closed by `as_of`.
+
+        Where the calendar knows them these are its sessions, elsewhere the weekdays.
+        """
+        closed = pl.col("closed") <= as_of
+        known = self.schedule.filter(pl.col("session") >= start, closed)["session"]
+        possible = self._possible(start, as_of)
+        return known if possible.is_empty() else pl.concat([known, possible]).sort()
+
+    def expected(self, start: date, end: date) -> pl.Series:
+        """Return the sessions in [start, end] that must have a bar, as far as the calendar knows.
+
+        On a holiday of New York futures may have a bar and may have none; the same is true of
+        currencies on New Year's Day and Christmas Day.
+        """
+        sessions = self.schedule["session"]
+        inside = sessions.filter(sessions.is_between(start, end))
+        if self.name == "us_futures":
+            return inside.filter(inside.is_in(_load("XNYS").schedule["session"].implode()))
+        if self.name == "24/5":
+            return inside.filter(~inside.dt.strftime("%m-%d").is_in(["01-01", "12-25"]))
+        return inside
+
+    def denies(self) -> pl.Expr:
+        """Return whether the column `session` is a day that is no session, as far as is known."""
+        session = pl.col("session")
+        weekend = ~session.dt.weekday().is_in(list(self.weekdays))
+        if self.known is None:
+            return weekend
+        is_session = session.is_in(self.schedule["session"].implode())
+        return ~is_session & (session.is_between(*self.known) | weekend)
+
+    def ends_soon(self, as_of: datetime) -> bool:
+        """Return whether the calendar ends soon after a moment, or has ended."""
+        return self.ends is not None and self.ends - as_of.date() <= ENDS_SOON
+
+    def _possible(self, start: date, as_of: datetime) -> pl.Series:
+        zone = ZoneInfo(self.timezone)
+        now = (as_of - SETTLE).astimezone(zone)
+        last = now.date() if now.time() >= _UNKNOWN_CLOSE else now.date() - timedelta(days=1)
+        if self.known is not None and start >= self.known[0] and last <= self.known[1]:
+            return pl.Series("session", [], pl.Date)
+        days = pl.date_range(start, last, eager=True).alias("session")
+        days = days.filter(days.dt.weekday().is_in(list(self.weekdays)))
+        return days if self.known is None else days.filter(~days.is_between(*self.known))
 
 
 def exchange(symbol: str) -> str | None:
-    """The calendar's name for a symbol, or None when its suffix is of no known exchange."""
-    if symbol in _INDICES:
-        return _INDICES[symbol]
-    if symbol.endswith("=X"):
-        return "24/5"
-    if symbol.endswith("=F"):
-        return "us_futures"
-    if _CRYPTO.fullmatch(symbol):
-        return "24/7"
-    _, dot, suffix = symbol.rpartition(".")
-    return _SUFFIXES.get(dot + suffix) if dot else "XNYS"
+    """Return the name of a symbol's calendar; None when there is none, or none is known."""
+    found = exchanges.place(symbol)
+    return found.calendar if found else None
 
 
-def known_suffixes() -> str:
-    """The suffixes of known exchanges, for messages."""
-    return " ".join(sorted([*_SUFFIXES, "=F", "=X"]))
+def of(symbol: str, timezone: str | None = None) -> Exchange:
+    """Return the exchange of a valid symbol.
 
-
-def of(symbol: str) -> Exchange:
-    """The exchange of a valid symbol."""
-    name = exchange(symbol)
-    if name is None:
+    Args:
+        symbol: as Yahoo spells it.
+        timezone: what the source said of the exchange's zone, if it has been asked: it decides for
+            indices that are in no table.
+    """
+    found = exchanges.place(symbol, timezone)
+    if found is None:
         raise ValueError(f"{symbol!r} was not validated")
-    return _load(name)
+    return _load(found.calendar) if found.calendar else _without_calendar(found)
+
+
+def contradicts(exchange: Exchange, timezone: str | None) -> bool:
+    """Return whether a time zone that a source states is another one than the exchange's.
+
+    Names may differ (`Asia/Calcutta`); what counts is the time of day, in winter and in summer.
+    """
+    if timezone is None or timezone == exchange.timezone:
+        return False
+    stated, known = ZoneInfo(timezone), ZoneInfo(exchange.timezone)
+    moments = (datetime(2026, 1, 15, 12), datetime(2026, 7, 15, 12))  # noqa: DTZ001 - local times
+    return any(
+        moment.replace(tzinfo=stated).utcoffset() != moment.replace(tzinfo=known).utcoffset()
+        for moment in moments
+    )
+
+
+def _without_calendar(place: Place) -> Exchange:
+    return Exchange(
+        name="",
+        timezone=place.timezone or _GUESSED_ZONE,
+        schedule=pl.DataFrame(schema=_SCHEDULE),
+        weekdays=place.weekdays,
+        zone_is_guessed=place.timezone is None,
+    )
 
 
 @cache
 def _load(name: str) -> Exchange:
     import exchange_calendars
+    import pandas as pd
 
-    for start in _SINCE:
-        try:
-            calendar = exchange_calendars.get_calendar(name, start=start)
-            break
-        except (ValueError, NotImplementedError):  # it is known, or right, from a later day on only
-            continue
-    else:
-        calendar = exchange_calendars.get_calendar(name)
+    factory = exchange_calendars.calendar_utils.global_calendar_dispatcher._calendar_factories  # noqa: SLF001 - bounds are asked of the class
+    bounds = factory[exchange_calendars.resolve_alias(name)]
+    first = bounds.bound_min() or pd.Timestamp(_FIRST.get(name, _DEFAULT_FIRST))
+    calendar = exchange_calendars.get_calendar(name, start=first)
+    bound = bounds.bound_max()
+    last = calendar.sessions[-1].date()
     closes = pl.Series(calendar.closes.dt.tz_localize(None).to_numpy())
     schedule = pl.DataFrame(
         {
@@ -99,4 +174,10 @@ def _load(name: str) -> Exchange:
             "closed": closes.cast(pl.Datetime("us")).dt.replace_time_zone("UTC") + SETTLE,
         }
     )
-    return Exchange(name, schedule, _TIMEZONES.get(name, str(calendar.tz)))
+    return Exchange(
+        name=name,
+        timezone=exchanges.BAR_ZONES.get(name, str(calendar.tz)),
+        schedule=schedule,
+        weekdays=frozenset(range(1, 8)) if name == "24/7" else exchanges.WEEKDAYS,
+        ends=bound.date() if bound is not None and bound.date() <= last + _WEEK else None,
+    )

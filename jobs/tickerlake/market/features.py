@@ -16,7 +16,7 @@ from typing import Final
 import polars as pl
 import polars_talib as plta
 
-from tickerlake.market.bars import BAR
+from tickerlake.market.bars import BAR, PRICES
 
 YEAR: Final = 252
 """Sessions in a year, by convention."""
@@ -26,7 +26,7 @@ YEAR: Final = 252
 class Feature:
     """A column of `daily`.
 
-    `expression` may use the columns of `schema.BAR` and of `_SHARED`. `warm_up` is the 0-based
+    `expression` may use the columns of `bars.BAR` and of `_SHARED`. `warm_up` is the 0-based
     number of the first bar of a ticker that has a value. `source` says whose definition or which
     formula it is; in formulas `[-1]` is the session before, and a number of sessions includes
     today's.
@@ -42,12 +42,25 @@ class Feature:
 
 _open, _high, _low, _close = (pl.col(name) for name in ("open", "high", "low", "close"))
 _previous = _close.shift(1)
+# what was paid in another currency can't be added to the price; a plus sign tells of cash besides
+_paid_in = pl.col("dividend_currency")
+_distribution = (
+    pl.when(_paid_in.is_null() | _paid_in.str.starts_with("+"))
+    .then(pl.col("dividend") + pl.col("capital_gain"))
+    .otherwise(0.0)
+)
+
+
+def _ratio(value: pl.Expr, base: pl.Expr = _previous) -> pl.Expr:
+    """Return a value over a price; null where either is not positive, as futures' may be."""
+    return pl.when((value > 0) & (base > 0)).then(value / base)
+
 
 # what several features are made of, so that it is computed once
 _SHARED: Final = (
     pl.col("volume").cast(pl.Float64).alias("_volume"),
-    (_close / _previous).log().alias("_log"),
-    ((_close + pl.col("dividend")) / _previous).alias("_total"),
+    _ratio(_close).log().alias("_log"),
+    _ratio(_close + _distribution).alias("_total"),
     plta.macd(_close, fastperiod=12, slowperiod=26, signalperiod=9).alias("_macd"),
     plta.bbands(_close, timeperiod=20, nbdevup=2.0, nbdevdn=2.0).alias("_bands"),
     plta.stoch(_high, _low, _close, fastk_period=14, slowk_period=3, slowd_period=3)
@@ -57,6 +70,7 @@ _SHARED: Final = (
 )  # fmt: skip
 
 _volume, _log, _total = pl.col("_volume"), pl.col("_log"), pl.col("_total")
+_worth = pl.when(_close.cum_min() > 0).then(_total.fill_null(1.0).cum_prod())
 _macd, _signal, _histogram = (pl.col("_macd").struct[number] for number in range(3))
 _upper, _middle, _lower = (pl.col("_bands").struct[number] for number in range(3))
 _k, _d = (pl.col("_stoch").struct[number] for number in range(2))
@@ -66,21 +80,22 @@ _EMAS: Final = (12, 26)
 
 # fmt: off
 FEATURES: Final[tuple[Feature, ...]] = (
-    Feature("return_1d", _close / _previous - 1, "ratio", 1,
+    Feature("return_1d", _ratio(_close) - 1, "ratio", 1,
             "Change of the close since the session before, without dividends.",
             "close / close[-1] - 1"),
     Feature("log_return_1d", _log, "ratio", 1,
             "Logarithm of the close over the close before, without dividends.",
             "ln(close / close[-1])"),
-    Feature("gap", _open / _previous - 1, "ratio", 1,
-            "Change overnight, from the close before to the open.",
+    Feature("gap", _ratio(_open) - 1, "ratio", 1,
+            "Change overnight, from the close before to the open; null when the open is not known.",
             "open / close[-1] - 1"),
     Feature("total_return_1d", _total - 1, "ratio", 1,
-            "Return of the session with the dividend that went ex.",
-            "(close + dividend) / close[-1] - 1"),
-    Feature("total_return_index", _total.fill_null(1.0).cum_prod(), "index", 0,
-            "Worth of 1 invested at the first bar's close, dividends reinvested at the close. Built"
-            " forward: a later dividend never changes it.",
+            "Return of the session with the dividend and the capital gain that went ex.",
+            "(close + dividend + capital_gain) / close[-1] - 1"),
+    Feature("total_return_index", _worth, "index", 0,
+            "Worth of 1 invested at the first bar's close, dividends and capital gains reinvested"
+            " at the close. Built forward: a later dividend never changes it. Null from the first"
+            " price on that is not positive.",
             "1 at the first bar, then total_return_index[-1] * (1 + total_return_1d)"),
     *(Feature(f"sma_{n}", plta.sma(_close, timeperiod=n), "price", n - 1,
               f"Simple moving average: mean of the last {n} closes.",
@@ -109,7 +124,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("bb_lower_20", _lower, "price", 19,
             "Lower Bollinger band: the mean less 2 population deviations.",
             "TA-Lib BBANDS(20, 2, 2)"),
-    Feature("bb_bandwidth_20", (_upper - _lower) / _middle, "ratio", 19,
+    Feature("bb_bandwidth_20", pl.when(_middle > 0).then((_upper - _lower) / _middle), "ratio", 19,
             "Distance between the Bollinger bands over the middle one.",
             "(bb_upper_20 - bb_lower_20) / bb_middle_20"),
     Feature("bb_percent_b_20", (_close - _lower) / (_upper - _lower), "ratio", 19,
@@ -155,13 +170,13 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("low_252", pl.col("_year_low"), "price", YEAR - 1,
             "Lowest low of 52 weeks.",
             f"TA-Lib MIN({YEAR}) of low"),
-    Feature("distance_high_252", _close / pl.col("_year_high") - 1, "ratio", YEAR - 1,
+    Feature("distance_high_252", _ratio(_close, pl.col("_year_high")) - 1, "ratio", YEAR - 1,
             "Distance of the close from the high of 52 weeks, 0 or below.",
             "close / high_252 - 1"),
-    Feature("distance_low_252", _close / pl.col("_year_low") - 1, "ratio", YEAR - 1,
+    Feature("distance_low_252", _ratio(_close, pl.col("_year_low")) - 1, "ratio", YEAR - 1,
             "Distance of the close from the low of 52 weeks, 0 or above.",
             "close / low_252 - 1"),
-    Feature("drawdown", _close / _close.cum_max() - 1, "ratio", 0,
+    Feature("drawdown", _ratio(_close, _close.cum_max()) - 1, "ratio", 0,
             "Distance of the close from the highest close since the first bar, 0 or below.",
             "close / max(close so far) - 1"),
     Feature("volume_ratio_20", _volume / plta.sma(_volume, timeperiod=20), "ratio", 19,
@@ -173,6 +188,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
 
 DAILY: Final[dict[str, pl.DataType]] = {
     **BAR,
+    "flags": pl.String(),
     **{feature.name: pl.Float64() for feature in FEATURES},
 }
 """The columns of the table `daily`."""
@@ -180,22 +196,49 @@ DAILY: Final[dict[str, pl.DataType]] = {
 _NAMES: Final = [feature.name for feature in FEATURES]
 
 
+_PRICE_UNITS: Final = [
+    *(name for name in BAR if name in {*PRICES, "dividend", "capital_gain"}),
+    *(feature.name for feature in FEATURES if feature.unit == "price"),
+]
+_SMALL_PRICE: Final = 1e-3
+
+
 def compute(bars: pl.DataFrame) -> pl.DataFrame:
     """Compute all features of one ticker.
 
     Args:
-        bars: columns of `schema.BAR` on one split basis, sorted by session; prices above 0, and no
-            null or NaN in prices, volume and dividend.
+        bars: columns of `bars.BAR` on one split basis, sorted by session; no null or NaN in high,
+            low, close, volume and events.
 
     Returns:
-        As many rows, with the columns of `DAILY`; what has no value is null.
+        As many rows, with the columns of `DAILY` less `flags`; what has no value is null.
     """
-    return (
-        bars.lazy()
+    scale = _scale(bars)
+    in_price_units = pl.col(name for name in _PRICE_UNITS if name in BAR)
+    frame = (
+        bars.with_columns(in_price_units * scale)
+        .lazy()
         .with_columns(_SHARED)
         .select(*BAR, *(feature.expression.alias(feature.name) for feature in FEATURES))
-        # on its own, as each side of a `when` would compute the expression anew
+        # on its own, as each side of a `when` would compute the expression again
         .with_columns(pl.when(pl.col(_NAMES).is_finite()).then(pl.col(_NAMES)))
         # a ticker's bars are few: planning costs more than it saves, streaming three times more
         .collect(engine="in-memory", optimizations=pl.QueryOptFlags.none())
     )
+    return frame.with_columns(pl.col(_PRICE_UNITS) / scale)
+
+
+def daily(history: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of the table `daily` (`DAILY`) for a ticker's bars (`bars.HISTORY`)."""
+    rows = compute(history.select(BAR.keys()))
+    return rows.with_columns(history["flags"]).select(DAILY.keys())
+
+
+def _scale(bars: pl.DataFrame) -> float:
+    """Return the power of two that brings tiny prices to about 1, otherwise 1.
+
+    TA-Lib takes differences below 1e-14 for zero. Scaling by a power of two changes no digit, and
+    by the first close alone it lets no later bar change an earlier value.
+    """
+    first = abs(bars["close"][0]) if bars.height else 1.0
+    return 2.0 ** -math.floor(math.log2(first)) if 0 < first < _SMALL_PRICE else 1.0

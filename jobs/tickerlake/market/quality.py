@@ -1,4 +1,8 @@
-"""Declared checks over fetched bars: what fails one is quarantined, what looks odd is flagged."""
+"""What is done with a fetched bar: keep it, repair and flag it, or quarantine it.
+
+A bar whose close is a usable number is kept. What is known to be wrong with it is repaired in
+history and flagged there; raw keeps what the source said. Only what can't be used is quarantined.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,57 +11,123 @@ from typing import Final
 
 import polars as pl
 
-from tickerlake.market.bars import PRICES, QUARANTINE, RAW
+from tickerlake.market.bars import QUARANTINE, RAW
+
+FLAGS: Final[Mapping[str, str]] = {
+    "range_widened": "The open or the close was outside low to high; the range was widened.",
+    "open_unknown": "The source did not know the open; it is null.",
+    "range_unknown": "The source did not know the high or the low; filled from open and close.",
+    "volume_unknown": "The source gave no usable volume; it is 0.",
+    "event_unknown": "An impossible dividend, capital gain or split was dropped.",
+    "dividend_currency": "The dividend was paid in another currency; returns leave it out.",
+    "off_calendar": "The exchange's calendar has no session on this day.",
+    "after_gap": "The first bar after more than five sessions without one.",
+    "timezone": "The source dates this ticker in another time zone than the exchange's calendar.",
+    "missed_split": "The close jumps as it would if an adjustment for a split were missing.",
+    "unit_error": "The close jumps about a hundredfold, as it does when a unit is mistaken.",
+    "large_dividend": "The dividend is above 30 % of the close before.",
+}
+"""Name of a flag to what it says of a bar."""
+
+CONTEXTUAL: Final = ("after_gap", "missed_split", "unit_error", "large_dividend")
+"""Flags that depend on other bars, so that a history finds them again whenever it changes."""
+
+GAP_SESSIONS: Final = 5
+"""A bar is flagged `after_gap` when more sessions than this are missing before it."""
+
+_SMALLEST, _LARGEST = 1e-12, 1e12
+_FILLER_TOLERANCE: Final = 1e-5
+_SPLIT_RATIOS: Final = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50)
+_SPLIT_TOLERANCE: Final = 0.04
+_SPLIT_NEIGHBOURS: Final = 30
+"""Days around an announced split in which a jump of its ratio is suspicious."""
+_ANNOUNCED_TOLERANCE: Final = 0.1
+_SMALLEST_SPLIT: Final = 1.2
+"""The jumps of smaller ones can't be told from those of the market."""
+
+_UNIT_ERROR: Final = (70.0, 143.0)
+_LARGE_DIVIDEND: Final = 0.3
 
 
 @dataclass(frozen=True)
 class Flag:
-    """A bar that was kept although it looks wrong."""
+    """A bar that is kept although something is odd about it; `name` is one of `FLAGS`."""
 
     session: date
-    reason: str
+    name: str
+    detail: str = ""
 
 
-_body_low = pl.min_horizontal("open", "close")
-_body_high = pl.max_horizontal("open", "close")
+@dataclass(frozen=True)
+class Judged:
+    """The good rows (`market.bars.RAW`) and the quarantined ones (`market.bars.QUARANTINE`)."""
+
+    good: pl.DataFrame
+    bad: pl.DataFrame
+
+
+def _unknown(name: str) -> pl.Expr:
+    """Return whether a price is not known: null, not finite, or the 0 that stands for null."""
+    price = pl.col(name)
+    return price.is_null() | ~price.is_finite() | (price == 0)
+
+
+_close = pl.col("close")
+_flat = pl.all_horizontal(
+    _unknown(name) | (pl.col(name) == _close) for name in ("open", "high", "low")
+)
+_previous_close = pl.coalesce(_close.shift(1), pl.col("_close_before"))
 
 CHECKS: Final[Mapping[str, pl.Expr]] = {
-    "null_price": pl.any_horizontal(pl.col(*PRICES).is_null() | ~pl.col(*PRICES).is_finite()),
-    "price_not_positive": pl.any_horizontal(pl.col(*PRICES) <= 0),
-    "outside_low_high": (pl.col("low") > _body_low) | (pl.col("high") < _body_high),
-    "bad_volume": pl.col("volume").is_null() | (pl.col("volume") < 0),
-    "bad_dividend": pl.col("dividend").is_null()
-    | ~pl.col("dividend").is_finite()
-    | (pl.col("dividend") < 0),
-    "bad_split": pl.col("split").is_null() | ~pl.col("split").is_finite() | (pl.col("split") <= 0),
+    "no_close": _unknown("close"),
+    "close_not_positive": (_close < 0) & ~pl.col("_may_be_negative"),
+    "price_beyond_reason": pl.any_horizontal(
+        pl.col(name).is_finite()
+        & (pl.col(name) != 0)
+        & ~pl.col(name).abs().is_between(_SMALLEST, _LARGEST)
+        for name in ("open", "high", "low", "close")
+    ),
+    "low_above_high": ~_unknown("low") & ~_unknown("high") & (pl.col("low") > pl.col("high")),
     "duplicate": pl.col("session").is_duplicated()
     & (pl.int_range(pl.len()).over("session") < pl.len().over("session") - 1),
     "in_the_future": pl.col("session") > pl.col("_today"),
-    "no_session": ~pl.col("_is_session"),
+    "filler": pl.col("_denied")
+    & _flat
+    & (pl.col("volume").fill_null(0) <= 0)
+    & (_previous_close.is_null() | ((_close / _previous_close - 1).abs() <= _FILLER_TOLERANCE)),
+    "placeholder": pl.all_horizontal(_unknown(name) for name in ("open", "high", "low"))
+    & (pl.col("volume").fill_null(0) <= 0)
+    & (pl.col("session") >= pl.col("_last_closed")),
 }
-"""Name of a check to what is true for a row that fails it. Of duplicates the last row is kept."""
-
-_SPLIT_RATIOS: Final = (1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50)
-_SPLIT_TOLERANCE: Final = 0.04
-_UNIT_ERROR: Final = (70.0, 143.0)
+"""Name of a check to what is true for a row that fails it. Of duplicates the last row is kept. A
+`placeholder` is what some exchanges' newest session is until its prices arrive."""
 
 
-def check(
-    bars: pl.DataFrame, sessions: pl.Series, today: date
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split bars into good ones and those that fail a check.
+def judge(
+    bars: pl.DataFrame,
+    denied: pl.Expr,
+    *,
+    today: date,
+    last_closed: date,
+    close_before: float | None = None,
+    may_be_negative: bool = False,
+) -> Judged:
+    """Tell usable bars from those that must be quarantined.
 
     Args:
-        bars: columns of `schema.RAW`, in the source's order.
-        sessions: the exchange's sessions.
+        bars: columns of `market.bars.RAW`, in the source's order, none without any price.
+        denied: whether the calendar denies that the column `session` was a session.
         today: the exchange's date at the moment of the fetch.
-
-    Returns:
-        The good rows (`schema.RAW`), and the failing rows (`schema.QUARANTINE`) with the names of
-        all checks that they fail.
+        last_closed: the newest session that has closed.
+        close_before: the close that is held of the session before the first row, if any.
+        may_be_negative: prices may be negative, as those of futures.
     """
     marked = bars.select(RAW.keys()).with_columns(
-        _today=pl.lit(today), _is_session=pl.col("session").is_in(sessions.implode())
+        _today=pl.lit(today),
+        _last_closed=pl.lit(last_closed),
+        _denied=denied,
+        _close_before=pl.lit(close_before, pl.Float64),
+        _may_be_negative=pl.lit(may_be_negative),
     )
     reasons = pl.concat_str(
         [
@@ -68,22 +138,113 @@ def check(
         ignore_nulls=True,
     )
     judged = marked.with_columns(reasons=reasons)
-    good = judged.filter(pl.col("reasons") == "").select(RAW.keys()).sort("session")
-    return good, judged.filter(pl.col("reasons") != "").select(QUARANTINE.keys())
+    return Judged(
+        judged.filter(pl.col("reasons") == "").select(RAW.keys()).sort("session"),
+        judged.filter(pl.col("reasons") != "").select(QUARANTINE.keys()),
+    )
 
 
-def suspicious(bars: pl.DataFrame) -> list[Flag]:
-    """Flag jumps of the close that look like a missed split or an error of the unit.
+def repair(bars: pl.DataFrame) -> pl.DataFrame:
+    """Repair what can be known to be wrong with single bars, and add the column `flags`.
 
     Args:
-        bars: good rows of one fetch, so on one split basis, sorted by session.
+        bars: good rows (`market.bars.RAW`).
     """
-    jump = pl.col("close") / pl.col("close").shift(1)
-    jumps = bars.select("session", jump=pl.max_horizontal(jump, 1 / jump)).drop_nulls()
-    flags = []
-    for session, size in jumps.filter(pl.col("jump") > min(_SPLIT_RATIOS) * 0.9).iter_rows():
-        if _UNIT_ERROR[0] < size < _UNIT_ERROR[1]:
-            flags.append(Flag(session=session, reason=f"looks_like_unit_error: {size:.4g}x"))
-        elif any(abs(size / ratio - 1) < _SPLIT_TOLERANCE for ratio in _SPLIT_RATIOS):
-            flags.append(Flag(session=session, reason=f"looks_like_missed_split: {size:.4g}x"))
-    return flags
+    known = [pl.when(~_unknown(name)).then(pl.col(name)) for name in ("open", "high", "low")]
+    opened, high, low = known
+    top, bottom = pl.max_horizontal(opened, _close), pl.min_horizontal(opened, _close)
+    usable = {
+        name: pl.col(name).is_not_null() & pl.col(name).is_finite() & (pl.col(name) >= 0)
+        for name in ("dividend", "capital_gain")
+    }
+    split = pl.col("split")
+    usable["split"] = split.is_not_null() & split.is_finite() & (split > 0)
+    neutral = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
+    found = {
+        "range_widened": (high < top) | (low > bottom),
+        "open_unknown": opened.is_null(),
+        "range_unknown": high.is_null() | low.is_null(),
+        "volume_unknown": pl.col("volume").is_null() | (pl.col("volume") < 0),
+        "event_unknown": ~pl.all_horizontal(*usable.values()),
+        "dividend_currency": pl.col("dividend_currency").is_not_null(),
+    }
+    return bars.with_columns(
+        open=opened,
+        high=pl.max_horizontal(high, top),
+        low=pl.min_horizontal(low, bottom),
+        volume=pl.col("volume").fill_null(0).clip(0),
+        flags=_joined(found),
+        **{name: pl.when(usable[name]).then(name).otherwise(neutral[name]) for name in usable},
+    )
+
+
+def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFrame:
+    """Add flags to the rows of some sessions.
+
+    Args:
+        bars: with the columns `session` and `flags`.
+        flags: name of a flag to sessions.
+    """
+    for name, sessions in flags.items():
+        marked = pl.when(pl.col("session").is_in(sessions.implode())).then(pl.lit(name))
+        bars = bars.with_columns(flags=_merged(pl.col("flags"), marked))
+    return bars
+
+
+def flag_context(bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Series) -> pl.DataFrame:
+    """Find the flags that depend on other bars, in place of those found earlier.
+
+    Args:
+        bars: columns of `market.bars.HISTORY`, sorted by session, on one split basis.
+        splits: all that are known, by ex-date.
+        gaps: the sessions without a bar, sorted.
+    """
+    previous = _close.shift(1)
+    jump = pl.max_horizontal(_close / previous, previous / _close)
+    missing = pl.lit(pl.Series(gaps.search_sorted(bars["session"]), dtype=pl.Int64))
+    common = pl.any_horizontal(
+        (jump / ratio - 1).abs() < _SPLIT_TOLERANCE for ratio in _SPLIT_RATIOS
+    )
+    announced = [
+        pl.col("session").is_between(
+            pl.lit(day).dt.offset_by(f"-{_SPLIT_NEIGHBOURS}d"),
+            pl.lit(day).dt.offset_by(f"{_SPLIT_NEIGHBOURS}d"),
+        )
+        & ((jump / max(ratio, 1 / ratio) - 1).abs() < _ANNOUNCED_TOLERANCE)
+        for day, ratio in splits.items()
+        if max(ratio, 1 / ratio) > _SMALLEST_SPLIT
+    ]
+    explained = pl.any_horizontal(pl.lit(value=False), *announced)
+    is_unit_error = jump.is_between(*_UNIT_ERROR) & ~explained
+    found = {
+        "after_gap": (missing - missing.shift(1)) > GAP_SESSIONS,
+        "missed_split": ~is_unit_error & (common | explained),
+        "unit_error": is_unit_error,
+        "large_dividend": pl.col("dividend_currency").is_null()
+        & (pl.col("dividend") > _LARGE_DIVIDEND * previous)
+        & (previous > 0),
+    }
+    lasting = (
+        pl.col("flags")
+        .str.split(",")
+        .list.eval(pl.element().filter(~pl.element().is_in([*CONTEXTUAL, ""])))
+    )
+    return bars.with_columns(flags=_merged(lasting.list.join(","), _joined(found)).fill_null(""))
+
+
+def _joined(found: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Return the names of what is true, in order, separated by commas."""
+    names = [
+        pl.when(true.fill_null(value=False)).then(pl.lit(name)) for name, true in found.items()
+    ]
+    return pl.concat_str(names, separator=",", ignore_nulls=True)
+
+
+def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:
+    """Return flags and more flags, separated by commas, each once."""
+    both = pl.concat_str(
+        [pl.when(each != "").then(each) for each in (flags, more)],
+        separator=",",
+        ignore_nulls=True,
+    )
+    return both.str.split(",").list.unique(maintain_order=True).list.join(",")

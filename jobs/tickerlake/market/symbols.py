@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from tickerlake.errors import BadSymbolError
-from tickerlake.market import calendars
+from tickerlake.market import exchanges
 
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.\-=&^_]{0,23}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
@@ -59,8 +59,8 @@ def _fault(symbol: str) -> str | None:
         return "has characters or a length that no symbol has"
     if _ISIN.fullmatch(symbol):
         return "is an ISIN, not a ticker"
-    if calendars.exchange(symbol) is None:
-        return f"has a suffix of no known exchange (known: {calendars.known_suffixes()})"
+    if exchanges.place(symbol) is None:
+        return f"has a suffix of no known exchange (known: {exchanges.known_suffixes()})"
     return None
 
 

@@ -27,20 +27,26 @@ class Fetched:
 
     Attributes:
         bars: `market.bars.RAW`, sorted by session, on the split basis of now. Includes the bar of a
-            session that is not over. What the source does not know is null. An event (dividend,
-            capital gain, split) of a day without a bar has a row of its own, without prices.
+            session that is not over. What the source does not know of a bar is null, but volume is
+            0. An event (dividend, capital gain, split) of a day without a bar has a row of its own,
+            whose prices and volume are null. A dividend never includes the capital gain of its
+            day. `dividend_currency` is a code when all cash of the day was paid in that currency;
+            cash in other currencies besides the price's is told in words, such as `+0.5 USD`.
         listing: what the answer says of the ticker.
         open_until: the moment (UTC) at which the session that the source calls current ends; its
             bar is not final before. None when the source does not say.
         current_session: the date of that session.
-        previous_close: the close of the last session before the window that was asked for, as the
-            source gives it now; None when it does not say.
+        last_trade: the moment (UTC) of the newest price; None when the source does not say. While
+            it is before `open_until`, the bar of the current session may still change.
+        previous_close: the close of the last session before the window that was asked for, on the
+            same split basis as `bars`; None when the source does not say, or there was none.
     """
 
     bars: pl.DataFrame
     listing: Listing = Listing()
     open_until: datetime | None = None
     current_session: date | None = None
+    last_trade: datetime | None = None
     previous_close: float | None = None
 
 
@@ -59,5 +65,6 @@ class Source(Protocol):
             timezone: of the exchange, as far as known; the answer's own zone dates the bars.
 
         Raises:
-            UnknownSymbolError, RateLimitedError, SourceFailedError: as their names say.
+            UnknownSymbolError, RateLimitedError, SourceUnreachableError, SourceFailedError: as
+                their names say.
         """

@@ -1,75 +1,61 @@
-"""Extract: plan, fetch, check, write raw, and the run's manifest last.
+"""Extract: plan, fetch, judge, write raw, and the run's manifest last.
 
-What a run finds out is complete in its manifests: one entry a ticker. Data objects are written
+What a run finds out is complete in its manifests: one entry per ticker. Data objects are written
 before the manifest that lists them, so a run that dies leaves blobs that no reader sees.
 """
 
+import difflib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
-from zoneinfo import ZoneInfo
-
-import polars as pl
 
 from tickerlake.errors import (
     CorruptObjectError,
     RateLimitedError,
     SourceFailedError,
+    SourceUnreachableError,
     UnknownSymbolError,
 )
-from tickerlake.lake import Lake, history, layout, manifests
-from tickerlake.lake.fold import History
+from tickerlake.lake import Lake, manifests
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
-from tickerlake.lake.parquet import digest, partitions, to_parquet
-from tickerlake.market import calendars, quality, splits
-from tickerlake.market.bars import PRICES, RAW
-from tickerlake.market.calendars import Exchange
+from tickerlake.market import calendars
 from tickerlake.sources import Source
 from tickerlake.stages import counted, exit_code
+from tickerlake.stages.delivery import Request, extract_ticker
 
 log = logging.getLogger(__name__)
-
-REREAD_SESSIONS: Final = 5
-"""A fetch that is due also re-reads this many sessions up to the newest held: Yahoo revises volume
-for about a day."""
-
-GAP_LOOKBACK: Final = timedelta(days=365)
-"""A fetch that is due also asks for sessions missing for up to this long."""
 
 COMMIT_BLOBS: Final = 5_000
 """A run that delivers more blobs than this is committed in several manifests."""
 
 GIVE_UP_AFTER: Final = 3
-"""After so many tickers in a row that ended rate-limited, the others are not even asked for."""
+"""After so many tickers in a row that ended rate-limited, or that could not be reached, the others
+are not even asked for."""
 
-_BASIS_TOLERANCE: Final = 1e-5
-
-
-@dataclass(frozen=True)
-class Window:
-    """The sessions to bring in: [start, end].
-
-    What is fetched reaches on to the present day, so that every split that the prices are adjusted
-    for is announced in the same answer.
-    """
-
-    start: date
-    end: date
+RETIRE_AFTER: Final = 10
+"""A ticker that the source did not know in so many runs in a row is suggested for retirement."""
 
 
 @dataclass
 class Report:
-    """How a run ended: an entry a ticker, and the manifests committed (none without news)."""
+    """How a run ended.
+
+    Attributes:
+        entries: one per ticker.
+        manifests: those committed; none without news.
+        warnings: sentences for people.
+    """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     manifests: list[Manifest] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0 when every ticker ended well, 1 when none did, else 3."""
+        """0 when every ticker ended well, 1 when none did, otherwise 3."""
         bad = sum(entry.outcome not in GOOD for entry in self.entries.values())
         return exit_code(len(self.entries), bad)
 
@@ -80,243 +66,167 @@ def extract(
     tickers: Sequence[str],
     *,
     as_of: datetime,
-    start: date,
+    start: date | None = None,
     end: date | None = None,
     workers: int,
+    known: Sequence[str] = (),
     progress: Callable[[str, Entry], None] = lambda *_: None,
 ) -> Report:
     """Bring bars into raw.
 
     Args:
-        lake: where to.
-        source: where from.
+        lake: where the bars go.
+        source: where they come from.
         tickers: valid symbols.
         as_of: the moment (UTC) of the run; a session that has not closed by then is not stored.
-        start: with `end`, the first session to fetch. Without, where the first backfill of a ticker
-            that the lake does not hold yet begins; held tickers are brought up to date.
+        start: how far back the lake shall reach, for held tickers too; None is two years back for
+            tickers that are not held yet. With `end`, the first session to fetch.
         end: the last session to fetch; None brings the lake up to date.
-        workers: tickers in work at the same time.
+        workers: how many tickers are in progress at the same time.
+        known: tickers that exist, to suggest for misspelt ones.
         progress: is called in this thread with each ticker that has ended.
 
     Raises:
         StoreError: the lake can't be read or written. What was committed stays.
+        SourceUnreachableError: the source can't be reached at all.
     """
-    pending = manifests.pending(lake)
-    report = Report()
-    uncommitted: dict[str, Entry] = {}
-    breaker = _Breaker()
-
-    def one(ticker: str) -> Entry:
-        if breaker.open:
-            return Entry(outcome="rate_limited", reason="not asked: the source wants a pause")
-        entry = _guarded(lake, source, ticker, pending, as_of, start, end)
-        breaker.note(entry)
-        return entry
-
-    def commit() -> None:
-        if any(_is_news(entry) for entry in uncommitted.values()):
-            manifest = Manifest(
-                run_id=manifests.new_run_id(),
-                as_of=as_of,
-                source=source.name,
-                tickers=dict(sorted(uncommitted.items())),
-            )
-            manifests.commit(lake.store, manifest)
-            report.manifests.append(manifest)
-            log.info("committed run %s", manifest.run_id)
-        uncommitted.clear()
-
+    request = Request(lake, source, manifests.pending(lake), as_of, start, end)
+    run = _Run(request, known)
     for ticker in tickers:
-        calendars.of(ticker)  # takes long at first, and longest when all threads want it at once
+        calendars.of(ticker)  # slow at first, and slowest when all threads want it at once
     pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
     try:
-        futures = {pool.submit(one, ticker): ticker for ticker in tickers}
+        futures = {pool.submit(run.extract, ticker): ticker for ticker in tickers}
         for future in as_completed(futures):
-            ticker, entry = futures[future], future.result()
-            report.entries[ticker] = uncommitted[ticker] = entry
-            level = logging.INFO if entry.outcome in GOOD else logging.WARNING
-            log.log(level, "%s: %s %s", ticker, entry.outcome, entry.reason)
-            progress(ticker, entry)
-            if sum(len(each.blobs) for each in uncommitted.values()) >= COMMIT_BLOBS:
-                commit()
+            run.take(futures[future], future.result())
+            progress(futures[future], future.result())
     finally:
         # also when interrupted: what has been fetched by now is kept
         pool.shutdown(wait=False, cancel_futures=True)
-        commit()
-    return report
+        run.commit()
+    run.warn()
+    return run.report
 
 
-def plan(held: History, exchange: Exchange, as_of: datetime, start: date) -> Window | None:
-    """The window that brings a ticker up to date; None when it is.
+class _Run:
+    """A run in progress: its entries, and what of them is not committed yet."""
 
-    A ticker is due when a session has closed after the newest one held. Only then are gaps asked
-    for again, and the last sessions re-read, so that a gap which stays costs no requests of its
-    own.
-    """
-    if held.bars.is_empty():
-        expected = exchange.sessions(start, as_of)
-        return None if expected.is_empty() else Window(start, expected[-1])
-    sessions = held.bars["session"]
-    expected = exchange.sessions(sessions[0], as_of)
-    if expected.is_empty() or expected[-1] <= sessions[-1]:
-        return None
-    end = expected[-1]
-    if (held.bars["basis_factor"] != 1.0).any():
-        return Window(sessions[0], end)  # the source's own numbers on the new basis
-    missing = expected.filter(~expected.is_in(sessions.implode()))
-    recent = missing.filter(missing >= end - GAP_LOOKBACK)
-    # by the calendar: the first bars of a ticker may be missing, which makes no gap between bars
-    until_newest = exchange.schedule["session"].filter(exchange.schedule["session"] <= sessions[-1])
-    return Window(min(recent[0], until_newest[-REREAD_SESSIONS:][0]), end)
+    def __init__(self, request: Request, known: Sequence[str]) -> None:
+        self.report = Report()
+        self._request = request
+        self._known = known
+        self._uncommitted: dict[str, Entry] = {}
+        self._limited = self._unreachable = 0
 
+    def extract(self, ticker: str) -> Entry:
+        """Extract one ticker; what is wrong with it alone is in its entry.
 
-def changed(bars: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
-    """The fetched bars that are not held, or not like this.
+        Raises:
+            SourceUnreachableError: several tickers in a row could not be reached.
+        """
+        if self._limited >= GIVE_UP_AFTER:
+            return Entry(outcome="rate_limited", reason="not asked: the source wants a pause")
+        try:
+            entry = extract_ticker(self._request, ticker)
+        except UnknownSymbolError as error:
+            entry = Entry(outcome="unknown_symbol", reason=f"{error}{self._suggest(ticker)}")
+        except RateLimitedError as error:
+            entry = Entry(outcome="rate_limited", reason=str(error))
+        except SourceUnreachableError as error:
+            self._unreachable += 1
+            if self._unreachable >= GIVE_UP_AFTER:
+                raise
+            return Entry(outcome="failed", reason=str(error))
+        except (SourceFailedError, CorruptObjectError) as error:
+            entry = Entry(outcome="failed", reason=str(error))
+        self._unreachable = 0
+        self._limited = self._limited + 1 if entry.outcome == "rate_limited" else 0
+        return entry
 
-    A held bar that was brought over from an older split basis is replaced by the source's own
-    numbers, unless the source still serves it on the old basis, as Yahoo does for days after some
-    splits.
+    def take(self, ticker: str, entry: Entry) -> None:
+        """Take the entry of a ticker that has ended, and commit when there are many."""
+        self.report.entries[ticker] = self._uncommitted[ticker] = entry
+        level = logging.INFO if entry.outcome in GOOD else logging.WARNING
+        log.log(level, "%s: %s %s", ticker, entry.outcome, entry.reason)
+        if sum(len(each.blobs) for each in self._uncommitted.values()) >= COMMIT_BLOBS:
+            self.commit()
 
-    Args:
-        bars: good bars of one fetch (`schema.RAW`).
-        held: the bars held (`schema.HISTORY`), on the basis of that fetch.
+    def commit(self) -> None:
+        """Write the manifest of what is not committed yet, if it has news."""
+        if _has_news(self.report.entries, self._uncommitted):
+            manifest = Manifest(
+                run_id=manifests.new_run_id(),
+                as_of=self._request.as_of,
+                source=self._request.source.name,
+                tickers=dict(sorted(self._uncommitted.items())),
+            )
+            manifests.commit(self._request.lake.store, manifest)
+            self.report.manifests.append(manifest)
+            log.info("committed run %s", manifest.run_id)
+        self._uncommitted.clear()
 
-    Returns:
-        The differing rows of `bars`, with a column `is_new`.
-    """
-    both = bars.join(
-        held.select(pl.all().name.suffix("_held")),
-        left_on="session",
-        right_on="session_held",
-        how="left",
-    )
-    factor = pl.col("basis_factor_held")
-    old_close = pl.col("close_held") * factor
-    still_old = (factor != 1.0) & (
-        (pl.col("close") - old_close).abs() <= _BASIS_TOLERANCE * old_close
-    )
-    facts = (*PRICES, "volume", "dividend", "split", "currency")
-    same = (factor == 1.0) & pl.all_horizontal(
-        pl.col(name).eq_missing(pl.col(f"{name}_held")) for name in facts
-    )
-    is_new = factor.is_null()
-    return both.filter(is_new | ~(same | still_old)).select(*RAW, is_new=is_new)
+    def warn(self) -> None:
+        """Say what people should know besides the entries."""
+        entries = self.report.entries
+        self.report.warnings = [
+            *_ending_calendars(entries, self._request.as_of),
+            *_lost_tickers(self._request.lake, entries),
+            *(
+                f"{ticker}: {entry.reason}"
+                for ticker, entry in sorted(entries.items())
+                if entry.delivers and entry.reason
+            ),
+        ]
+        for warning in self.report.warnings:
+            log.warning("%s", warning)
 
-
-def _guarded(
-    lake: Lake,
-    source: Source,
-    ticker: str,
-    pending: Sequence[Manifest],
-    as_of: datetime,
-    start: date,
-    end: date | None,
-) -> Entry:
-    try:
-        return _extract_one(lake, source, ticker, pending, as_of, start, end)
-    except UnknownSymbolError as error:
-        return Entry(outcome="unknown_symbol", reason=str(error))
-    except RateLimitedError as error:
-        return Entry(outcome="rate_limited", reason=str(error))
-    except (SourceFailedError, CorruptObjectError) as error:
-        return Entry(outcome="failed", reason=str(error))
-
-
-def _extract_one(
-    lake: Lake,
-    source: Source,
-    ticker: str,
-    pending: Sequence[Manifest],
-    as_of: datetime,
-    start: date,
-    end: date | None,
-) -> Entry:
-    exchange = calendars.of(ticker)
-    stored, _ = history.read(lake, ticker)
-    held = history.advance(lake, ticker, stored, pending)
-    window = Window(start, end) if end else plan(held, exchange, as_of, start)
-    if window is None:
-        return Entry(outcome="empty", reason="up to date")
-
-    today = as_of.astimezone(ZoneInfo(exchange.timezone)).date()
-    fetched = source.fetch(ticker, window.start, max(window.end, today), exchange.timezone).bars
-    closed = exchange.sessions(window.start, as_of)
-    last_closed = closed[-1] if len(closed) else date.min
-    open_today = (pl.col("session") > last_closed) & (pl.col("session") <= today)
-    wanted = fetched.filter((pl.col("session") <= window.end) & ~open_today)
-
-    good, bad = quality.check(wanted, exchange.schedule["session"], today)
-    announced = _splits(fetched)
-    changes = splits.changes(held.splits, announced, window.start)
-    news = changed(good, splits.rebase(held.bars, changes))
-    missing = _gaps(closed.filter(closed <= window.end), held.bars["session"], good["session"])
-    is_delivery = bool(changes) or not news.is_empty()
-    quarantine = _write(lake, layout.QUARANTINE, ticker, bad)
-    fresh = int(news["is_new"].sum())
-    flags = [flag for flag in quality.suspicious(good) if flag.session in set(news["session"])]
-    return Entry(
-        outcome="ok" if is_delivery else "empty",
-        reason="" if is_delivery else "nothing new",
-        start=window.start,
-        end=window.end,
-        new=fresh,
-        corrected=news.height - fresh,
-        blobs=_write(lake, layout.RAW, ticker, news.select(RAW.keys())),
-        splits=announced if is_delivery else None,
-        quarantined=bad.height,
-        quarantine=quarantine,
-        gaps=tuple(missing),
-        flags=tuple(flags),
-    )
+    def _suggest(self, ticker: str) -> str:
+        similar = difflib.get_close_matches(ticker, self._known, n=3)
+        if not similar:
+            search = getattr(self._request.source, "search", None)
+            similar = search(ticker)[:3] if search else []
+        return f". Did you mean {' or '.join(similar)}?" if similar else ""
 
 
-def _splits(fetched: pl.DataFrame) -> dict[date, float]:
-    """All splits announced in a fetch, also those of sessions that are not stored."""
-    ratio = pl.col("split")
-    splits = fetched.filter(ratio.is_finite() & (ratio > 0) & (ratio != 1.0))
-    return dict(splits.select("session", "split").sort("session").iter_rows())
+def _has_news(entries: Mapping[str, Entry], uncommitted: Mapping[str, Entry]) -> bool:
+    """Return whether a manifest is worth its job: failures alone are, unless all failed."""
+    if any(entry.delivers for entry in uncommitted.values()):
+        return True
+    failed = any(entry.outcome not in GOOD for entry in uncommitted.values())
+    return failed and any(entry.outcome in GOOD for entry in entries.values())
 
 
-def _gaps(expected: pl.Series, held: pl.Series, arrived: pl.Series) -> list[date]:
-    """Expected sessions without a bar, from the ticker's first bar on."""
-    known = pl.concat([held, arrived])
-    if known.is_empty():
+def _ending_calendars(entries: Mapping[str, Entry], as_of: datetime) -> list[str]:
+    ending: dict[tuple[str, date], list[str]] = {}
+    for ticker in sorted(entries):
+        exchange = calendars.of(ticker, entries[ticker].timezone)
+        if exchange.ends and exchange.ends_soon(as_of):
+            ending.setdefault((exchange.name, exchange.ends), []).append(ticker)
+    return [
+        f"the calendar {name} ends on {ends}: after it every weekday of {', '.join(tickers)} counts"
+        " as a possible session, and no gap is noticed. Update the package exchange_calendars."
+        for (name, ends), tickers in ending.items()
+    ]
+
+
+def _lost_tickers(lake: Lake, entries: Mapping[str, Entry]) -> list[str]:
+    """Suggest to retire what the source has not known for many runs in a row."""
+    lost = {name for name, entry in entries.items() if entry.outcome == "unknown_symbol"}
+    recent = manifests.all_ids(lake.store)[-RETIRE_AFTER:] if lost else []
+    if len(recent) < RETIRE_AFTER:
         return []
-    first = known.min()
-    return expected.filter((expected > first) & ~expected.is_in(known.implode())).to_list()
-
-
-def _write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
-    """Write rows as blobs, one a partition, and name them by partition."""
-    blobs = {}
-    for partition, part in partitions(rows, lake.grain):
-        blobs[partition] = digest(part)
-        lake.store.put_new(
-            layout.blob(prefix, partition, ticker, blobs[partition]), to_parquet(part)
-        )
-    return blobs
-
-
-def _is_news(entry: Entry) -> bool:
-    return entry.delivers or entry.outcome not in GOOD or bool(entry.quarantine)
-
-
-class _Breaker:
-    """Opens when several tickers in a row ended rate-limited."""
-
-    def __init__(self) -> None:
-        self._in_a_row = 0
-
-    @property
-    def open(self) -> bool:
-        return self._in_a_row >= GIVE_UP_AFTER
-
-    def note(self, entry: Entry) -> None:
-        self._in_a_row = self._in_a_row + 1 if entry.outcome == "rate_limited" else 0
+    for run_id in recent:
+        tickers = manifests.read(lake.store, run_id).tickers
+        lost &= {name for name, each in tickers.items() if each.outcome == "unknown_symbol"}
+    return [
+        f"{ticker} has been unknown for {RETIRE_AFTER} runs in a row: `tickerlake retire {ticker}`"
+        " stops asking for it, `tickerlake rename` gives it its new symbol."
+        for ticker in sorted(lost)
+    ]
 
 
 def summary(entries: Mapping[str, Entry]) -> str:
-    """One line on how a run ended."""
+    """Return one line on how a run ended."""
     new = sum(entry.new for entry in entries.values())
     corrected = sum(entry.corrected for entry in entries.values())
     quarantined = sum(entry.quarantined for entry in entries.values())

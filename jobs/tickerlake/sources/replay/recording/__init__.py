@@ -1,4 +1,4 @@
-"""Recorded daily bars of five US stocks, 2000-2013, as they traded; README.md says whence."""
+"""Recorded daily bars of five US stocks, 2000-2013, as they traded; README.md says from where."""
 
 from importlib.resources import files
 from typing import Final

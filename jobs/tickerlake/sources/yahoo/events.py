@@ -1,0 +1,173 @@
+"""What a chart says of dividends, capital gains and splits, as one row a session.
+
+yfinance's own columns of events are not used: it moves the event of a session that Yahoo has no bar
+of to the session before, and drops currencies.
+"""
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from tickerlake.market import currencies
+from tickerlake.market.bars import SIGNIFICANT_DIGITS
+from tickerlake.sources.yahoo.chart import Chart
+
+EVENTS: Final[dict[str, pl.DataType]] = {
+    "session": pl.Date(),
+    "dividend": pl.Float64(),
+    "capital_gain": pl.Float64(),
+    "split": pl.Float64(),
+    "dividend_currency": pl.String(),
+}
+"""Columns of `market.bars.RAW`. What Yahoo announces without saying how much is NaN."""
+
+
+class Cash(NamedTuple):
+    """Cash a share, by the currency that it was paid in."""
+
+    dividends: dict[str, float]
+    capital_gains: dict[str, float]
+
+
+class Payment(NamedTuple):
+    """What is stored of the cash of one session: see `EVENTS`."""
+
+    dividend: float
+    capital_gain: float
+    dividend_currency: str | None
+
+
+@dataclass
+class _Day:
+    dividends: list[Mapping[str, Any]] = field(default_factory=list)
+    capital_gains: list[Mapping[str, Any]] = field(default_factory=list)
+    split: float = 1.0
+
+
+def read_events(chart: Chart, closes: Sequence[tuple[date, float]]) -> pl.DataFrame:
+    """Read the events of a chart.
+
+    Args:
+        chart: the chart.
+        closes: the sessions with a close, ascending, and their closes.
+
+    Returns:
+        Rows of `EVENTS`, one a session, in no order.
+    """
+    days: defaultdict[date, _Day] = defaultdict(_Day)
+    for event in chart.events("dividends"):
+        days[chart.date_of(event["date"])].dividends.append(event)
+    for event in chart.events("capitalGains"):
+        days[chart.date_of(event["date"])].capital_gains.append(event)
+    for event in chart.events("splits"):
+        days[chart.date_of(event["date"])].split *= _ratio(event)
+    rows = []
+    for session, day in days.items():
+        cash = Cash(
+            _add_up(day.dividends, chart.currency), _add_up(day.capital_gains, chart.currency)
+        )
+        drop = _price_drop(closes, session, chart.previous_close)
+        dividend, gain, currency = settle(cash, chart.currency, drop)
+        rows.append((session, dividend, gain, day.split, currency))
+    return pl.DataFrame(rows, EVENTS, orient="row")
+
+
+def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
+    """Decide what is stored of the cash of one session.
+
+    Args:
+        cash: what Yahoo announces; amounts in units of the price's currency are in the price's.
+        currency: of the price; the key of the amounts whose currency Yahoo does not say.
+        drop: how far the price fell from the close before; None when there is no such pair.
+
+    Returns:
+        Dividend and capital gain in the price's currency. Cash in one other currency, and nothing
+        besides: the amounts in that currency, and its code. Otherwise what was paid in other
+        currencies is told in words, such as `+0.5 USD`, and is not part of the amounts.
+
+    >>> settle(Cash({"USD": 1.9}, {"USD": 1.8}), "USD", drop=1.9)
+    Payment(dividend=0.1, capital_gain=1.8, dividend_currency=None)
+    >>> settle(Cash({"USD": 0.5}, {}), "GBp", drop=37.0)
+    Payment(dividend=0.5, capital_gain=0.0, dividend_currency='USD')
+    >>> settle(Cash({"GBp": 12.0, "USD": 0.5}, {}), "GBp", drop=49.0)
+    Payment(dividend=12.0, capital_gain=0.0, dividend_currency='+0.5 USD')
+    """
+    base = currency or ""
+    paid = {
+        code: _tell_apart(
+            cash.dividends.get(code, 0.0),
+            cash.capital_gains.get(code, 0.0),
+            drop if code == base else None,
+        )
+        for code in cash.dividends | cash.capital_gains
+    }
+    dividend, gain = paid.pop(base, (0.0, 0.0))
+    if not paid:
+        return Payment(dividend, gain, None)
+    if len(paid) == 1 and not dividend and not gain:
+        ((code, (dividend, gain)),) = paid.items()
+        return Payment(dividend, gain, code)
+    besides = " ".join(f"+{sum(amounts):.6g} {code}" for code, amounts in sorted(paid.items()))
+    return Payment(dividend, gain, besides)
+
+
+def _tell_apart(dividend: float, gain: float, drop: float | None) -> tuple[float, float]:
+    """Return a dividend without the capital gain that it may include, and the gain."""
+    if is_counted_twice(dividend, gain, drop):
+        return float(f"{dividend - gain:.{SIGNIFICANT_DIGITS}g}"), gain
+    return dividend, gain
+
+
+def is_counted_twice(dividend: float, gain: float, drop: float | None) -> bool:
+    """Tell whether a dividend of Yahoo includes the capital gain of the same session.
+
+    At times it does (yfinance #2666: VWILX, 2025-12-17, a dividend of 7.857 and a gain of 6.42,
+    where 1.437 and 6.42 were paid). The price tells the two apart: it falls by what is paid.
+    Without prices to compare, a dividend that is large enough to include the gain does.
+
+    Args:
+        dividend: cash a share, as Yahoo says.
+        gain: the capital gain in the same currency.
+        drop: how far the price fell.
+    """
+    if not gain > 0 or not dividend >= gain:
+        return False
+    return drop is None or drop < dividend + gain / 2
+
+
+def _price_drop(
+    closes: Sequence[tuple[date, float]], session: date, previous_close: float | None
+) -> float | None:
+    number = bisect_left(closes, session, key=lambda row: row[0])
+    before = closes[number - 1][1] if number else previous_close
+    if before is None or number == len(closes):
+        return None
+    return before - closes[number][1]
+
+
+def _add_up(payments: Iterable[Mapping[str, Any]], price_currency: str | None) -> dict[str, float]:
+    """Sum up amounts by currency; those in units of the price's currency are in the price's."""
+    totals: defaultdict[str, float] = defaultdict(float)
+    for payment in payments:
+        amount = payment.get("amount")
+        value = math.nan if amount is None else float(amount)
+        code = payment.get("currency") or price_currency or ""
+        if price_currency:
+            converted = currencies.convert(value, code, price_currency)
+            code, value = (code, value) if converted is None else (price_currency, converted)
+        totals[code] += value
+    return dict(totals)
+
+
+def _ratio(event: Mapping[str, Any]) -> float:
+    """Return the new shares of an old one; NaN for a split that is of no shares."""
+    numerator, denominator = event.get("numerator"), event.get("denominator")
+    if numerator and denominator:
+        return float(numerator) / float(denominator)
+    return math.nan

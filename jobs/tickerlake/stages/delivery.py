@@ -1,0 +1,203 @@
+"""What an extraction brings in of one ticker: fetch, judge, compare, write blobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from tickerlake.lake import Lake, blobs, history, layout
+from tickerlake.lake.fold import History
+from tickerlake.lake.manifests import Entry, Manifest, Rejected
+from tickerlake.market import calendars, events, quality, seam, splits
+from tickerlake.market.calendars import Exchange
+from tickerlake.market.quality import Flag, Judged
+from tickerlake.sources import Fetched, Source
+from tickerlake.stages.planning import Window, plan
+
+_FUTURE: Final = "FUTURE"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the tickers of one run have in common.
+
+    Attributes:
+        lake: where the bars go.
+        source: where they come from.
+        pending: the manifests that the transformer has yet to process.
+        as_of: the moment (UTC) of the run.
+        start: how far back the lake shall reach; with `end`, the first session to fetch.
+        end: the last session to fetch; None brings the lake up to date.
+    """
+
+    lake: Lake
+    source: Source
+    pending: Sequence[Manifest]
+    as_of: datetime
+    start: date | None
+    end: date | None
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer of the source, judged: `bars` are good rows of it, `repaired` the same repaired."""
+
+    fetched: Fetched
+    judged: Judged
+    repaired: pl.DataFrame
+    announced: dict[date, float]
+    last_closed: date
+
+    @property
+    def bars(self) -> pl.DataFrame:
+        return self.judged.good
+
+
+def extract_ticker(request: Request, ticker: str) -> Entry:
+    """Bring one ticker's bars into raw.
+
+    Raises:
+        SourceError, StoreError, CorruptObjectError: as their names say.
+    """
+    held = history.current(request.lake, ticker, request.pending)
+    if held.retired:
+        return Entry(outcome="empty", reason=f"retired on {held.retired}")
+    exchange = calendars.of(ticker, held.timezone)
+    window = plan(held, exchange, request.as_of, request.start, request.end)
+    if window is None:
+        return Entry(outcome="empty", reason="up to date")
+    fetched = _fetch(request, ticker, exchange, window.asked_from)
+    if exchange.zone_is_guessed:
+        exchange = calendars.of(ticker, fetched.listing.timezone)
+        window = plan(held, exchange, request.as_of, request.start, request.end) or window
+    answer = _judge(request, ticker, exchange, window, fetched, held)
+    changes = splits.changes(held.splits, answer.announced, window.asked_from)
+    rebased = splits.rebase(held.bars, changes)
+    why = seam.restatement(answer.repaired, rebased, answer.fetched.previous_close)
+    if why:
+        window = replace(window, start=held.bars["session"][0], asked_from=held.bars["session"][0])
+        fetched = _fetch(request, ticker, exchange, window.asked_from)
+        held = History(rejected=held.rejected)
+        answer = _judge(request, ticker, exchange, window, fetched, held)
+    entry = _entry(request.lake, ticker, exchange, window, held, answer)
+    return entry.model_copy(update={"restated": why, "reason": why or entry.reason or window.note})
+
+
+def _fetch(request: Request, ticker: str, exchange: Exchange, start: date) -> Fetched:
+    today = request.as_of.astimezone(ZoneInfo(exchange.timezone)).date()
+    end = max(today, request.end or today)
+    return request.source.fetch(ticker, start, end, exchange.timezone)
+
+
+def _judge(
+    request: Request,
+    ticker: str,
+    exchange: Exchange,
+    window: Window,
+    fetched: Fetched,
+    held: History,
+) -> _Answer:
+    """Judge the rows of an answer that are final and wanted."""
+    as_of = request.as_of
+    today = as_of.astimezone(ZoneInfo(exchange.timezone)).date()
+    closed = exchange.sessions(window.asked_from, as_of)
+    last_closed = closed[-1] if len(closed) else date.min
+    session = pl.col("session")
+    is_open = (session > last_closed) & (session <= today)
+    if fetched.open_until and as_of < fetched.open_until and fetched.current_session:
+        is_open |= session >= fetched.current_session
+        last_closed = min(last_closed, fetched.current_session)
+    wanted = events.carry(fetched.bars).filter((session <= window.end) & ~is_open)
+    before = held.bars.filter(session < window.asked_from)["close"]
+    judged = quality.judge(
+        wanted,
+        exchange.denies(),
+        today=today,
+        last_closed=last_closed,
+        close_before=before[-1] if len(before) else None,
+        may_be_negative=ticker.endswith("=F") or fetched.listing.instrument_type == _FUTURE,
+    )
+    return _Answer(
+        fetched, judged, quality.repair(judged.good), _announced(fetched.bars), last_closed
+    )
+
+
+def _announced(bars: pl.DataFrame) -> dict[date, float]:
+    """Return all splits of an answer, also those of sessions that are not stored."""
+    ratio = pl.col("split")
+    found = bars.filter(ratio.is_finite() & (ratio > 0) & (ratio != 1.0))
+    return dict(found.select("session", "split").sort("session").iter_rows())
+
+
+def _entry(
+    lake: Lake, ticker: str, exchange: Exchange, window: Window, held: History, answer: _Answer
+) -> Entry:
+    """Compare an answer with what is held, and write the blobs of what is new."""
+    changes = splits.changes(held.splits, answer.announced, window.asked_from)
+    differing = seam.differences(answer.repaired, splits.rebase(held.bars, changes), window.start)
+    news = answer.bars.filter(pl.col("session").is_in(differing["session"].implode()))
+    rejected = _rejected(answer.judged.bad, held)
+    reaches_back = held.since is None or window.asked_from < held.since
+    delivers = (
+        bool(changes or rejected)
+        or not news.is_empty()
+        or (reaches_back and not held.bars.is_empty())
+    )
+    new = int(differing["is_new"].sum())
+    bad = answer.judged.bad.filter(pl.col("session").is_in([each.session for each in rejected]))
+    return Entry(
+        outcome="ok" if delivers else "empty",
+        reason="" if delivers else "nothing new",
+        start=window.asked_from,
+        end=window.end,
+        new=new,
+        corrected=news.height - new,
+        blobs=blobs.write(lake, layout.RAW, ticker, news),
+        splits=answer.announced if delivers else None,
+        quarantined=bad.height,
+        quarantine=blobs.write(lake, layout.QUARANTINE, ticker, bad),
+        rejected=rejected,
+        gaps=_gaps(exchange, window, held, answer),
+        flags=_flags(exchange, news, answer.fetched.listing.timezone),
+        timezone=answer.fetched.listing.timezone,
+    )
+
+
+def _rejected(bad: pl.DataFrame, held: History) -> tuple[Rejected, ...]:
+    """Return the quarantined rows that are not known from an earlier run."""
+    found = [
+        Rejected(row["session"], row["reasons"], sha256(repr(row).encode()).hexdigest()[:8])
+        for row in bad.iter_rows(named=True)
+    ]
+    known = set(held.rejected)
+    return tuple(each for each in found if each not in known)
+
+
+def _gaps(exchange: Exchange, window: Window, held: History, answer: _Answer) -> tuple[date, ...]:
+    """Return the sessions of a window without a bar, from the ticker's first bar on."""
+    known = pl.concat([held.bars["session"], answer.bars["session"]])
+    first = known.min()
+    if not isinstance(first, date):
+        return ()
+    end = min(window.end, answer.last_closed)
+    expected = exchange.expected(max(window.asked_from, first), end)
+    return tuple(expected.filter(~expected.is_in(known.implode())).to_list())
+
+
+def _flags(exchange: Exchange, news: pl.DataFrame, stated: str | None) -> tuple[Flag, ...]:
+    """Return the flags that need the calendar, and those that a person should see at once."""
+    denied = news.filter(exchange.denies())["session"]
+    flags = [Flag(session, "off_calendar") for session in denied]
+    foreign = news.filter(pl.col("dividend_currency").is_not_null())
+    flags += [
+        Flag(session, "dividend_currency", currency)
+        for session, currency in foreign.select("session", "dividend_currency").iter_rows()
+    ]
+    if calendars.contradicts(exchange, stated):
+        detail = f"{stated} instead of {exchange.timezone}"
+        flags += [Flag(session, "timezone", detail) for session in news["session"]]
+    return tuple(flags)

@@ -1,0 +1,162 @@
+from datetime import date
+
+import polars as pl
+import pytest
+from helpers import bar, bars
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from tickerlake.market import calendars, quality, seam, splits
+from tickerlake.market.bars import HISTORY
+
+SCHEDULE = calendars.of("VOD.L").schedule
+DAYS = SCHEDULE.filter(pl.col("session") >= date(2024, 1, 2))["session"].head(60).to_list()
+
+
+def fetched(*rows: dict[str, object]) -> pl.DataFrame:
+    return quality.repair(bars(*rows))
+
+
+def held(*rows: dict[str, object], factor: float = 1.0) -> pl.DataFrame:
+    return (
+        fetched(*rows)
+        .with_columns(as_of=pl.lit(None, HISTORY["as_of"]), basis_factor=pl.lit(factor))
+        .select(HISTORY.keys())
+    )
+
+
+def walk(count: int = 20, price: float = 100.0, **fields: object) -> list[dict[str, object]]:
+    return [bar(day, price + n % 7, **fields) for n, day in enumerate(DAYS[:count])]
+
+
+def scaled(row: dict[str, object], factor: float) -> dict[str, object]:
+    return row | {name: row[name] * factor for name in ("open", "high", "low", "close")}
+
+
+def test_the_same_answer_restates_nothing():
+    assert seam.restatement(fetched(*walk()), held(*walk())) == ""
+
+
+@given(st.floats(1e-3, 1e3), st.integers(2, 20), st.integers(2, 20))
+def test_a_past_that_moved_by_one_factor_is_restated(factor, moved, overlap):
+    assume(abs(factor - 1) > 1e-3)
+    rows = walk()
+    moved = min(moved, overlap)
+    answer = [scaled(row, factor if n < moved else 1) for n, row in enumerate(rows[-overlap:])]
+    assert "moved by a factor of" in seam.restatement(fetched(*answer), held(*rows))
+
+
+@given(st.integers(0, 19), st.floats(0.5, 2))
+def test_a_correction_of_one_bar_is_none(number, factor):
+    rows = walk()
+    answer = [scaled(row, factor if n == number else 1) for n, row in enumerate(rows)]
+    assert seam.restatement(fetched(*answer), held(*rows)) == ""
+
+
+@given(st.floats(-3e-7, 3e-7))
+def test_a_wobble_in_the_seventh_digit_is_none(wobble):
+    answer = [scaled(row, 1 + wobble) for row in walk()]
+    assert seam.restatement(fetched(*answer), held(*walk())) == ""
+
+
+def test_another_currency_restates_the_past():
+    answer = [scaled(row, 1 / 100) for row in walk(currency="GBP")]
+    assert (
+        seam.restatement(fetched(*answer), held(*walk(currency="GBp")))
+        == "the currency GBp became GBP"
+    )
+
+
+def test_a_currency_that_is_not_stated_is_not_another_one():
+    assert seam.restatement(fetched(*walk(currency=None)), held(*walk())) == ""
+
+
+@given(st.lists(st.floats(10, 1000), min_size=20, max_size=20))
+def test_another_owner_of_the_symbol_restates_the_past(closes):
+    rows = walk()
+    assume(
+        sum(abs(close / row["close"] - 1) > 0.01 for close, row in zip(closes, rows, strict=True))
+        >= 11
+    )
+    answer = [bar(row["session"], close) for row, close in zip(rows, closes, strict=True)]
+    assert seam.restatement(fetched(*answer), held(*rows)) != ""
+
+
+@pytest.mark.parametrize(("previous", "restated"), [(106.0, False), (53.0, True), (None, False)])
+def test_without_a_session_in_common_the_previous_close_tells(previous, restated):
+    rows = [bar(DAYS[0], 100.0), bar(DAYS[1], 106.0)]
+    answer = fetched(bar(DAYS[2], 53.0), bar(DAYS[3], 54.0))
+    assert bool(seam.restatement(answer, held(*rows), previous)) == restated
+
+
+@given(st.sampled_from([2.0, 4.0, 0.1, 1.5, 0.4714]), st.integers(1, 19), st.booleans())
+def test_a_split_that_is_announced_restates_nothing(ratio, number, adjusted):
+    """Whether the source has adjusted its prices yet or not."""
+    day = DAYS[number]
+    before = [scaled(row, ratio if n < number else 1) for n, row in enumerate(walk())]
+    answer = [
+        scaled(row, 1 if adjusted or n >= number else ratio)
+        | ({"split": ratio} if n == number else {})
+        for n, row in enumerate(walk())
+    ]
+    known = held(*before)
+    rebased = splits.rebase(known, splits.changes({}, {day: ratio}, DAYS[0]))
+    assert seam.restatement(fetched(*answer), rebased) == ""
+
+
+def sessions(found: pl.DataFrame) -> list[tuple[date, bool]]:
+    return sorted(found.select("session", "is_new").iter_rows())
+
+
+def test_new_and_corrected_bars_are_told_apart():
+    rows = walk(5)
+    answer = [*rows[:4], rows[4] | {"volume": 7}, bar(DAYS[5])]
+    found = seam.differences(fetched(*answer), held(*rows), DAYS[0])
+    assert sessions(found) == [(DAYS[4], False), (DAYS[5], True)]
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        ({"volume": 7}, False),
+        ({"close": 99.5}, False),
+        ({"dividend": 0.5}, True),
+        ({"capital_gain": 0.5}, True),
+        ({"split": 2.0}, True),
+    ],
+    ids=str,
+)
+def test_before_the_re_read_window_only_events_are_compared(change, seen):
+    rows = walk(5)
+    answer = [rows[0] | change, *rows[1:]]
+    found = seam.differences(fetched(*answer), held(*rows), DAYS[2])
+    assert bool(sessions(found)) == seen
+
+
+def test_a_withdrawn_dividend_is_a_difference_wherever_it_is():
+    rows = walk(5)
+    known = [rows[0] | {"dividend": 0.5}, *rows[1:]]
+    found = seam.differences(fetched(*rows), held(*known), DAYS[4])
+    assert sessions(found) == [(DAYS[0], False)]
+
+
+def test_a_bar_that_was_repaired_is_no_difference():
+    odd = [row | {"open": 120.0} for row in walk(5)]
+    assert seam.differences(fetched(*odd), held(*odd), DAYS[0]).is_empty()
+
+
+def test_the_sources_own_numbers_replace_rebased_ones_but_not_while_they_are_old():
+    known = splits.rebase(held(*walk(5, 200.0)), {DAYS[5]: 2.0})
+    served_new = fetched(*walk(5, 100.0))
+    assert seam.differences(served_new, known, DAYS[0]).height == 5
+    served_old = fetched(*walk(5, 200.0))
+    assert seam.differences(served_old, known, DAYS[0]).is_empty()
+
+
+def test_prices_that_were_adjusted_before_the_split_was_announced_are_not_old():
+    """The source moved the past first, and announced the split later."""
+    rows = [*walk(5, 100.0), bar(DAYS[5], 101.0)]
+    known = splits.rebase(held(*rows), {DAYS[5]: 2.0})
+    answer = fetched(*rows[:5], rows[5] | {"split": 2.0})
+    found = seam.differences(answer, known, DAYS[0])
+    assert len(sessions(found)) == 6

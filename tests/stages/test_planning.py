@@ -1,0 +1,114 @@
+"""Which sessions are asked for."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from helpers import bar, bars
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tickerlake.lake.fold import History
+from tickerlake.market import calendars
+from tickerlake.market.bars import HISTORY
+from tickerlake.stages.planning import Window, plan
+
+START = date(2013, 1, 2)
+LAST = date(2013, 3, 1)
+NOW = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+NYSE = calendars.of("AAPL")
+
+
+def held_until(
+    day: date, *, start: date = START, without: tuple[date, ...] = (), factor: float = 1.0
+) -> History:
+    sessions = NYSE.schedule.filter(pl.col("session").is_between(start, day))["session"]
+    rows = [bar(session) for session in sessions if session not in without]
+    frame = bars(*rows).select(
+        pl.all(),
+        as_of=pl.lit(NOW, dtype=HISTORY["as_of"]),
+        basis_factor=pl.lit(factor),
+        flags=pl.lit(""),
+    )
+    return History(frame, since=start, gaps=without)
+
+
+def wanted(held: History, *, start: date | None = None, as_of: datetime = NOW) -> Window | None:
+    return plan(held, NYSE, as_of, start, None)
+
+
+def test_a_new_ticker_is_fetched_from_the_start():
+    assert wanted(History(), start=START) == Window(START, LAST, START)
+    assert wanted(History(), start=date(2013, 3, 2)) is None
+
+
+def test_without_a_start_a_new_ticker_reaches_two_years_back():
+    assert wanted(History()) == Window(date(2011, 3, 2), LAST, date(2011, 3, 2))
+
+
+def test_a_ticker_is_due_when_a_session_has_closed_since():
+    assert wanted(held_until(LAST)) is None
+    assert wanted(held_until(date(2013, 2, 27))) == Window(date(2013, 2, 21), LAST, START)
+
+
+def test_a_gap_is_asked_for_again_when_the_ticker_is_due_anyway():
+    gap = date(2013, 1, 15)
+    assert wanted(held_until(LAST, without=(gap,))) is None
+    with_gap = held_until(date(2013, 2, 27), without=(gap,))
+    assert wanted(with_gap) == Window(gap, LAST, START)
+    late = wanted(with_gap, as_of=NOW + timedelta(days=400))
+    assert late is not None
+    assert late.start > gap
+
+
+def test_events_are_compared_for_a_year():
+    long = held_until(date(2013, 2, 27), start=date(2009, 1, 2))
+    assert wanted(long) == Window(date(2013, 2, 21), LAST, date(2012, 3, 1))
+
+
+def test_after_a_split_the_whole_past_is_fetched():
+    assert wanted(held_until(date(2013, 2, 27), factor=2.0)) == Window(START, LAST, START)
+
+
+def test_an_earlier_start_extends_what_is_held_once():
+    earlier = date(2010, 1, 4)
+    held = held_until(LAST)
+    assert wanted(held, start=earlier) == Window(earlier, LAST, earlier)
+    asked = History(held.bars, since=earlier)
+    assert wanted(asked, start=earlier) is None
+    assert wanted(asked, start=START) is None
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        (date(2013, 1, 10), date(2013, 1, 20), (date(2013, 1, 10), date(2013, 1, 20))),
+        (date(2005, 1, 3), date(2005, 2, 1), (date(2005, 1, 3), START)),
+        (date(2013, 6, 3), date(2013, 7, 1), (LAST, date(2013, 7, 1))),
+        (date(2005, 1, 3), date(2013, 7, 1), (date(2005, 1, 3), date(2013, 7, 1))),
+    ],
+    ids=["inside", "long before", "long after", "around"],
+)
+def test_an_explicit_window_is_widened_until_it_touches_what_is_held(start, end, expected):
+    window = plan(held_until(LAST), NYSE, NOW, start, end)
+    assert window is not None
+    assert (window.start, window.end) == expected
+    assert bool(window.note) == ((start, end) != expected)
+
+
+@given(st.dates(date(2000, 1, 1), date(2013, 12, 31)), st.integers(0, 400))
+def test_no_window_leaves_a_hole(start, days):
+    held = held_until(LAST)
+    window = plan(held, NYSE, NOW, start, start + timedelta(days))
+    assert window is not None
+    assert window.start <= held.bars["session"][-1]
+    assert window.end >= held.bars["session"][0]
+
+
+def test_after_its_calendar_ends_every_weekday_may_be_a_session():
+    exchange = calendars.of("RELIANCE.NS")
+    assert exchange.ends is not None
+    after = datetime.combine(exchange.ends + timedelta(days=15), NOW.time(), UTC)
+    window = plan(History(), exchange, after, exchange.ends, None)
+    assert window is not None
+    assert window.end > exchange.ends + timedelta(days=10)
