@@ -73,17 +73,15 @@ integration: .venv/dev images ## test with containers: S3, events, kills (severa
 	TICKERLAKE_REQUIRE_DOCKER=1 COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/integration
 
 ##@ AWS
-infra-check: $(UV) infra-test ## Terraform: infra-test, and checkov
+infra-check: .venv/dev infra-test ## Terraform: infra-test, checkov, and parliament on the policies
 	$(UV) tool run checkov@$(CHECKOV_VERSION) --directory infra --framework terraform --quiet --compact --skip-download
+	$(BIN)/pytest tests/infra
 
-infra-test: ## Terraform: formatting, validity, tests of the root and each module
+infra-test: ## Terraform: formatting, validity, tests of the root and the modules
 	terraform fmt -check -recursive infra
-	set -e; for module in infra infra/modules/*/; do \
-	  echo "== $$module"; \
-	  infra/init $$module -backend=false; \
-	  terraform -chdir=$$module validate; \
-	  terraform -chdir=$$module test; \
-	done
+	infra/init infra -backend=false
+	terraform -chdir=infra validate
+	terraform -chdir=infra test
 
 e2e-cloud: .venv/dev dist images ## the Terraform deployment, on an emulator of AWS, must equal a local run
 	$(BIN)/pytest -s -m docker tests/e2e/cloud

@@ -31,6 +31,7 @@ import numpy as np
 import polars as pl
 
 from tickerlake.lake import Lake, create_lake, layout, manifests, open_lake
+from tickerlake.lake.objects import Found, Versioned
 from tickerlake.lake.store import Store
 from tickerlake.market import calendars
 from tickerlake.market.bars import RAW, rounded
@@ -134,12 +135,12 @@ class Counting(Store):
         self._counting = threading.Lock()
 
     def _note(self, what: str, key: str, size: int) -> None:
-        part = next(name for prefix, name in PARTS.items() if key.startswith(prefix))
+        part = next((name for prefix, name in PARTS.items() if key.startswith(prefix)), "notes")
         with self._counting:
             self.objects[what, part] += 1
             self.bytes[what, part] += size
 
-    def get_versioned(self, key: str) -> tuple[bytes, str] | None:
+    def get_versioned(self, key: str) -> Versioned | None:
         """Count a read."""
         found = super().get_versioned(key)
         self._note("read", key, len(found[0]) if found else 0)
@@ -156,10 +157,10 @@ class Counting(Store):
         self._note("written" if is_new else "found there", key, len(data))
         return is_new
 
-    def keys(self, prefix: str) -> Iterator[str]:
+    def find_all(self, prefix: str) -> Iterator[Found]:
         """Count a listing."""
         self._note("listed", prefix, 0)
-        return super().keys(prefix)
+        return super().find_all(prefix)
 
 
 @dataclass(frozen=True)

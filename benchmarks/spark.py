@@ -38,8 +38,8 @@ from tickerlake.engines.local import threads
 from tickerlake.engines.spark import spark as on_spark
 from tickerlake.lake import Lake, history, layout, open_lake
 from tickerlake.lake.parquet import partitions, to_parquet
+from tickerlake.lake.refresh import refined
 from tickerlake.market import features
-from tickerlake.stages.transform import refined
 
 CORES: Final = 2
 YEARS: Final = 10
@@ -58,7 +58,7 @@ START: Final = 30.0
 
 def write(opened: Lake, task: Task) -> Refreshed:
     """Read a ticker's history, and write its part of the table."""
-    held, _ = history.read(opened, task.ticker)
+    held = history.load(opened, task.ticker)
     for partition, rows in partitions(refined(held), opened.grain):
         opened.store.put(layout.daily(partition, task.ticker), to_parquet(rows))
     return Refreshed(task.ticker)
@@ -66,7 +66,7 @@ def write(opened: Lake, task: Task) -> Refreshed:
 
 def compute(opened: Lake, task: Task) -> Refreshed:
     """Read a ticker's history, compute its features, and drop them."""
-    held, _ = history.read(opened, task.ticker)
+    held = history.load(opened, task.ticker)
     assert refined(held).height == BARS
     return Refreshed(task.ticker)
 

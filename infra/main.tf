@@ -1,5 +1,6 @@
 provider "aws" {
-  region = var.region
+  region              = var.region
+  allowed_account_ids = var.account_id == null ? null : [var.account_id]
 
   default_tags {
     tags = merge(var.tags, { lake = var.name })
@@ -9,46 +10,69 @@ provider "aws" {
 data "aws_caller_identity" "this" {}
 
 locals {
-  # bucket names are unique in the world
-  bucket   = "${var.name}-${data.aws_caller_identity.this.account_id}"
+  # Bucket names are unique across all AWS accounts.
+  bucket   = coalesce(var.existing_bucket, "${var.name}-${data.aws_caller_identity.this.account_id}")
   database = replace(var.name, "-", "_")
+
+  # Glue appends /output and /error.
+  job_logs = "/aws-glue/${var.name}"
 }
 
 module "s3" {
   source = "./modules/s3"
 
   bucket            = local.bucket
+  create            = var.existing_bucket == null
   starter_arn       = module.lambda.function_arn
   noncurrent_days   = var.noncurrent_days
   query_result_days = var.query_result_days
   force_destroy     = var.force_destroy
+  kms_key_arn       = var.kms_key_arn
 }
 
 module "iam" {
   source = "./modules/iam"
 
-  name             = var.name
-  region           = var.region
-  bucket_arn       = module.s3.arn
-  extractor_job    = "${var.name}-extractor"
-  transformer_job  = "${var.name}-transformer"
-  database         = local.database
-  starter          = "${var.name}-starter"
-  starter_dlq_arn  = module.lambda.dlq_arn
-  schedule_dlq_arn = module.scheduler.dlq_arn
+  name                     = var.name
+  region                   = var.region
+  bucket_arn               = module.s3.arn
+  extractor_job            = "${var.name}-extractor"
+  transformer_job          = "${var.name}-transformer"
+  job_logs                 = local.job_logs
+  job_metrics              = var.glue_metrics
+  database                 = local.database
+  workgroup                = var.name
+  starter                  = "${var.name}-starter"
+  starter_dlq_arn          = module.lambda.dlq_arn
+  schedule_dlq_arn         = module.scheduler.dlq_arn
+  kms_key_arn              = var.kms_key_arn
+  connection               = var.glue_connection
+  path                     = var.iam_path
+  permissions_boundary_arn = var.permissions_boundary_arn
 }
 
 module "catalog" {
   source = "./modules/catalog"
 
-  database = local.database
-  lake     = "s3://${module.s3.bucket}"
+  database        = local.database
+  lake            = "s3://${module.s3.bucket}"
+  partition_index = var.partition_index
+}
+
+module "lakeformation" {
+  source = "./modules/lakeformation"
+  count  = var.lake_formation ? 1 : 0
+
+  database             = module.catalog.database
+  transformer_role_arn = module.iam.role_arns["transformer"]
+  readers              = var.lake_formation_readers
 }
 
 module "glue" {
   source = "./modules/glue"
 
   name                  = var.name
+  region                = var.region
   bucket                = module.s3.bucket
   dist                  = var.dist
   extractor_role_arn    = module.iam.role_arns["extractor"]
@@ -65,6 +89,11 @@ module "glue" {
   transformer_workers   = var.transformer_workers
   timeout_minutes       = var.timeout_minutes
   max_retries           = var.max_retries
+  metrics               = var.glue_metrics
+  connection            = var.glue_connection
+  logs                  = local.job_logs
+  log_retention_days    = var.log_retention_days
+  kms_key_arn           = var.kms_key_arn
 }
 
 module "lambda" {
@@ -77,17 +106,19 @@ module "lambda" {
   bucket_arn           = module.s3.arn
   log_retention_days   = var.log_retention_days
   reserved_concurrency = var.reserved_concurrency
+  kms_key_arn          = var.kms_key_arn
 }
 
 module "scheduler" {
   source = "./modules/scheduler"
 
-  name       = "${var.name}-extractor"
-  job        = module.glue.extractor_job
-  role_arn   = module.iam.role_arns["scheduler"]
-  expression = var.schedule
-  timezone   = var.timezone
-  enabled    = var.schedule_enabled
+  name        = "${var.name}-extractor"
+  job         = module.glue.extractor_job
+  role_arn    = module.iam.role_arns["scheduler"]
+  expression  = var.schedule
+  timezone    = var.timezone
+  enabled     = var.schedule_enabled
+  kms_key_arn = var.kms_key_arn
 }
 
 module "athena" {
@@ -98,6 +129,7 @@ module "athena" {
   database      = module.catalog.database
   grain         = var.grain
   scan_limit_gb = var.scan_limit_gb
+  kms_key_arn   = var.kms_key_arn
 }
 
 module "monitoring" {
@@ -107,6 +139,8 @@ module "monitoring" {
   name        = var.name
   region      = var.region
   jobs        = [module.glue.extractor_job, module.glue.transformer_job]
+  job_logs    = module.glue.log_groups
+  job_metrics = var.glue_metrics
   function    = module.lambda.function_name
   queues      = { starter = module.lambda.dlq_name, schedule = module.scheduler.dlq_name }
   workgroup   = module.athena.workgroup
@@ -114,4 +148,5 @@ module "monitoring" {
   quiet_hours = var.quiet_hours
   holidays    = var.holidays
   budget      = var.budget
+  kms_key_arn = var.kms_key_arn
 }

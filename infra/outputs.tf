@@ -8,6 +8,11 @@ output "lake" {
   value       = "s3://${module.s3.bucket}"
 }
 
+output "region" {
+  description = "Region of the lake, for `AWS_REGION`."
+  value       = var.region
+}
+
 output "extractor_job" {
   description = "Name of the Glue job that extracts."
   value       = module.glue.extractor_job
@@ -16,6 +21,11 @@ output "extractor_job" {
 output "transformer_job" {
   description = "Name of the Glue job that transforms."
   value       = module.glue.transformer_job
+}
+
+output "job_logs" {
+  description = "Names of the jobs' log groups: output has our lines, error has Spark's and Glue's."
+  value       = module.glue.log_groups
 }
 
 output "starter_function" {
@@ -41,6 +51,11 @@ output "database" {
 output "workgroup" {
   description = "Name of the Athena workgroup."
   value       = module.athena.workgroup
+}
+
+output "reader_policy_arn" {
+  description = "ARN of the policy to attach to people and programs that may query the lake and change nothing."
+  value       = module.iam.reader_policy_arn
 }
 
 output "alarm_topic_arn" {

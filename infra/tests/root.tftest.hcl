@@ -1,4 +1,4 @@
-# What a user gets who gives a name and a region, and what the variables change.
+# What a name and a region give, and what the other variables change.
 
 mock_provider "aws" {
   mock_data "aws_caller_identity" {
@@ -15,6 +15,9 @@ mock_provider "aws" {
   }
   mock_resource "aws_sqs_queue" {
     defaults = { arn = "arn:aws:sqs:us-east-1:123456789012:lake-dlq" }
+  }
+  mock_resource "aws_iam_policy" {
+    defaults = { arn = "arn:aws:iam::123456789012:policy/lake-reader" }
   }
   mock_resource "aws_iam_role" {
     defaults = { arn = "arn:aws:iam::123456789012:role/lake" }
@@ -39,51 +42,43 @@ variables {
 run "defaults" {
   assert {
     condition     = output.bucket == "my-lake-123456789012" && output.lake == "s3://my-lake-123456789012"
-    error_message = "The bucket is not named for the lake and the account."
+    error_message = "The bucket isn't named after the lake and the account."
   }
   assert {
     condition     = output.extractor_job == "my-lake-extractor" && output.transformer_job == "my-lake-transformer"
-    error_message = "The jobs are not those that the roles may start."
+    error_message = "The jobs aren't those that the roles may start."
   }
   assert {
     condition     = output.starter_function == "my-lake-starter" && output.schedule == "my-lake-extractor"
-    error_message = "The starter or the schedule is not named for the lake."
+    error_message = "The starter or the schedule isn't named after the lake."
+  }
+  assert {
+    condition     = output.job_logs == { error = "/aws-glue/my-lake/error", output = "/aws-glue/my-lake/output" }
+    error_message = "The jobs' logs aren't where the roles may write them."
   }
   assert {
     condition     = output.database == "my_lake" && output.workgroup == "my-lake"
-    error_message = "The database or the workgroup is not named for the lake."
+    error_message = "The database or the workgroup isn't named after the lake."
   }
   assert {
     condition     = output.dashboard == "my-lake" && output.alarm_topic_arn != null
-    error_message = "Monitoring is not on."
+    error_message = "Monitoring is off."
   }
 }
 
-run "without_monitoring" {
+run "existing_bucket_without_monitoring" {
   variables {
-    monitoring = false
+    monitoring      = false
+    existing_bucket = "company-data"
+  }
+
+  assert {
+    condition     = output.bucket == "company-data" && output.lake == "s3://company-data"
+    error_message = "The lake isn't in the existing bucket."
   }
 
   assert {
     condition     = output.dashboard == null && output.alarm_topic_arn == null
-    error_message = "Monitoring is not off."
-  }
-}
-
-run "unusual_but_right" {
-  command = plan
-
-  variables {
-    region                = "us-gov-west-1"
-    tickers               = ["^GSPC", "BRK-B", "0700.HK", "EURUSD=X", "BTC-USD", "M&M.NS"]
-    grain                 = "year"
-    schedule              = "rate(12 hours)"
-    timezone              = "UTC"
-    extractor_arguments   = { "--workers" = "4" }
-    transformer_arguments = { "--workers" = "4" }
-    reserved_concurrency  = 1
-    email                 = "you@example.com"
-    holidays              = []
-    budget                = null
+    error_message = "Monitoring is on."
   }
 }

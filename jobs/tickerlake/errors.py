@@ -61,7 +61,11 @@ class StoreError(LakeError):
 
 
 class CorruptObjectError(LakeError):
-    """An object is missing, or is not what its name or its manifest says."""
+    """An object is missing, or is not what its name or its manifest says; `key` is its key."""
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class SourceError(TickerlakeError):

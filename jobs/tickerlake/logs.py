@@ -2,6 +2,27 @@
 
 import logging
 import sys
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def console() -> "Console":
+    """Return the console of standard error, the same for log lines and progress bars.
+
+    One console knows of both, and so prints a line above the bar instead of into it.
+    """
+    from rich.console import Console
+
+    return Console(stderr=True)
+
+
+def is_terminal() -> bool:
+    """Return whether standard error is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def setup(level: str) -> None:
@@ -11,11 +32,10 @@ def setup(level: str) -> None:
         level: a level's name, for example `INFO`.
     """
     handler: logging.Handler
-    if sys.stderr.isatty():
-        from rich.console import Console
+    if is_terminal():
         from rich.logging import RichHandler
 
-        handler = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=True)
+        handler = RichHandler(console=console(), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
         from pythonjsonlogger.json import JsonFormatter

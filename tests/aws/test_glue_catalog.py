@@ -674,7 +674,7 @@ def test_the_role_permits_exactly_these_calls(calls):
     assert Catalog(lake, name).sync() == Synced(updated=1, removed=1)
     seen |= {operation for operation, _ in calls.made}
     text = (Path(__file__).parents[2] / "infra/modules/iam/main.tf").read_text()
-    [statement] = re.findall(r'sid = "Catalog"\n *actions = \[(.*?)\]', text, re.DOTALL)
+    [statement] = re.findall(r'sid = "MaintainPartitions"\n *actions = \[(.*?)\]', text, re.DOTALL)
     assert {f"glue:{operation}" for operation in seen} == set(re.findall(r'"(.*?)"', statement))
 
 

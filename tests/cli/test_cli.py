@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 from helpers import tickerlake
 
-from tickerlake.cli import cli
+from tickerlake.cli.commands import tickerlake as command
 from tickerlake.market import features
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +27,8 @@ def filled(request, tmp_path_factory) -> str:
     lake = str(tmp_path_factory.mktemp("cli") / "lake")
     done = tickerlake("run", "--offline", "--lake", lake, "--grain", request.param)
     assert done.returncode == 0, done.stderr
-    assert "5 tickers, 2208 new bars" in done.stdout
+    assert "5 tickers, 2,208 new bars" in done.stdout
+    assert "Processed 1 run: wrote" in done.stdout
     assert "Next, try:" in done.stdout
     return lake
 
@@ -125,14 +126,37 @@ def test_etl_script(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "1 tickers, 503 new bars" in done.stdout
+    assert "1 ticker, 503 new bars" in done.stdout
 
 
 WRONG = {
     "no tickers": (["extract"], 2, "--tickers AAPL,MSFT or --universe FILE"),
+    "tickers twice": (["run", "AAPL", "--tickers", "MSFT"], 2, "one way"),
+    "blank lake": (["status", "--lake", " "], 2, "it is empty"),
+    "blank tickers": (["run", "--offline", "--tickers", ""], 2, "names no ticker"),
+    "blank universe": (["run", "--offline", "--universe", ""], 2, "it is empty"),
+    "only a comma": (["run", "--offline", "--tickers", ","], 2, "is empty"),
+    "not ASCII": (["run", "--offline", "\u00df"], 2, "\u00df"),
+    "rate of nan": (["run", "--offline", "--requests-per-second", "nan"], 2, "finite"),
+    "rate of inf": (["run", "--offline", "--requests-per-second", "inf"], 2, "range"),
+    "tiny rate": (["run", "--offline", "--requests-per-second", "1e-320"], 2, "range"),
+    "year 1": (["run", "--offline", "--as-of", "0001-01-01"], 2, "1900"),
+    "before year 1": (["run", "--offline", "--as-of", "0001-01-01T00:00+14:00"], 2, "moment"),
+    "year 9999": (["run", "--offline", "--as-of", "9999-12-31"], 2, "2199"),
+    "no date": (["run", "--offline", "--start", "20130101"], 2, "2013-03-01"),
+    "future": (["run", "--offline", "--start", "9999-12-31"], 2, "in the future"),
+    "too old": (
+        ["run", "--offline", "--start", "0001-01-01", "--end", "0001-02-01"],
+        2,
+        "no bars so old",
+    ),
+    "universe of no kind": (["run", "--offline", "--universe", "gs://b/k"], 2, "s3://bucket/key"),
+    "parquet on a terminal": (["query", "select 1", "--format", "parquet"], 2, "--output"),
+    "SQL twice": (["query", "select 1", "--file", __file__], 2, "not both"),
+    "no file": (["query", "--file", "nowhere.sql"], 2, "nowhere.sql"),
     "bad symbols": (["extract", "--tickers", "AAPL,../X,Y Z"], 2, "'../X'"),
     "bad universe": (["extract", "--universe", "nowhere.txt"], 2, "nowhere.txt"),
-    "both": (["extract", "--tickers", "A", "--universe", "x"], 2, "not both"),
+    "both": (["extract", "--tickers", "A", "--universe", "x"], 2, "one way"),
     "end alone": (["extract", "--tickers", "A", "--end", "2013-01-01"], 2, "--start"),
     "turned": (
         ["extract", "--tickers", "A", "--start", "2013-02-01", "--end", "2013-01-01"],
@@ -158,6 +182,8 @@ def test_wrong_usage_says_what_would_be_right(tmp_path, name):
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+    if code == 2:
+        assert done.stderr.splitlines()[-1].startswith("Error: "), "plain text, not JSON"
     assert not lake.exists()
 
 
@@ -195,34 +221,76 @@ def test_a_simulated_moment(tmp_path):
     arguments = ["run", "--offline", "--tickers", "AAPL", "--lake", str(tmp_path)]
     done = tickerlake(*arguments, "--as-of", "2005-02-28T22:30Z", "--start", "2005-01-03")
     assert "39 new bars" in done.stdout
-    assert "1 new bars" in tickerlake(*arguments, "--as-of", "2005-03-01T22:30Z").stdout
+    assert "1 new bar," in tickerlake(*arguments, "--as-of", "2005-03-01T22:30Z").stdout
 
 
 def commands(group, path=()):
     yield path, group
-    for name, command in getattr(group, "commands", {}).items():
-        yield from commands(command, (*path, name))
+    for name, inner in getattr(group, "commands", {}).items():
+        yield from commands(inner, (*path, name))
 
 
-@pytest.mark.parametrize("path", [path for path, _ in commands(cli)], ids=" ".join)
+@pytest.mark.parametrize("path", [path for path, _ in commands(command)], ids=" ".join)
 def test_help_tells_everything(path):
-    answer = CliRunner().invoke(cli, [*path, "--help"])
+    answer = CliRunner().invoke(command, [*path, "--help"])
     assert answer.exit_code == 0
-    command = dict(commands(cli))[path]
-    assert command.help
-    for parameter in command.params:
+    found = dict(commands(command))[path]
+    assert found.help
+    for parameter in found.params:
         if parameter.param_type_name == "option":
             assert parameter.help, f"{path}: {parameter.name} has no help"
 
 
-def test_starting_imports_nothing_heavy():
+HEAVY = {"polars", "pandas", "numpy", "yfinance", "duckdb", "boto3", "pydantic", "pyarrow"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["--version"], ["run", "--help"]], ids=str)
+def test_starting_imports_nothing_heavy(arguments):
     """What makes the start slow is imports; so these, and not the time, are pinned."""
-    code = "import sys, tickerlake.cli; print(*sys.modules)"
+    code = (
+        "import sys; from tickerlake.cli import commands\n"
+        f"commands.tickerlake.main({arguments} or ['--version'], standalone_mode=False)\n"
+        "print(*sys.modules)"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    heavy = {"polars", "pandas", "numpy", "yfinance", "duckdb", "boto3", "pydantic", "pyarrow"}
-    assert not heavy & set(loaded.stdout.split())
+    assert not HEAVY & set(loaded.stdout.split())
+
+
+def test_commands_are_listed_in_the_order_of_use():
+    lines = CliRunner().invoke(command, ["--help"]).stdout.splitlines()
+    users, operators = lines.index("Commands:"), lines.index("Commands for operators:")
+    named = [line.split()[0] for line in lines[users + 1 : operators] if line]
+    assert named[:6] == ["run", "extract", "transform", "status", "query", "verify"]
+    assert {line.split()[0] for line in lines[operators + 1 :] if line.startswith("  ")} >= {
+        "watch",
+        "catalog",
+        "replay",
+    }
+    assert not any(line.endswith("...") for line in lines[users:]), "a cut sentence"
+
+
+def test_options_show_what_to_type():
+    text = CliRunner().invoke(command, ["run", "--help"]).stdout
+    for words in (
+        "[TICKER]...",
+        "--lake FOLDER|s3://",
+        "--tickers AAPL,MSFT",
+        "--start YYYY-MM-DD",
+        "--universe FILE|s3://",
+    ):
+        assert words in text
+
+
+def test_the_package_is_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "tickerlake", "status", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.startswith("Usage: tickerlake status")
 
 
 def test_the_recording_is_the_default_universe_offline(filled):
@@ -230,3 +298,91 @@ def test_the_recording_is_the_default_universe_offline(filled):
         "query", "select max(session) as last from history", "--lake", filled, "--format", "json"
     )
     assert json.loads(answer.stdout) == [{"last": str(date(2013, 3, 1))}]
+
+
+# ---- which tickers
+
+
+def held(lake: str) -> list[str]:
+    status = json.loads(tickerlake("status", "--lake", lake, "--format", "json").stdout)
+    return [each["ticker"] for each in status["tickers"]]
+
+
+RUN = ["run", "--offline", "--grain", "year", "--start", "2013-02-01", "--lake"]
+
+
+def test_tickers_may_be_arguments(tmp_path):
+    lake = str(tmp_path / "lake")
+    assert tickerlake(*RUN, lake, "aapl", "MSFT").returncode == 0
+    assert held(lake) == ["AAPL", "MSFT"]
+
+
+def test_what_is_typed_goes_before_the_environment(tmp_path):
+    lake = str(tmp_path / "lake")
+    assert tickerlake(*RUN, lake, "FB", TICKERLAKE_TICKERS="AAPL").returncode == 0
+    universe = tmp_path / "universe.txt"
+    universe.write_text("IBM")
+    done = tickerlake(*RUN, lake, "--universe", str(universe), TICKERLAKE_TICKERS="AAPL")
+    assert done.returncode == 0, done.stderr
+    assert held(lake) == ["FB", "IBM"]
+
+
+def test_an_offline_run_updates_what_the_lake_holds(tmp_path):
+    lake = str(tmp_path / "lake")
+    early = [*RUN, lake, "--as-of", "2013-02-20T22:30Z"]
+    assert tickerlake(*early, "FB").returncode == 0
+    done = tickerlake("run", "--offline", "--lake", lake)
+    assert "1 ticker, " in done.stdout
+    assert held(lake) == ["FB"]
+
+
+def test_an_end_in_the_future_is_today(tmp_path):
+    done = tickerlake(*RUN, str(tmp_path / "lake"), "FB", "--end", "9999-12-31")
+    assert done.returncode == 0
+    assert "20 new bars" in done.stdout
+
+
+def test_a_start_before_there_were_bars_is_all_there_are(tmp_path):
+    lake = str(tmp_path / "lake")
+    done = tickerlake("run", "--offline", "FB", "--lake", lake, "--start", "0001-01-01")
+    assert done.returncode == 0
+    assert "196 new bars" in done.stdout
+
+
+# ---- how a run ends
+
+
+@pytest.mark.parametrize(
+    ("extracted", "transformed", "code"), [(0, 0, 0), (1, 0, 1), (3, 0, 3), (1, 3, 3), (0, 1, 1)]
+)
+def test_a_run_ends_with_the_larger_code(monkeypatch, extracted, transformed, code):
+    from tickerlake import app
+    from tickerlake.stages import extract, transform
+
+    class Extracted(extract.Report):
+        exit_code = extracted
+
+    class Transformed(transform.Report):
+        exit_code = transformed
+
+    monkeypatch.setattr(app, "extract", lambda *_: Extracted())
+    monkeypatch.setattr(app, "transform", lambda *_: Transformed())
+    assert tickerlake("run", "AAPL").returncode == code
+
+
+def test_many_failed_tickers_are_an_event(tmp_path):
+    done = tickerlake(*RUN, str(tmp_path / "lake"), "FB", "NOPE")
+    assert done.returncode == 3
+    records = [json.loads(line) for line in done.stderr.splitlines()]
+    [event] = [each for each in records if each.get("event") == "many_tickers_failed"]
+    assert event["level"] == "ERROR"
+    assert (event["failed"], event["tickers"]) == (1, 2)
+
+
+def test_few_failed_tickers_are_none(caplog):
+    from tickerlake import app
+
+    app._tell_of_failures("extract", 1, 10)
+    assert not caplog.records
+    app._tell_of_failures("extract", 2, 10)
+    assert [record.event for record in caplog.records] == ["many_tickers_failed"]

@@ -1,25 +1,126 @@
 """What of a command line is Glue's, and what is the job's."""
 
+import logging
+import sys
+
 import pytest
 
+from tickerlake import app
 from tickerlake.cli import glue
+from tickerlake.cli.commands import tickerlake
+
+TRANSFORM = tickerlake.commands["transform"]
+EXTRACT = tickerlake.commands["extract"]
 
 
 @pytest.mark.parametrize(
-    ("given", "own"),
+    ("given", "ours"),
     [
         ("--JOB_NAME x --lake s3://b --run-id r", "--lake s3://b --run-id r"),
         ("--rebuild --JOB_RUN_ID jr", "--rebuild"),
         ("--rebuild true --JOB_RUN_ID jr", "--rebuild"),
-        ("--rebuild=true --offline false", "--rebuild"),
-        ("--rebuild maybe", "--rebuild maybe"),
+        ("--rebuild=true", "--rebuild"),
+        ("--rebuild false", ""),
+        ("--rebuild maybe", "--rebuild=maybe"),
         ("--enable-metrics --lake=s3://b", "--lake s3://b"),
-        ("--enable-metrics true --TempDir=s3://t --offline", "--offline"),
-        ("--universe a=b", "--universe a=b"),
-        ("--jobname x", "--jobname x"),
-        ("stray --TempDir s3://t", "stray"),
+        ("--enable-metrics true --TempDir=s3://t --rebuild", "--rebuild"),
+        ("--run-id a=b", "--run-id a=b"),
+        ("--lake", "--lake"),
         ("", ""),
     ],
 )
-def test_glues_own_arguments_are_left_out(given, own):
-    assert glue.own(given.split(), {"--rebuild", "--offline"}) == own.split()
+def test_glues_own_arguments_are_left_out(given, ours, caplog):
+    assert glue.ours(given.split(), TRANSFORM) == ours.split()
+    assert not caplog.records
+
+
+KNOWN = [
+    "--custom-logGroup-prefix /tickerlake/jobs",
+    "--custom-logStream-prefix jr_1",
+    "--job-insights-byo-rules s3://b/rules",
+    "--auto-scale-within-microbatch true",
+    "--JOB_QUEUE_ARN arn:aws:glue:eu-central-1:1:queue/q",
+    "--continuation-option continuation-enabled",
+    "--enable-observability-metrics true",
+]
+
+
+@pytest.mark.parametrize("argument", KNOWN)
+def test_what_glue_may_pass_is_left_out_in_silence(argument, caplog):
+    given = ["--lake", "s3://b", *argument.split(), "--run-id", "r"]
+    assert glue.ours(given, TRANSFORM) == ["--lake", "s3://b", "--run-id", "r"]
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("argument", "warning"),
+    [
+        ("--what-aws-adds-next-year on", "--what-aws-adds-next-year on"),
+        ("--jobname x", "--jobname x"),
+        ("--enable-something", "--enable-something"),
+        ("--lake s3://b stray words", "stray words"),
+    ],
+)
+def test_what_nobody_knows_is_left_out_with_a_warning(argument, warning, caplog):
+    given = [*argument.split(), "--lake", "s3://b"]
+    with caplog.at_level(logging.WARNING):
+        kept = glue.ours(given, TRANSFORM)
+    assert kept[-2:] == ["--lake", "s3://b"]
+    assert "stray" not in kept
+    [record] = caplog.records
+    assert warning in record.getMessage()
+
+
+@pytest.mark.parametrize("command", [EXTRACT, TRANSFORM], ids=lambda command: command.name)
+def test_words_in_front_are_no_tickers(command, caplog):
+    assert glue.ours(["stray", "AAPL", "--lake", "s3://b"], command) == ["--lake", "s3://b"]
+    assert "ignored stray AAPL" in caplog.text or "stray AAPL" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "command"),
+    [
+        ("--runid r", TRANSFORM),
+        ("--run_id r", TRANSFORM),
+        ("--RUN-ID r", TRANSFORM),
+        ("--rebiuld true", TRANSFORM),
+        ("--catalogue db", TRANSFORM),
+        ("--worker 4", TRANSFORM),
+        ("--lakes s3://b", TRANSFORM),
+        ("--ticker AAPL", EXTRACT),
+        ("--univers s3://b/u", EXTRACT),
+        ("--request-per-second 1", EXTRACT),
+        ("--ofline true", EXTRACT),
+    ],
+)
+def test_a_misspelt_option_of_ours_is_kept_to_fail(given, command):
+    assert glue.ours(given.split(), command) == given.split()
+
+
+@pytest.mark.parametrize("command", tickerlake.commands.values(), ids=lambda command: command.name)
+def test_nothing_of_glues_looks_like_an_option_of_ours(command):
+    names = {name for parameter in command.params for name in parameter.opts}
+    assert not names & {f"--{name}" for name in glue.RESERVED}
+
+
+def run(monkeypatch, *arguments: str) -> object:
+    monkeypatch.setattr(sys, "argv", ["script", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        glue.run("transform", "--engine", "local")
+    return ended.value.code
+
+
+def test_a_job_fails_with_a_reason(monkeypatch, tmp_path):
+    assert "--lake is missing" in run(monkeypatch, "--run-id", "r")
+    lake = ["--lake", str(tmp_path / "lake")]
+    assert "No such option" in run(monkeypatch, *lake, "--runid", "r")
+    assert run(monkeypatch, *lake, "--rebuild", "maybe").startswith("Option '--rebuild'")
+    assert "NoLakeError: there is no lake" in run(monkeypatch, *lake, "--some-thing", "x")
+
+
+def test_an_unexpected_error_is_a_reason_too(monkeypatch):
+    def fail(*_: object) -> None:
+        raise KeyError("x")
+
+    monkeypatch.setattr(app, "transform", fail)
+    assert run(monkeypatch, "--lake", "s3://b") == "unexpected KeyError: 'x'"

@@ -13,7 +13,8 @@ import boto3
 import pytest
 from helpers import objects, until
 
-from tickerlake.aws import watch as watching
+from tickerlake import app
+from tickerlake.aws import watch as queues
 from tickerlake.errors import ConflictError, EventError, StoreError
 from tickerlake.lake import Lake, create_lake, history, layout, manifests, open_lake
 from tickerlake.lake.store import open_store
@@ -173,17 +174,17 @@ def test_transforms_with_different_pending_manifests_lose_no_update(place, lived
         own = open_lake(url)
         replace, first = own.store.replace, [True]
 
-        def replace_when_all_have_read(key: str, data: bytes, version: str | None) -> None:
+        def replace_when_all_have_read(key: str, data: bytes, version: str | None) -> str:
             if first.pop() if first else False:
                 meeting.wait(30)
             try:
-                replace(key, data, version)
+                return replace(key, data, version)
             except ConflictError:
                 conflicts.append(manifest.run_id)
                 raise
 
         own.store.replace = replace_when_all_have_read
-        transform.refresh_ticker(own, ticker, [manifest])
+        refresh.refresh(own, ticker, [manifest])
 
     for ticker in TICKERS:
         conflicts.clear()
@@ -221,7 +222,7 @@ def test_transforms_beside_an_extraction_that_goes_on(place, run, lived):
     assert verify.verify(lake, workers=4) == []
 
 
-COMMAND = [sys.executable, "-m", "tickerlake.cli"]
+COMMAND = [sys.executable, "-m", "tickerlake"]
 
 
 def test_transforms_in_processes_of_their_own(place, lived):
@@ -286,7 +287,7 @@ class Watcher:
         self.sqs = boto3.client("sqs")
 
     def run(self) -> None:
-        for handled in watching.watch(self.queue, workers=2):
+        for handled in app.watch(app.WatchSettings(self.queue, workers=2)):
             self.handled.append(handled)
             if self.done.is_set():
                 return
@@ -317,14 +318,15 @@ def watcher(queue: str) -> Iterator[Watcher]:
 def transforms(monkeypatch) -> list[list[str]]:
     """The runs that each transform started by the watcher has processed."""
     processed = []
+    transform_run = app.transform
 
-    def record(lake: Lake, **options: object) -> transform.Report:
-        report = transform.transform(lake, **options)
+    def record(settings: app.TransformSettings) -> transform.Report:
+        report = transform_run(settings)
         processed.append(report.processed)
         return report
 
-    monkeypatch.setattr(watching, "transform", record)
-    monkeypatch.setattr(watching, "LONG_POLL", 1)
+    monkeypatch.setattr(app, "transform", record)
+    monkeypatch.setattr(queues, "LONG_POLL", 1)
     return processed
 
 
@@ -496,4 +498,4 @@ def test_only_manifests_of_the_lake_are_events(place, run):
 def test_a_queue_that_is_not_there_is_named(place):
     there = place()
     with pytest.raises(EventError, match=f"the queue {there.queue}-else failed: .*NonExistent"):
-        next(watching.watch(f"{there.queue}-else", workers=1))
+        next(app.watch(app.WatchSettings(f"{there.queue}-else", workers=1)))

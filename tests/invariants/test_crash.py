@@ -1,73 +1,27 @@
 """Runs that die at any write, and runs that meet: the next run ends as if nothing had happened."""
 
 import itertools
+import shutil
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
+from functools import partialmethod
+from pathlib import Path
 
-import polars as pl
 import pytest
-from helpers import bar, bars, objects
+from helpers import objects
+from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
-from tickerlake.engines.local import threads
-from tickerlake.errors import ConflictError
-from tickerlake.lake import Lake, create_lake, history, layout, manifests
+from tickerlake.errors import StoreError
+from tickerlake.lake import Lake, create_lake, history, layout, manifests, notes, open_lake, refresh
 from tickerlake.lake.store import Store
-from tickerlake.market import calendars
-from tickerlake.sources import Fetched
-from tickerlake.stages import extract, transform, verify
+from tickerlake.stages import transform, verify
 
-TICKERS = ["A", "B"]
-START = date(2013, 1, 7)
-DAYS = calendars.of("A").schedule.filter(pl.col("session").is_between(START, date(2013, 2, 28)))
-SESSIONS = DAYS["session"].to_list()
-
-
-class Market:
-    """A source in memory: every ticker splits 2:1 in mid-February, and is corrected once."""
-
-    name = "market"
-    split = date(2013, 2, 14)
-
-    def __init__(self, today: date) -> None:
-        self.today = today
-
-    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
-        known = self.split <= self.today
-        rows = [
-            bar(
-                session,
-                (80.0 if known or session >= self.split else 160.0) + number + len(symbol),
-                split=2.0 if session == self.split else 1.0,
-                volume=1000 + (number == 3 and self.today > session + timedelta(days=1)),
-            )
-            for number, session in enumerate(SESSIONS)
-            if start <= session <= min(end, self.today)
-        ]
-        return Fetched(bars(*rows))
-
-
-def evening(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, 22, 30, tzinfo=UTC)
-
-
-def run(lake: Lake, day: date) -> None:
-    extract.extract(lake, Market(day), TICKERS, as_of=evening(day), start=START, workers=1)
-    report = transform.transform(lake)
-    assert report.exit_code == 0
-
-
+WRITES = ("put", "put_new", "replace", "delete")
 STRESS = SESSIONS[20:]
-STEPS = [SESSIONS[3], SESSIONS[4], SESSIONS[10], Market.split, SESSIONS[-1]]
-
-
-def state(lake: Lake) -> dict[str, object]:
-    """What readers see: everything but the moments of the commits."""
-    return {
-        **objects(lake, "refined/daily/"),
-        **{ticker: history.read(lake, ticker)[0].bars.rows() for ticker in TICKERS},
-    }
 
 
 class Killed(BaseException):
@@ -95,7 +49,7 @@ def killer(monkeypatch):
 
         monkeypatch.setattr(Store, method, write)
 
-    for method in ("put", "put_new", "replace", "delete"):
+    for method in WRITES:
         wrap(method)
 
     def arm(at: int | None, *, after: bool = False) -> None:
@@ -108,19 +62,17 @@ def killer(monkeypatch):
 
 
 def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factory, killer):
-    def fresh() -> Lake:
-        return create_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
+    def folder() -> Path:
+        return tmp_path_factory.mktemp("lake") / "lake"
 
-    undisturbed = fresh()
-    for step, day in enumerate(STEPS):
+    undisturbed = create_lake(str(folder()), "month")
+    for day in STEPS:
+        before = shutil.copytree(undisturbed.store.url, folder())
         killer(None)
         run(undisturbed, day)
         total = killer.writes()
         for at, after in itertools.product(range(total), [False, True]):
-            killer(None)
-            lake = fresh()
-            for earlier in STEPS[:step]:
-                run(lake, earlier)
+            lake = open_lake(str(shutil.copytree(before, folder())))
             killer(at, after=after)
             with pytest.raises(Killed):
                 run(lake, day)
@@ -129,6 +81,44 @@ def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factor
             assert state(lake) == state(undisturbed), (day, at, after)
             assert verify.verify(lake, workers=1) == []
             assert manifests.pending_ids(lake.store) == []
+
+
+def test_a_rebuild_that_is_killed_is_finished_by_the_next_transform(tmp_path_factory, killer):
+    """What it has not begun with is as before; what it was doing is finished."""
+
+    def damaged() -> Lake:
+        lake = create_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
+        killer(None)
+        for day in STEPS[:2]:
+            run(lake, day)
+        for ticker in ("A", "B"):
+            stored = history.load_stored(lake, ticker)
+            bars = stored.history.bars.with_columns(close=stored.history.bars["close"] + 1)
+            wrong = replace(stored.history, bars=bars)
+            lake.store.put(layout.history(ticker), history.encode(replace(stored, history=wrong)))
+            rows = refresh.refined(wrong)
+            refresh.put_partitions(lake, ticker, rows, {"2013-01"})
+        return lake
+
+    lake = damaged()
+    before = state(lake)
+    killer(None)
+    transform.transform(lake, rebuild=True, engine=in_turn)
+    total, after = killer.writes(), state(lake)
+    assert before != after
+    for at, late in itertools.product(range(total), [False, True]):
+        lake = damaged()
+        killer(at, after=late)
+        with pytest.raises(Killed):
+            transform.transform(lake, rebuild=True, engine=in_turn)
+        killer(None)
+        transform.transform(lake)
+        found = state(lake)
+        for ticker in ("A", "B"):
+            mine = {key for key in found if key == ticker or f"ticker={ticker}/" in key}
+            assert any(
+                all(found[key] == whole[key] for key in mine) for whole in (before, after)
+            ), (at, late, ticker)
 
 
 def test_only_partitions_that_differ_are_put(tmp_path, monkeypatch):
@@ -151,45 +141,150 @@ def test_only_partitions_that_differ_are_put(tmp_path, monkeypatch):
         assert len(put) == len(set(put))
 
 
-def test_however_many_races_it_loses_a_transform_leaves_what_is_right(tmp_path, monkeypatch):
-    """A loser has put partitions of an older state, which nobody else would put right."""
+@contextmanager
+def before_write(at: int, rival: Callable[[], object], fate: str) -> Iterator[Iterator[int]]:
+    """Let a rival act before the n-th write, which then takes place, and may be the last."""
+    writes = itertools.count()
+    originals = {name: getattr(Store, name) for name in WRITES}
+
+    def write(original: Callable[..., object], *arguments: object) -> object:
+        number = next(writes)
+        if number == at:
+            with pytest.MonkeyPatch.context() as calm:
+                for name, real in originals.items():
+                    calm.setattr(Store, name, real)
+                rival()
+        answer = original(*arguments)
+        if number == at and fate != "it goes on":
+            raise Killed if fate == "it dies" else StoreError("out of order")
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name, original in originals.items():
+            patch.setattr(Store, name, partialmethod(_called, write, original))
+        yield writes
+
+
+def _called(self: Store, write: Callable[..., object], original: object, *rest: object) -> object:
+    return write(original, self, *rest)
+
+
+@pytest.mark.parametrize("fate", ["it goes on", "it dies", "its store fails"])
+@pytest.mark.parametrize("grain", layout.GRAINS)
+def test_overtaken_at_any_write_a_transform_leaves_nothing_stale(tmp_path_factory, grain, fate):
+    """Before each write of a transform, another one processes a newer run, from end to end."""
+
+    def overtaken(at: int) -> tuple[Lake, int]:
+        lake = create_lake(str(tmp_path_factory.mktemp("lake") / "lake"), grain)
+        run(lake, STEPS[0])
+        fetch(lake, STEPS[1])
+        with (
+            before_write(at, lambda: run(lake, STEPS[2]), fate) as writes,
+            suppress(Killed, StoreError),
+        ):
+            transform.transform(lake, engine=in_turn)
+        return lake, next(writes)
+
+    reference = create_lake(str(tmp_path_factory.mktemp("reference") / "lake"), grain)
+    for day in STEPS[:3]:
+        run(reference, day)
+    total = overtaken(-1)[1]
+    for at in range(total):
+        lake, _ = overtaken(at)
+        if fate == "it goes on":
+            assert verify.verify(lake, workers=1) == [], at
+        else:
+            assert transform.transform(lake).exit_code == 0
+        assert state(lake) == state(reference), at
+        assert verify.verify(lake, workers=1) == []
+
+
+def test_a_recheck_is_kept_for_an_hour(tmp_path, monkeypatch):
+    """A request of the dead process may still be on its way when the next transform is done."""
+    lake = create_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[0])
+    [partition] = [key for key in lake.store.keys(layout.DAILY) if "ticker=A" in key]
+    right = lake.store.get(partition)
+    notes.put_recheck(lake.store, {"A": ["2013-01", "1999-01"]})
+    for _ in range(2):
+        lake.store.put(partition, b"put by a zombie")
+        lake.store.put(layout.daily("1999-01", "A"), b"put by a zombie")
+        assert transform.transform(lake).exit_code == 0
+        assert lake.store.get(partition) == right
+        assert lake.store.get(layout.daily("1999-01", "A")) is None
+        assert len(notes.rechecks(lake.store)) == 1
+    monkeypatch.setattr(notes, "RECHECK_FOR", timedelta(0))
+    transform.transform(lake)
+    assert notes.rechecks(lake.store) == {}
+
+
+def test_however_many_races_it_loses_a_transform_does_its_work(tmp_path, monkeypatch):
     lake = create_lake(str(tmp_path / "lake"), "month")
     for day in STRESS[:2]:
         run(lake, day)
-    last, races = STRESS[2:4], 25
-    extract.extract(lake, Market(last[0]), TICKERS, as_of=evening(last[0]), start=START, workers=1)
-    original = Store.replace
+    fetch(lake, STRESS[2])
+    races, original = 25, Store.replace
     rivals = itertools.count()
 
     def race(self, key, data, version):
         if key == layout.history("A") and (number := next(rivals)) < races:
-            with monkeypatch.context() as calm:
-                calm.setattr(Store, "replace", original)
-                if number == 0:
-                    # with a manifest that this run does not know
-                    run(lake, last[1])
-                else:
-                    held, seen = history.read(lake, "A")
-                    again = replace(held, contested=held.contested + 1)
-                    lake.store.replace(key, history.encode(again), seen)
-        original(self, key, data, version)
+            stored = history.load_stored(lake, "A")
+            again = replace(stored, owed=history.Span("2013-01", f"2013-{number:02}"))
+            original(self, key, history.encode(again), stored.version)
+        return original(self, key, data, version)
 
+    monkeypatch.setattr("tickerlake.lake.refresh.pause", lambda _: None)
     monkeypatch.setattr(Store, "replace", race)
-    assert transform.transform(lake, engine=threads(1)).exit_code == 0
+    assert transform.transform(lake, engine=in_turn).exit_code == 0
     assert next(rivals) > races
     assert verify.verify(lake, workers=1) == []
 
 
-def test_a_rebuild_does_not_undo_a_run_that_it_does_not_know(tmp_path):
+def test_a_ticker_whose_races_never_end_is_left_to_the_next_transform(tmp_path, monkeypatch):
     lake = create_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[0])
+    fetch(lake, STEPS[1])
+    original = Store.replace
+
+    def race(self, key, data, version):
+        if key == layout.history("A"):
+            stored = history.load_stored(lake, "A")
+            span = history.Span("2013-01", f"{next(numbers):04}")
+            original(self, key, history.encode(replace(stored, owed=span)), stored.version)
+        return original(self, key, data, version)
+
+    numbers = itertools.count()
+    with monkeypatch.context() as patch:
+        patch.setattr("tickerlake.lake.refresh.pause", lambda _: None)
+        patch.setattr(Store, "replace", race)
+        report = transform.transform(lake)
+    assert report.exit_code == 3
+    assert "transform again" in report.refreshed["A"].error
+    assert transform.transform(lake).exit_code == 0
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_a_rebuild_that_loses_a_race_does_its_work_again(tmp_path, monkeypatch):
+    """And does not undo a run that it did not know."""
+    lake, reference = (create_lake(str(tmp_path / name), "month") for name in ("lake", "other"))
     for day in STRESS[:3]:
+        run(reference, day)
+    for day in STRESS[:2]:
         run(lake, day)
-    before = objects(lake)
-    older = manifests.read_all(lake.store, manifests.all_ids(lake.store)[:-1])
-    stored = transform.stored_partitions(lake)["A"]
-    with pytest.raises(ConflictError, match="rebuild again"):
-        transform.rebuild_ticker(lake, "A", older, stored)
-    assert objects(lake) == before
+    lake.store.put(layout.history("B"), b"nonsense")
+    original, races = transform.refresh.rebuild, itertools.count()
+
+    def overtaken(*arguments):
+        if next(races) == 0:
+            fetch(lake, STRESS[2], ["A"])
+            transform.transform(lake)
+        return original(*arguments)
+
+    monkeypatch.setattr(transform.refresh, "rebuild", overtaken)
+    assert transform.transform(lake, rebuild=True, engine=in_turn).exit_code == 0
+    run(lake, STRESS[2])
+    assert state(lake) == state(reference)
+    assert verify.verify(lake, workers=1) == []
 
 
 def test_transforms_that_run_at_once_lose_no_update(tmp_path):
@@ -205,9 +300,7 @@ def test_transforms_that_run_at_once_lose_no_update(tmp_path):
         others = [pool.submit(transformer) for _ in range(3)]
         try:
             for day in STRESS:
-                extract.extract(
-                    lake, Market(day), TICKERS, as_of=evening(day), start=START, workers=1
-                )
+                fetch(lake, day)
         finally:
             done.set()
         for other in others:

@@ -25,7 +25,7 @@ def test_a_lake_on_s3_holds_the_same_as_one_on_disk(bucket, tmp_path):
     for lake in (there, here):
         done = tickerlake("run", "--offline", "--lake", lake, "--grain", "year")
         assert done.returncode == 0, done.stderr
-        assert "2208 new bars" in done.stdout
+        assert "2,208 new bars" in done.stdout
         assert "Nothing has changed" in tickerlake("run", "--offline", "--lake", lake).stdout
         assert tickerlake("verify", "--lake", lake).returncode == 0
     same = ("refined/daily/", "raw/date=")

@@ -68,7 +68,7 @@ def read(path: Path) -> Reading | None:
         prices = {name: quote[name][number] for name in PRICES}
         if any(price is not None for price in prices.values()) or row(moment) == Row():
             row(moment).prices = prices
-            row(moment).volume = quote["volume"][number] or 0
+            row(moment).volume = quote["volume"][number]
     for dividend in (events.get("dividends") or {}).values():
         row(dividend["date"]).dividend += dividend["amount"]
     for gain in (events.get("capitalGains") or {}).values():

@@ -1,11 +1,11 @@
 locals {
-  # `date` is the session cut to the grain, and compares as text
+  # `date` is the session cut to the grain. It is text, and its order is that of the dates.
   width  = { day = 10, month = 7, year = 4 }[var.grain]
   recent = "\"date\" >= substr(cast(current_date - interval '10' day as varchar), 1, ${local.width})"
 
   queries = {
     latest = {
-      description = "The last session of every ticker."
+      description = "The latest session of every ticker."
       text        = <<-SQL
         SELECT ticker, session, close, currency, return_1d, volume, rsi_14, sma_200
         FROM (
@@ -18,7 +18,7 @@ locals {
       SQL
     }
     pullbacks = {
-      description = "Rising tickers that fell: RSI below 30 above the mean of 200 sessions."
+      description = "Pullbacks in an uptrend: RSI below 30 while the close is above its 200-session average."
       text        = <<-SQL
         SELECT session, ticker, close, rsi_14, sma_200, distance_high_252
         FROM daily
@@ -27,7 +27,7 @@ locals {
       SQL
     }
     years = {
-      description = "Total return, volatility and worst drawdown by ticker and year. Reads the whole table."
+      description = "Total return, volatility and worst drawdown by ticker and year. Scans the whole table."
       text        = <<-SQL
         SELECT ticker, year(session) AS year, count(*) AS sessions,
           exp(sum(ln(1 + total_return_1d))) - 1 AS total_return,
@@ -39,7 +39,7 @@ locals {
       SQL
     }
     coverage = {
-      description = "What the lake holds of every ticker, and when the newest of it was fetched."
+      description = "First and last session of every ticker, and when it was last fetched."
       text        = <<-SQL
         SELECT ticker, min(session) AS first_session, max(session) AS last_session,
           count(*) AS sessions, max(as_of) AS last_fetched
@@ -62,21 +62,22 @@ locals {
 
 resource "aws_athena_workgroup" "this" {
   name        = var.name
-  description = "Queries of the lake, with a limit on what each may scan."
+  description = "Queries of the lake, with a limit on what each of them may scan."
 
-  # what is lost with the workgroup is its history of queries, and the saved ones, which are here
+  # Destroying the workgroup loses only its query history and the saved queries below.
   force_destroy = true
 
   configuration {
     enforce_workgroup_configuration    = true
     publish_cloudwatch_metrics_enabled = true
-    bytes_scanned_cutoff_per_query     = floor(var.scan_limit_gb * 1000000000)
+    bytes_scanned_cutoff_per_query     = max(10485760, floor(var.scan_limit_gb * 1000000000)) # Athena's lowest is 10 MiB
 
     result_configuration {
       output_location = "s3://${var.bucket}/_athena/"
 
       encryption_configuration {
-        encryption_option = "SSE_S3"
+        encryption_option = var.kms_key_arn == null ? "SSE_S3" : "SSE_KMS"
+        kms_key_arn       = var.kms_key_arn
       }
     }
   }

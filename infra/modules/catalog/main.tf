@@ -1,6 +1,9 @@
 locals {
-  # generated from the declared columns by `make docs`; a test fails when it is stale
+  # `make docs` generates the file from the declared columns, and a test fails when it is stale.
   tables = jsondecode(file("${path.module}/tables.json"))
+
+  # An index pays where partitions are many: one for each date and ticker.
+  indexed = toset([for name, table in local.tables : name if var.partition_index && length(table.partition_keys) == 2])
 }
 
 resource "aws_glue_catalog_database" "this" {
@@ -15,10 +18,11 @@ resource "aws_glue_catalog_table" "this" {
   name          = each.key
   table_type    = "EXTERNAL_TABLE"
 
-  parameters = {
-    EXTERNAL       = "TRUE"
-    classification = "parquet"
-  }
+  parameters = merge(
+    { EXTERNAL = "TRUE", classification = "parquet" },
+    # Athena ignores an index without it.
+    contains(local.indexed, each.key) ? { "partition_filtering.enabled" = "true" } : {},
+  )
 
   dynamic "partition_keys" {
     for_each = each.value.partition_keys
@@ -52,5 +56,18 @@ resource "aws_glue_catalog_table" "this" {
         comment = columns.value.comment
       }
     }
+  }
+}
+
+# docs/decisions/0020-partition-index-not-projection.md
+resource "aws_glue_partition_index" "ticker_date" {
+  for_each = local.indexed
+
+  database_name = aws_glue_catalog_database.this.name
+  table_name    = aws_glue_catalog_table.this[each.key].name
+
+  partition_index {
+    index_name = "ticker_date"
+    keys       = ["ticker", "date"]
   }
 }

@@ -1,35 +1,36 @@
 locals {
-  lake  = "s3://${var.bucket}"
-  wheel = one(fileset(var.dist, "tickerlake-*-py3-none-any.whl"))
+  lake = "s3://${var.bucket}"
 
   artifacts = {
-    extractor    = "glue_extractor_job.py"
-    transformer  = "glue_transformer_job.py"
-    requirements = "glue-requirements.txt"
-    wheel        = local.wheel
+    extractor   = "glue_extractor_job.py"
+    transformer = "glue_transformer_job.py"
+    packages    = one(fileset(var.dist, "tickerlake-*.gluewheels.zip"))
   }
-
-  # Spark puts a .zip on the path of its executors, and leaves out a .whl, which is a zip
-  names = merge(local.artifacts, { wheel = "tickerlake.zip" })
 
   urls = { for key, object in aws_s3_object.artifact : key => "${local.lake}/${object.key}" }
 
-  arguments = {
-    "--job-language"                    = "python"
-    "--extra-py-files"                  = local.urls["wheel"]
-    "--additional-python-modules"       = local.urls["requirements"]
-    "--python-modules-installer-option" = "-r"
-    # our log is JSON lines on stderr, which end in the log group /aws-glue/jobs/error
-    "--enable-continuous-cloudwatch-log" = "true"
-    "--enable-metrics"                   = "true"
-    "--lake"                             = local.lake
-  }
+  arguments = merge(
+    {
+      "--job-language" = "python"
+      # Everything that the jobs import, our own package included, so that no package index is needed.
+      "--additional-python-modules"       = local.urls["packages"]
+      "--python-modules-installer-option" = "--no-index"
+      # What we write to standard error goes to <prefix>/output, stream <run>-driver.
+      "--custom-logGroup-prefix" = var.logs
+      "--region"                 = var.region
+      "--lake"                   = local.lake
+    },
+    # Glue publishes metrics whatever the value is, so the argument must be absent to switch them off.
+    var.metrics ? { "--enable-metrics" = "true" } : {},
+  )
 
   jobs = {
     extractor = {
       description = "Brings the lake's raw data up to date."
       role        = var.extractor_role_arn
       workers     = var.extractor_workers
+      # Two extractors would only fetch the same bars twice.
+      concurrent_runs = 1
       arguments = merge(local.arguments, {
         "--universe"            = "${local.lake}/${aws_s3_object.universe.key}"
         "--start"               = var.start
@@ -38,20 +39,22 @@ locals {
       }, var.extractor_arguments)
     }
     transformer = {
-      description = "Makes history and refined from raw; the starter gives --run-id."
+      description = "Derives history and refined from raw. The starter passes --run-id."
       role        = var.transformer_role_arn
       workers     = var.transformer_workers
-      arguments   = merge(local.arguments, { "--catalog" = var.database }, var.transformer_arguments)
+      # Concurrent transforms lose no updates, and a backfill commits several manifests in a row.
+      concurrent_runs = 3
+      arguments       = merge(local.arguments, { "--catalog" = var.database }, var.transformer_arguments)
     }
   }
 }
 
-# The hash in the key makes a new version a new object, and going back to an earlier version is going back to its keys.
+# With its hash in the key, a new version is a new object, and the old version's key stays valid.
 resource "aws_s3_object" "artifact" {
   for_each = local.artifacts
 
   bucket = var.bucket
-  key    = "_artifacts/${substr(filesha256("${var.dist}/${each.value}"), 0, 16)}/${local.names[each.key]}"
+  key    = "_artifacts/${substr(filesha256("${var.dist}/${each.value}"), 0, 16)}/${each.value}"
   source = "${var.dist}/${each.value}"
 
   lifecycle {
@@ -66,10 +69,20 @@ resource "aws_s3_object" "universe" {
   content_type = "text/plain"
 }
 
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(["output", "error"])
+
+  #checkov:skip=CKV_AWS_158:CloudWatch Logs encrypts with a key of its own unless kms_key_arn is set; run ids are no secret
+  #checkov:skip=CKV_AWS_338:the retention is the user's choice; the lake's manifests and receipts are the lasting record
+  name              = "${var.logs}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
 resource "aws_glue_job" "this" {
   for_each = local.jobs
 
-  #checkov:skip=CKV_AWS_195:a security configuration would add KMS keys for logs and bookmarks: there are no bookmarks, and nothing secret in the logs
+  #checkov:skip=CKV_AWS_195:a security configuration would add KMS keys for logs and bookmarks: there are no bookmarks, and no secrets in the logs
   name                    = "${var.name}-${each.key}"
   description             = each.value.description
   role_arn                = each.value.role
@@ -78,12 +91,27 @@ resource "aws_glue_job" "this" {
   number_of_workers       = each.value.workers
   timeout                 = var.timeout_minutes
   max_retries             = var.max_retries
-  job_run_queuing_enabled = true
+  job_run_queuing_enabled = var.queueing
+  connections             = var.connection[*]
   default_arguments       = each.value.arguments
+
+  execution_property {
+    max_concurrent_runs = each.value.concurrent_runs
+  }
 
   command {
     name            = "glueetl"
     python_version  = "3"
     script_location = local.urls[each.key]
   }
+
+  lifecycle {
+    precondition {
+      condition     = !(var.queueing && var.max_retries > 0)
+      error_message = "Glue doesn't retry job runs that may be queued. Set max_retries to 0 or leave queueing off."
+    }
+  }
+
+  # A run that found no group would create one without retention.
+  depends_on = [aws_cloudwatch_log_group.this]
 }

@@ -9,6 +9,11 @@ output "transformer_job" {
 }
 
 output "artifacts" {
-  description = "S3 URLs of what the jobs run: extractor, transformer, requirements, wheel."
+  description = "S3 URLs of what the jobs run: extractor, transformer, packages."
   value       = local.urls
+}
+
+output "log_groups" {
+  description = "Names of the jobs' log groups: output has our lines, error has Spark's and Glue's."
+  value       = { for key, group in aws_cloudwatch_log_group.this : key => group.name }
 }

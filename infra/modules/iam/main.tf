@@ -8,6 +8,13 @@ locals {
   glue      = "arn:${local.partition}:glue:${var.region}:${local.account}"
   logs      = "arn:${local.partition}:logs:${var.region}:${local.account}:log-group"
 
+  # Glue checks the catalog and the database, too, for every call about a table.
+  catalog = [
+    "${local.glue}:catalog",
+    "${local.glue}:database/${var.database}",
+    "${local.glue}:table/${var.database}/*",
+  ]
+
   extractor_job_arn   = "${local.glue}:job/${var.extractor_job}"
   transformer_job_arn = "${local.glue}:job/${var.transformer_job}"
 
@@ -30,6 +37,7 @@ data "aws_iam_policy_document" "trust" {
   for_each = local.services
 
   statement {
+    sid     = "LetTheServiceAssumeTheRole"
     actions = ["sts:AssumeRole"]
 
     principals {
@@ -37,8 +45,8 @@ data "aws_iam_policy_document" "trust" {
       identifiers = [each.value]
     }
 
-    # Only Scheduler says for whom it assumes a role when it does; a job's or a function's role
-    # can be passed by principals of this account alone.
+    # Only Scheduler says for which account it assumes a role. The roles of jobs and functions can be
+    # passed only by principals of this account.
     dynamic "condition" {
       for_each = each.key == "scheduler" ? [1] : []
 
@@ -54,9 +62,11 @@ data "aws_iam_policy_document" "trust" {
 resource "aws_iam_role" "this" {
   for_each = local.services
 
-  name               = "${var.name}-${each.key}"
-  description        = "The ${each.key} of ${var.name}."
-  assume_role_policy = data.aws_iam_policy_document.trust[each.key].json
+  name                 = "${var.name}-${each.key}"
+  path                 = var.path
+  description          = "Role of the ${each.key} of ${var.name}."
+  assume_role_policy   = data.aws_iam_policy_document.trust[each.key].json
+  permissions_boundary = var.permissions_boundary_arn
 }
 
 resource "aws_iam_role_policy" "this" {
@@ -67,38 +77,116 @@ resource "aws_iam_role_policy" "this" {
   policy = each.value
 }
 
-# What every Glue job of ours needs.
+# The key of the bucket and the queues, for everybody who reads or writes them.
+data "aws_iam_policy_document" "key" {
+  dynamic "statement" {
+    for_each = var.kms_key_arn[*]
+
+    content {
+      sid       = "EncryptAndDecryptWithTheKey"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+    }
+  }
+}
+
+# What both Glue jobs need.
 data "aws_iam_policy_document" "job" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
   statement {
-    sid       = "ReadItself"
+    sid       = "ReadScriptsPackagesAndSettings"
     actions   = ["s3:GetObject"]
     resources = ["${var.bucket_arn}/_artifacts/*", "${var.bucket_arn}/_config/*"]
   }
 
-  # the bucket is the lake: a listing tells no more than the objects, which each job is kept to
   statement {
-    sid       = "List"
+    sid       = "ListTheBucket"
     actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
     resources = [var.bucket_arn]
   }
 
-  # Glue jobs of an account share these groups
+  # Terraform creates the groups; Glue creates them again if somebody has deleted them.
   statement {
-    sid       = "Log"
+    sid       = "WriteJobLogs"
     actions   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${local.logs}:/aws-glue/*"]
+    resources = ["${local.logs}:${var.job_logs}/*"]
   }
 
-  # PutMetricData knows no resources, only namespaces
-  statement {
-    sid       = "Measure"
-    actions   = ["cloudwatch:PutMetricData"]
-    resources = ["*"]
+  # PutMetricData can be limited to a namespace, but not to a resource.
+  dynamic "statement" {
+    for_each = var.job_metrics ? [1] : []
 
-    condition {
-      test     = "StringEquals"
-      variable = "cloudwatch:namespace"
-      values   = ["Glue"]
+    content {
+      sid       = "PublishGlueMetrics"
+      actions   = ["cloudwatch:PutMetricData"]
+      resources = ["*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "cloudwatch:namespace"
+        values   = ["Glue"]
+      }
+    }
+  }
+
+  # From here on: what AWS's managed policy AWSGlueServiceRole allows for a job in a VPC.
+  dynamic "statement" {
+    for_each = var.connection[*]
+
+    content {
+      sid       = "ReadTheConnection"
+      actions   = ["glue:GetConnection"]
+      resources = ["${local.glue}:catalog", "${local.glue}:connection/${statement.value}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.connection[*]
+
+    content {
+      sid = "DescribeNetworks"
+      actions = [
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeRouteTables",
+        "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets",
+        "ec2:DescribeVpcEndpoints",
+      ]
+      resources = ["*"]
+    }
+  }
+
+  # A shared subnet belongs to another account.
+  dynamic "statement" {
+    for_each = var.connection[*]
+
+    content {
+      sid     = "JoinTheVpc"
+      actions = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeVpcAttribute"]
+      resources = [
+        for kind in ["network-interface", "security-group", "subnet", "vpc"] :
+        "arn:${local.partition}:ec2:${var.region}:*:${kind}/*"
+      ]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.connection[*]
+
+    content {
+      sid     = "TagNetworkInterfaces"
+      actions = ["ec2:CreateTags", "ec2:DeleteTags"]
+      resources = [
+        for kind in ["instance", "network-interface", "security-group"] :
+        "arn:${local.partition}:ec2:${var.region}:*:${kind}/*"
+      ]
+
+      condition {
+        test     = "ForAllValues:StringEquals"
+        variable = "aws:TagKeys"
+        values   = ["aws-glue-service-resource"]
+      }
     }
   }
 }
@@ -106,9 +194,9 @@ data "aws_iam_policy_document" "job" {
 data "aws_iam_policy_document" "extractor" {
   source_policy_documents = [data.aws_iam_policy_document.job.json]
 
-  # nothing is deleted here: raw and quarantine are append-only
+  # It can't delete: raw and quarantine are append-only.
   statement {
-    sid     = "WriteRaw"
+    sid     = "AppendToRawAndQuarantine"
     actions = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
     resources = [
       "${var.bucket_arn}/_lake.json",
@@ -117,9 +205,9 @@ data "aws_iam_policy_document" "extractor" {
     ]
   }
 
-  # to know what is held already
+  # They say what the lake already holds.
   statement {
-    sid       = "ReadHeld"
+    sid       = "ReadHistoryAndReceipts"
     actions   = ["s3:GetObject"]
     resources = ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*"]
   }
@@ -135,14 +223,13 @@ data "aws_iam_policy_document" "transformer" {
   }
 
   statement {
-    sid       = "WriteDerived"
+    sid       = "WriteHistoryAndRefined"
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     resources = ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"]
   }
 
-  # Glue checks the catalog and the database too, whatever is done to a table
   statement {
-    sid = "Catalog"
+    sid = "MaintainPartitions"
     actions = [
       "glue:GetTable",
       "glue:UpdateTable",
@@ -151,56 +238,138 @@ data "aws_iam_policy_document" "transformer" {
       "glue:BatchUpdatePartition",
       "glue:DeletePartition",
     ]
-    resources = [
-      "${local.glue}:catalog",
-      "${local.glue}:database/${var.database}",
-      "${local.glue}:table/${var.database}/*",
-    ]
+    resources = local.catalog
   }
 }
 
 data "aws_iam_policy_document" "starter" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
   statement {
-    sid       = "StartTransformer"
+    sid       = "StartTheTransformer"
     actions   = ["glue:StartJobRun", "glue:GetJobRuns"]
     resources = [local.transformer_job_arn]
   }
 
   statement {
-    sid       = "LookForReceipts"
+    sid       = "FindReceiptsAndClaims"
     actions   = ["s3:ListBucket"]
     resources = [var.bucket_arn]
 
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["refined/_runs/*"]
+      values   = ["refined/_runs/*", "refined/_starts/*"]
     }
   }
 
+  # A claim is put on condition that it doesn't exist, so that only one of two deliveries of an event
+  # starts a job run.
   statement {
-    sid       = "GiveUp"
+    sid       = "ClaimRuns"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${var.bucket_arn}/refined/_starts/*"]
+  }
+
+  statement {
+    sid       = "SendToTheDeadLetterQueue"
     actions   = ["sqs:SendMessage"]
     resources = [var.starter_dlq_arn]
   }
 
   statement {
-    sid       = "Log"
+    sid       = "WriteTheStartersLog"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = ["${local.logs}:/aws/lambda/${var.starter}:*"]
   }
 }
 
 data "aws_iam_policy_document" "scheduler" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
   statement {
-    sid       = "StartExtractor"
+    sid       = "StartTheExtractor"
     actions   = ["glue:StartJobRun"]
     resources = [local.extractor_job_arn]
   }
 
   statement {
-    sid       = "GiveUp"
+    sid       = "SendToTheDeadLetterQueue"
     actions   = ["sqs:SendMessage"]
     resources = [var.schedule_dlq_arn]
   }
+}
+
+# For people and programs that query and change nothing. Nobody has it until somebody attaches it.
+data "aws_iam_policy_document" "reader" {
+  source_policy_documents = [data.aws_iam_policy_document.key.json]
+
+  statement {
+    sid       = "ReadTheLake"
+    actions   = ["s3:GetObject"]
+    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*"] : "${var.bucket_arn}/${folder}"]
+  }
+
+  statement {
+    sid       = "ListTheBucket"
+    actions   = ["s3:ListBucket", "s3:GetBucketLocation"]
+    resources = [var.bucket_arn]
+  }
+
+  statement {
+    sid = "QueryInTheWorkgroup"
+    actions = [
+      "athena:BatchGetNamedQuery",
+      "athena:GetNamedQuery",
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:GetWorkGroup",
+      "athena:ListNamedQueries",
+      "athena:StartQueryExecution",
+      "athena:StopQueryExecution",
+    ]
+    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:workgroup/${var.workgroup}"]
+  }
+
+  # The console and drivers ask for these lists before the first query. Athena can't limit them.
+  statement {
+    sid       = "ListWorkgroupsAndCatalogs"
+    actions   = ["athena:ListDataCatalogs", "athena:ListWorkGroups"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "DescribeTheDataCatalog"
+    actions   = ["athena:GetDataCatalog"]
+    resources = ["arn:${local.partition}:athena:${var.region}:${local.account}:datacatalog/AwsDataCatalog"]
+  }
+
+  # Athena stores results with the permissions of whoever asks.
+  statement {
+    sid       = "StoreQueryResults"
+    actions   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]
+    resources = ["${var.bucket_arn}/_athena/*"]
+  }
+
+  statement {
+    sid = "ReadTheCatalog"
+    actions = [
+      "glue:BatchGetPartition",
+      "glue:GetDatabase",
+      "glue:GetDatabases",
+      "glue:GetPartition",
+      "glue:GetPartitions",
+      "glue:GetTable",
+      "glue:GetTables",
+    ]
+    # Athena looks at the database `default`, too, whichever one a query names.
+    resources = concat(local.catalog, ["${local.glue}:database/default"])
+  }
+}
+
+resource "aws_iam_policy" "reader" {
+  name        = "${var.name}-reader"
+  path        = var.path
+  description = "Query ${var.name} and change nothing."
+  policy      = data.aws_iam_policy_document.reader.json
 }

@@ -3,7 +3,7 @@ output "function_name" {
   value       = aws_lambda_function.this.function_name
 }
 
-# S3 refuses to notify a function that it may not invoke, so the ARN is known only afterwards.
+# S3 refuses to notify a function that it may not invoke, so the permission comes first.
 output "function_arn" {
   description = "ARN of the function, which S3 may invoke."
   value       = aws_lambda_function.this.arn
@@ -12,16 +12,16 @@ output "function_arn" {
 }
 
 output "dlq_arn" {
-  description = "ARN of the queue of events that failed for good."
+  description = "ARN of the queue of events that the function could not handle."
   value       = aws_sqs_queue.dlq.arn
 }
 
 output "dlq_name" {
-  description = "Name of the queue of events that failed for good."
+  description = "Name of the queue of events that the function could not handle."
   value       = aws_sqs_queue.dlq.name
 }
 
 output "dlq_url" {
-  description = "URL of the queue of events that failed for good."
+  description = "URL of the queue of events that the function could not handle."
   value       = aws_sqs_queue.dlq.url
 }

@@ -3,10 +3,22 @@ data "aws_caller_identity" "this" {}
 data "aws_partition" "this" {}
 
 locals {
+  # The console wants slashes encoded twice, with $ for %.
+  console = lookup(
+    { aws-us-gov = "console.amazonaws-us-gov.com", aws-cn = "console.amazonaws.cn" },
+    data.aws_partition.this.partition,
+    "console.aws.amazon.com",
+  )
+  log_url = join("", [
+    "https://${var.region}.${local.console}/cloudwatch/home?region=${var.region}#logsV2:log-groups/log-group/",
+    replace(var.job_logs["output"], "/", "$252F"),
+    "/log-events/<run>-driver",
+  ])
+
   alarms = "arn:${data.aws_partition.this.partition}:cloudwatch:${var.region}:${data.aws_caller_identity.this.account_id}:alarm:${var.name}-*"
 
-  # Days since 1970-01-01, as `session` below counts them. The arithmetic is days_from_civil of
-  # https://howardhinnant.github.io/date_algorithms.html, for dates after Christ.
+  # Days since 1970-01-01, as `session` below counts them. This is days_from_civil from
+  # https://howardhinnant.github.io/date_algorithms.html, without its case for negative years.
   dates = [
     for date in var.holidays : {
       year  = tonumber(substr(date, 0, 4)) - (tonumber(substr(date, 5, 2)) <= 2 ? 1 : 0)
@@ -24,13 +36,14 @@ locals {
 }
 
 resource "aws_sns_topic" "this" {
-  #checkov:skip=CKV_AWS_26:alarms can't be published to a topic with the AWS managed key, and a key of one's own costs more than all of this; the messages hold job names
-  name = "${var.name}-alarms"
+  #checkov:skip=CKV_AWS_26:alarms can't be published to a topic with the AWS managed key, and a customer managed key is a choice, kms_key_arn
+  name              = "${var.name}-alarms"
+  kms_master_key_id = var.kms_key_arn
 }
 
 data "aws_iam_policy_document" "topic" {
   statement {
-    sid       = "Alarms"
+    sid       = "PublishAlarms"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.this.arn]
 
@@ -46,8 +59,9 @@ data "aws_iam_policy_document" "topic" {
     }
   }
 
+  # No condition: EventBridge doesn't support them in topic policies, and would publish nothing.
   statement {
-    sid       = "FailedJobs"
+    sid       = "PublishFailedJobs"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.this.arn]
 
@@ -55,16 +69,10 @@ data "aws_iam_policy_document" "topic" {
       type        = "Service"
       identifiers = ["events.amazonaws.com"]
     }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = [aws_cloudwatch_event_rule.failed_jobs.arn]
-    }
   }
 
   statement {
-    sid       = "Budget"
+    sid       = "PublishBudgetWarnings"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.this.arn]
 
@@ -94,7 +102,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.email
 }
 
-# Glue has no metric of failed runs, but tells EventBridge of them.
+# Glue has no metric for failed job runs, but reports them to EventBridge.
 resource "aws_cloudwatch_event_rule" "failed_jobs" {
   name        = "${var.name}-failed-jobs"
   description = "A job run of ${var.name} failed."
@@ -117,15 +125,123 @@ resource "aws_cloudwatch_event_target" "failed_jobs" {
       run     = "$.detail.jobRunId"
       message = "$.detail.message"
     }
-    input_template = "\"<job> <state>: <message> Its log is in CloudWatch, log group /aws-glue/jobs/error, stream <run>.\""
+    # EventBridge quotes and escapes what a bare placeholder stands for. Glue's messages contain quotes
+    # and newlines; run ids contain neither.
+    input_template = <<-JSON
+      {
+        "job": <job>,
+        "state": <state>,
+        "run": <run>,
+        "message": <message>,
+        "log": "${local.log_url}"
+      }
+    JSON
   }
 
-  depends_on = [aws_sns_topic_policy.this]
+  dead_letter_config {
+    arn = aws_sqs_queue.failed_jobs.arn
+  }
+
+  depends_on = [aws_sns_topic_policy.this, aws_sqs_queue_policy.failed_jobs]
+}
+
+# Failures that EventBridge could not publish.
+resource "aws_sqs_queue" "failed_jobs" {
+  name                      = "${var.name}-failed-jobs-dlq"
+  message_retention_seconds = 1209600 # 14 days, the longest that SQS offers
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  kms_master_key_id         = var.kms_key_arn
+}
+
+data "aws_iam_policy_document" "failed_jobs" {
+  statement {
+    sid       = "KeepUndeliveredFailures"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.failed_jobs.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.failed_jobs.arn]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "failed_jobs" {
+  queue_url = aws_sqs_queue.failed_jobs.url
+  policy    = data.aws_iam_policy_document.failed_jobs.json
+}
+
+resource "aws_cloudwatch_metric_alarm" "failed_invocations" {
+  alarm_name          = "${var.name}-failed-jobs-not-delivered"
+  alarm_description   = "A job run failed and EventBridge could not publish it. The event is in ${aws_sqs_queue.failed_jobs.name}."
+  namespace           = "AWS/Events"
+  metric_name         = "FailedInvocations"
+  dimensions          = { RuleName = aws_cloudwatch_event_rule.failed_jobs.name }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.this.arn]
+  ok_actions          = [aws_sns_topic.this.arn]
+}
+
+# A run can succeed although it logged errors or could not fetch some tickers.
+locals {
+  log_alarms = {
+    job-errors = {
+      metric      = "ErrorLines"
+      pattern     = "{ $.level = \"ERROR\" }"
+      description = "A job logged an error. See the log group ${var.job_logs["output"]}."
+    }
+    many-tickers-failed = {
+      metric      = "RunsWithManyFailedTickers"
+      pattern     = "{ $.event = \"many_tickers_failed\" }"
+      description = "More than a tenth of a run's tickers failed. See the log group ${var.job_logs["output"]}, or run tickerlake status."
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "this" {
+  for_each = local.log_alarms
+
+  name           = "${var.name}-${each.key}"
+  log_group_name = var.job_logs["output"]
+  pattern        = each.value.pattern
+
+  metric_transformation {
+    namespace = "tickerlake/${var.name}"
+    name      = each.value.metric
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "logs" {
+  for_each = local.log_alarms
+
+  alarm_name          = "${var.name}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = aws_cloudwatch_log_metric_filter.this[each.key].metric_transformation[0].namespace
+  metric_name         = aws_cloudwatch_log_metric_filter.this[each.key].metric_transformation[0].name
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.this.arn]
 }
 
 resource "aws_cloudwatch_metric_alarm" "starter_errors" {
   alarm_name          = "${var.name}-starter-errors"
-  alarm_description   = "The starter failed. Lambda tries twice more; then the event is in the dead-letter queue."
+  alarm_description   = "The starter failed. Lambda retries twice, then sends the event to the dead-letter queue."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = var.function }
@@ -140,10 +256,10 @@ resource "aws_cloudwatch_metric_alarm" "starter_errors" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = var.queues
+  for_each = merge(var.queues, { failed-jobs = aws_sqs_queue.failed_jobs.name })
 
   alarm_name          = "${var.name}-${each.key}-dead-letters"
-  alarm_description   = "${each.value} holds what could not be delivered."
+  alarm_description   = "${each.value} holds a message that could not be delivered."
   namespace           = "AWS/SQS"
   metric_name         = "ApproximateNumberOfMessagesVisible"
   dimensions          = { QueueName = each.value }
@@ -160,7 +276,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 # docs/decisions/0010-silence-is-hours-without-an-invocation.md
 resource "aws_cloudwatch_metric_alarm" "no_manifest" {
   alarm_name          = "${var.name}-no-manifest"
-  alarm_description   = "No manifest has arrived for ${var.quiet_hours} hours of trading days: nothing was extracted, or Yahoo had nothing new."
+  alarm_description   = "No manifest has arrived for ${var.quiet_hours} hours, weekends and holidays not counted: the extractor did not run or failed, or Yahoo had nothing new."
   evaluation_periods  = var.quiet_hours
   datapoints_to_alarm = var.quiet_hours
   comparison_operator = "LessThanThreshold"
@@ -181,7 +297,7 @@ resource "aws_cloudwatch_metric_alarm" "no_manifest" {
     }
   }
 
-  # Invocations has no data points in quiet hours, so the time comes from a series that has all
+  # Invocations has no data points in quiet hours, so a constant series provides the time.
   metric_query {
     id         = "clock"
     expression = "TIME_SERIES(0)"
@@ -195,7 +311,7 @@ resource "aws_cloudwatch_metric_alarm" "no_manifest" {
     label      = "weekday (1 is Monday) and hour, UTC"
   }
 
-  # a session's run comes on its evening in New York, so its day is from 06:00 UTC to the next
+  # A session is extracted on its evening in New York, so its day lasts from 06:00 UTC to 06:00 UTC.
   metric_query {
     id         = "session"
     expression = "FLOOR((EPOCH(clock) - 21600) / 86400)"
@@ -211,7 +327,7 @@ resource "aws_cloudwatch_metric_alarm" "no_manifest" {
   metric_query {
     id          = "signs"
     expression  = "SUM([FILL(arrivals, 0), closed])"
-    label       = "manifests, or a reason for none"
+    label       = "manifests, plus 1 while none is expected"
     return_data = true
   }
 }
@@ -222,7 +338,7 @@ resource "aws_cloudwatch_dashboard" "this" {
   dashboard_body = jsonencode({
     start = "-P14D"
     widgets = [
-      for place, widget in [
+      for place, widget in concat([
         {
           title = "Manifests that arrived"
           stat  = "Sum"
@@ -234,19 +350,25 @@ resource "aws_cloudwatch_dashboard" "this" {
         {
           title   = "Dead letters"
           stat    = "Maximum"
-          metrics = [for queue in values(var.queues) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]]
+          metrics = [for queue in concat(values(var.queues), [aws_sqs_queue.failed_jobs.name]) : ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]]
         },
         {
-          title   = "Milliseconds that job runs took"
-          stat    = "Maximum"
-          metrics = [for job in var.jobs : ["Glue", "glue.driver.aggregate.elapsedTime", "JobName", job, "JobRunId", "ALL", "Type", "count"]]
+          title   = "Errors and runs with many failed tickers"
+          stat    = "Sum"
+          metrics = [for alarm in values(local.log_alarms) : ["tickerlake/${var.name}", alarm.metric]]
         },
         {
-          title   = "Bytes that Athena queries scanned"
+          title   = "Bytes scanned by Athena queries"
           stat    = "Sum"
           metrics = [for type in ["DML", "DDL"] : ["AWS/Athena", "ProcessedBytes", "QueryState", "SUCCEEDED", "QueryType", type, "WorkGroup", var.workgroup]]
         },
-      ] :
+        ], var.job_metrics ? [
+        {
+          title   = "Duration of job runs in milliseconds"
+          stat    = "Maximum"
+          metrics = [for job in var.jobs : ["Glue", "glue.driver.aggregate.elapsedTime", "JobName", job, "JobRunId", "ALL", "Type", "count"]]
+        },
+      ] : []) :
       {
         type       = "metric"
         x          = place % 2 * 12
@@ -259,7 +381,8 @@ resource "aws_cloudwatch_dashboard" "this" {
   })
 }
 
-# The account's cost: a budget by tag sees nothing until the tag is activated for billing by hand.
+# It covers the whole account. A budget for the lake's tag would stay at 0 until somebody activates the
+# tag for billing by hand.
 resource "aws_budgets_budget" "this" {
   count = var.budget == null ? 0 : 1
 

@@ -1,13 +1,33 @@
+data "aws_partition" "this" {}
+
+locals {
+  create = var.create ? 1 : 0
+  bucket = var.create ? aws_s3_bucket.lake[0].bucket : data.aws_s3_bucket.existing[0].bucket
+  arn    = var.create ? aws_s3_bucket.lake[0].arn : "arn:${data.aws_partition.this.partition}:s3:::${local.bucket}"
+}
+
+# An existing bucket keeps the settings that its owner gave it.
+data "aws_s3_bucket" "existing" {
+  count = var.create ? 0 : 1
+
+  bucket = var.bucket
+}
+
 resource "aws_s3_bucket" "lake" {
-  #checkov:skip=CKV_AWS_145:market data is no secret, and KMS bills every request to each of very many small objects; SSE-S3 encrypts them too
-  #checkov:skip=CKV_AWS_144:raw can be fetched again and the rest is derived from it; a copy in a second region is the user's choice
-  #checkov:skip=CKV_AWS_18:access logs would outgrow the lake; CloudTrail data events can be switched on when they are wanted
+  #checkov:skip=CKV_AWS_145:market data is no secret, so SSE-S3 is the default; kms_key_arn changes it
+  #checkov:skip=CKV_AWS_144:raw can be fetched again and everything else is derived from it; a copy in a second region is the user's choice
+  #checkov:skip=CKV2_AWS_62:it has a notification, which checkov doesn't find because the bucket may also be an existing one
+  #checkov:skip=CKV_AWS_18:access logs would outgrow the lake; CloudTrail data events can be enabled when they are wanted
+  count = local.create
+
   bucket        = var.bucket
   force_destroy = var.force_destroy
 }
 
 resource "aws_s3_bucket_versioning" "lake" {
-  bucket = aws_s3_bucket.lake.id
+  count = local.create
+
+  bucket = aws_s3_bucket.lake[0].id
 
   versioning_configuration {
     status = "Enabled"
@@ -15,17 +35,25 @@ resource "aws_s3_bucket_versioning" "lake" {
 }
 
 resource "aws_s3_bucket_server_side_encryption_configuration" "lake" {
-  bucket = aws_s3_bucket.lake.id
+  count = local.create
+
+  bucket = aws_s3_bucket.lake[0].id
 
   rule {
+    # One request to KMS serves many small objects.
+    bucket_key_enabled = var.kms_key_arn == null ? null : true
+
     apply_server_side_encryption_by_default {
-      sse_algorithm = "AES256"
+      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.kms_key_arn
     }
   }
 }
 
 resource "aws_s3_bucket_ownership_controls" "lake" {
-  bucket = aws_s3_bucket.lake.id
+  count = local.create
+
+  bucket = aws_s3_bucket.lake[0].id
 
   rule {
     object_ownership = "BucketOwnerEnforced"
@@ -33,7 +61,9 @@ resource "aws_s3_bucket_ownership_controls" "lake" {
 }
 
 resource "aws_s3_bucket_public_access_block" "lake" {
-  bucket                  = aws_s3_bucket.lake.id
+  count = local.create
+
+  bucket                  = aws_s3_bucket.lake[0].id
   block_public_acls       = true
   block_public_policy     = true
   ignore_public_acls      = true
@@ -42,10 +72,10 @@ resource "aws_s3_bucket_public_access_block" "lake" {
 
 data "aws_iam_policy_document" "lake" {
   statement {
-    sid       = "TlsOnly"
+    sid       = "DenyAccessWithoutTls"
     effect    = "Deny"
     actions   = ["s3:*"]
-    resources = [aws_s3_bucket.lake.arn, "${aws_s3_bucket.lake.arn}/*"]
+    resources = [local.arn, "${local.arn}/*"]
 
     principals {
       type        = "*"
@@ -61,15 +91,19 @@ data "aws_iam_policy_document" "lake" {
 }
 
 resource "aws_s3_bucket_policy" "lake" {
-  bucket = aws_s3_bucket.lake.id
+  count = local.create
+
+  bucket = aws_s3_bucket.lake[0].id
   policy = data.aws_iam_policy_document.lake.json
 
-  # S3 refuses two changes of a bucket's access at the same time
+  # S3 refuses two changes of a bucket's access at the same time.
   depends_on = [aws_s3_bucket_public_access_block.lake]
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "lake" {
-  bucket = aws_s3_bucket.lake.id
+  count = local.create
+
+  bucket = aws_s3_bucket.lake[0].id
 
   rule {
     id     = "leftovers"
@@ -79,6 +113,11 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
 
     noncurrent_version_expiration {
       noncurrent_days = var.noncurrent_days
+    }
+
+    # A delete marker outlives the versions that it hides, and slows down listings.
+    expiration {
+      expired_object_delete_marker = true
     }
 
     abort_incomplete_multipart_upload {
@@ -99,13 +138,13 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
     }
   }
 
-  # a rule for noncurrent versions has no meaning before there are versions
+  # S3 takes a rule for noncurrent versions only in a versioned bucket.
   depends_on = [aws_s3_bucket_versioning.lake]
 }
 
-# A manifest is written last, so its arrival says that a run's data is complete.
+# A manifest is written last, so its arrival means that the run's data is complete.
 resource "aws_s3_bucket_notification" "manifests" {
-  bucket = aws_s3_bucket.lake.id
+  bucket = local.bucket
 
   lambda_function {
     id                  = "manifests"

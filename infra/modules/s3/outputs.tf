@@ -1,9 +1,9 @@
 output "bucket" {
   description = "Name of the bucket."
-  value       = aws_s3_bucket.lake.bucket
+  value       = local.bucket
 }
 
 output "arn" {
   description = "ARN of the bucket."
-  value       = aws_s3_bucket.lake.arn
+  value       = local.arn
 }

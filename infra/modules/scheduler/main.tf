@@ -1,15 +1,16 @@
 data "aws_partition" "this" {}
 
-# Starts that could not be delivered.
+# Starts that Scheduler could not deliver.
 resource "aws_sqs_queue" "dlq" {
   name                      = "${var.name}-dlq"
-  message_retention_seconds = 1209600 # 14 days, the most there is
-  sqs_managed_sse_enabled   = true
+  message_retention_seconds = 1209600 # 14 days, the longest that SQS offers
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
+  kms_master_key_id         = var.kms_key_arn
 }
 
 # An EventBridge rule can't target a Glue job: docs/decisions/0009-scheduler-not-rule.md
 resource "aws_scheduler_schedule" "this" {
-  #checkov:skip=CKV_AWS_297:Scheduler encrypts with a key of its own; a job's name is no secret
+  #checkov:skip=CKV_AWS_297:Scheduler encrypts with a key of its own, and a job's name is no secret
   name                         = var.name
   description                  = "Starts ${var.job}."
   schedule_expression          = var.expression

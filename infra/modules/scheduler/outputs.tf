@@ -4,11 +4,11 @@ output "name" {
 }
 
 output "dlq_arn" {
-  description = "ARN of the queue of starts that could not be delivered."
+  description = "ARN of the queue of starts that Scheduler could not deliver."
   value       = aws_sqs_queue.dlq.arn
 }
 
 output "dlq_name" {
-  description = "Name of the queue of starts that could not be delivered."
+  description = "Name of the queue of starts that Scheduler could not deliver."
   value       = aws_sqs_queue.dlq.name
 }

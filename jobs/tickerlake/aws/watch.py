@@ -1,4 +1,4 @@
-"""Watch: feed S3's events from a queue to the starter, and run the transformer here."""
+"""Watch: feed S3's events from a queue to the starter, which launches what it is given."""
 
 import json
 import logging
@@ -6,11 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from tickerlake.aws import starter
-from tickerlake.aws.starter import Arrival
-from tickerlake.engines.local import threads
-from tickerlake.errors import EventError, MalformedEventError, TransformFailedError
-from tickerlake.lake import manifests, open_lake
-from tickerlake.stages.transform import transform
+from tickerlake.aws.starter import Launch
+from tickerlake.errors import EventError, MalformedEventError
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +15,7 @@ LONG_POLL: Final = 20
 """Seconds that the queue holds a request back while it has no message: SQS's longest."""
 
 
-def watch(queue: str, *, workers: int) -> Iterator[list[str]]:
+def watch(queue: str, launch: Launch) -> Iterator[list[str]]:
     """Handle the messages of a queue, for as long as the caller goes on.
 
     A message that was handled is deleted; one that failed is left to the queue, which delivers it
@@ -26,7 +23,7 @@ def watch(queue: str, *, workers: int) -> Iterator[list[str]]:
 
     Args:
         queue: the SQS queue's URL.
-        workers: tickers in work at the same time.
+        launch: is called with each manifest that has arrived, and transforms its run.
 
     Yields:
         The run ids that a message led to.
@@ -36,9 +33,6 @@ def watch(queue: str, *, workers: int) -> Iterator[list[str]]:
     """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
-
-    def launch(arrival: Arrival) -> None:
-        run_transformer(arrival, workers)
 
     def ask(call: Callable[..., Any], **arguments: Any) -> Any:
         try:
@@ -57,23 +51,6 @@ def watch(queue: str, *, workers: int) -> Iterator[list[str]]:
                 continue
             ask(messages.delete_message, ReceiptHandle=message["ReceiptHandle"])
             yield handled
-
-
-def run_transformer(arrival: Arrival, workers: int) -> None:
-    """Run the transformer in this process, unless the run is done.
-
-    Raises:
-        TransformFailedError: a ticker failed.
-    """
-    lake = open_lake(arrival.lake)
-    if arrival.run_id not in manifests.pending_ids(lake.store):
-        log.info("run %s is done", arrival.run_id)
-        return
-    report = transform(lake, engine=threads(workers))
-    log.info("run %s: processed %s", arrival.run_id, report.processed)
-    if report.exit_code:
-        failed = {name: each.error for name, each in report.refreshed.items() if each.error}
-        raise TransformFailedError(f"run {arrival.run_id}: {failed}")
 
 
 def _event(message: dict[str, Any]) -> dict[str, Any]:

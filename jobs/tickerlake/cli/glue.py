@@ -3,39 +3,55 @@
 Glue appends the job's arguments, its own ones among them, to the script's command line, and takes
 an exception for a failure. `awsglue.utils.getResolvedOptions` is not used: it takes no optional
 argument, and what it does not know it ignores, so a misspelt argument would be lost
-(docs/decisions/0012).
+(docs/decisions/0012, 0043).
 """
 
+import difflib
 import logging
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import click
 
 from tickerlake import logs
-from tickerlake.cli import cli
+from tickerlake.cli.commands import tickerlake
 from tickerlake.errors import TickerlakeError
 
 log = logging.getLogger(__name__)
 
 RESERVED: Final = frozenset(
     """
-    JOB_NAME JOB_ID JOB_RUN_ID SECURITY_CONFIGURATION TempDir RedshiftTempDir scriptLocation class
-    conf debug mode job-language job-bookmark-option job-bookmark-from job-bookmark-to
-    encryption-type additional-python-modules python-modules-installer-option extra-files extra-jars
-    extra-py-files user-jars-first use-postgres-driver datalake-formats executor-cores
-    disable-proxy-v2 customer-driver-env-vars customer-executor-env-vars
+    JOB_NAME JOB_ID JOB_RUN_ID JOB_QUEUE_ARN SECURITY_CONFIGURATION TempDir RedshiftTempDir
+    scriptLocation class conf debug mode job-language job-bookmark-option job-bookmark-from
+    job-bookmark-to continuation-option encryption-type additional-python-modules
+    python-modules-installer-option extra-files extra-jars extra-py-files user-jars-first
+    use-postgres-driver datalake-formats executor-cores disable-proxy-v2 customer-driver-env-vars
+    customer-executor-env-vars custom-logGroup-prefix custom-logStream-prefix
     continuous-log-conversionPattern continuous-log-logGroup continuous-log-logStreamPrefix
-    enable-auto-scaling enable-continuous-cloudwatch-log enable-continuous-log-filter
-    enable-data-lineage enable-glue-datacatalog enable-job-insights
+    auto-scale-within-microbatch enable-auto-scaling enable-continuous-cloudwatch-log
+    enable-continuous-log-filter enable-data-lineage enable-glue-datacatalog enable-job-insights
     enable-lakeformation-fine-grained-access enable-metrics enable-observability-metrics
     enable-rename-algorithm-v2 enable-s3-parquet-optimized-committer enable-spark-ui
-    spark-event-logs-path write-shuffle-files-to-s3 write-shuffle-spills-to-s3
-    """.split()  # noqa: SIM905 - a line a name is fifty lines
+    job-insights-byo-rules spark-event-logs-path write-shuffle-files-to-s3
+    write-shuffle-spills-to-s3
+    """.split()  # noqa: SIM905 - a line a name is sixty lines
 )
 """Arguments that are Glue's, not the script's: 'Using job parameters in AWS Glue jobs' of the AWS
-Glue developer guide, and what `awsglue.utils` calls reserved."""
+Glue developer guide, and what `awsglue.utils` calls reserved. They are left out without a word;
+what is not listed here, with a warning."""
+
+_SIMILAR: Final = 0.75
+"""How like one of our options a name must be to be taken for a misspelling of it (difflib)."""
+
+
+@dataclass
+class _Argument:
+    """A name and the words after it, which may be none."""
+
+    name: str
+    words: list[str]
 
 
 def run(*command: str) -> None:
@@ -51,44 +67,92 @@ def run(*command: str) -> None:
         SystemExit: it failed; the text, which becomes the job run's error message, says why.
     """
     logs.setup("INFO")
-    arguments = own(sys.argv[1:], _flags(cli.commands[command[0]]))
+    arguments = ours(sys.argv[1:], tickerlake.commands[command[0]])
     if "--lake" not in arguments:
         raise SystemExit("--lake is missing: the default, a folder of this machine, ends with it")
     try:
-        code = cli.main([*command, *arguments], prog_name="tickerlake", standalone_mode=False)
+        code = tickerlake.main(
+            [*command, *arguments], prog_name="tickerlake", standalone_mode=False
+        )
     except click.ClickException as error:
         raise SystemExit(error.format_message()) from error
     except TickerlakeError as error:
         raise SystemExit(f"{type(error).__name__}: {error}") from error
+    except Exception as error:
+        log.exception("unexpected")
+        raise SystemExit(f"unexpected {type(error).__name__}: {error}") from error
     log.info("exit code %s", code)
 
 
-def own(arguments: Sequence[str], flags: Collection[str] = ()) -> list[str]:
-    """The arguments without Glue's own, each of which is a name and perhaps a value.
+def ours(arguments: Sequence[str], command: click.Command) -> list[str]:
+    """Return the arguments that are the command's, and those that look like a misspelling of one.
 
     Args:
-        arguments: what the script was called with.
-        flags: names that take no value here. Glue knows no job argument without one, so these may
-            be followed by `true`, or by `false`, which leaves them out.
+        arguments: what the script was called with. Glue knows no job argument without a value, so
+            a flag may be followed by `true`, or by `false`, which leaves it out.
+        command: whose options are known.
     """
-    pairs: list[list[str]] = []
-    for argument in arguments:
-        if argument.startswith("--"):
-            name, equals, value = argument.partition("=")
-            pairs.append([name, value] if equals else [name])
-        elif pairs:
-            pairs[-1].append(argument)
-        else:
-            pairs.append([argument])
+    options = {
+        name: option
+        for option in command.params
+        if isinstance(option, click.Option)
+        for name in option.opts
+    }
     kept: list[str] = []
-    for pair in pairs:
-        if pair[0] in flags and pair[1:] in (["true"], ["false"]):
-            kept += pair[:1] if pair[1] == "true" else []
-        elif pair[0].removeprefix("--") not in RESERVED:
-            kept += pair
+    for argument in _split(arguments):
+        if option := options.get(argument.name):
+            kept += _given(argument, option)
+        elif argument.name.removeprefix("--") in RESERVED:
+            continue
+        elif _is_misspelt(argument.name, options):
+            kept += [argument.name, *argument.words]  # the command will say that it has no such one
+        else:
+            log.warning(
+                "ignored %s: it is neither Glue's nor an option of `tickerlake %s`",
+                " ".join([argument.name, *argument.words]).strip(),
+                command.name,
+            )
     return kept
 
 
-def _flags(command: click.Command) -> set[str]:
-    options = [each for each in command.params if isinstance(each, click.Option)]
-    return {name for each in options if each.is_flag for name in each.opts}
+def _split(arguments: Sequence[str]) -> Iterator[_Argument]:
+    """Cut a command line before each name; words before the first one have the name ''."""
+    found: _Argument | None = None
+    for argument in arguments:
+        if argument.startswith("--"):
+            if found:
+                yield found
+            name, equals, value = argument.partition("=")
+            found = _Argument(name, [value] if equals else [])
+        elif found:
+            found.words.append(argument)
+        else:
+            found = _Argument("", [argument])
+    if found:
+        yield found
+
+
+def _given(argument: _Argument, option: click.Option) -> list[str]:
+    """Return one of our options as the command line has it."""
+    name, words = argument.name, argument.words
+    if option.is_flag:
+        match words:
+            case [] | ["true"]:
+                return [name]
+            case ["false"]:
+                return []
+            case _:
+                return [f"{name}={' '.join(words)}"]  # which the command refuses
+    if words[1:]:
+        log.warning("ignored %s after %s %s: stray words", " ".join(words[1:]), name, words[0])
+    return [name, *words[:1]]
+
+
+def _is_misspelt(name: str, options: Iterable[str]) -> bool:
+    """Return whether a name looks like a misspelling of an option.
+
+    >>> [_is_misspelt(name, ["--run-id"]) for name in ("--runid", "--RUN_ID", "--JOB_QUEUE_ARN")]
+    [True, True, False]
+    """
+    plain = name.lower().replace("_", "-")
+    return bool(difflib.get_close_matches(plain, list(options), n=1, cutoff=_SIMILAR))

@@ -2,7 +2,7 @@
 
 Names move, rows do not. A Spark task gets the names of its tickers and what the manifests say of
 them, reads and writes the lake through our own store (no Hadoop connector, no output committer),
-and returns receipts. What a lost or doubled task has put, is put again with the same bytes.
+and returns how they ended. What a lost or doubled task has put is put again with the same bytes.
 
 This module must load without Polars: a worker first says how many threads Polars may have.
 """
@@ -36,7 +36,11 @@ _LOCAL: Final = "local[*]"
 """What `spark-submit` takes for the master when nothing else is said. With it, the first failure of
 a task ends the job: no task is tried again."""
 
-RECEIPTS: Final = "ticker string, partitions array<string>, error string"
+OUTCOMES: Final = (
+    "ticker string, partitions array<string>, error string, damaged string, is_late boolean,"
+    " overtook boolean, version string"
+)
+"""The fields of `Refreshed`."""
 
 
 def session() -> "SparkSession":
@@ -65,8 +69,8 @@ def session() -> "SparkSession":
         raise BadSettingError(f"--engine spark needs Java 17 or newer: {error}") from error
 
 
-def spark(on: "SparkSession") -> Engine:
-    """An engine that spreads tickers over a Spark session's executors."""
+def spark(session: "SparkSession") -> Engine:
+    """Return an engine that spreads tickers over a Spark session's executors."""
 
     def engine(lake: "Lake", work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
         from py4j.protocol import Py4JError
@@ -75,30 +79,32 @@ def spark(on: "SparkSession") -> Engine:
         if not tasks:
             return
         try:
-            rows = receipts(on, lake, work, tasks).collect()
+            rows = outcomes(session, lake, work, tasks).collect()
         except (PySparkException, Py4JError) as error:
             [*_, reason] = str(error).partition("\n\nJVM stack")[0].strip().splitlines()
             raise EngineError(f"the Spark job failed, run it again: {reason}") from error
         for row in rows:
-            yield Refreshed(row.ticker, tuple(row.partitions), row.error)
+            yield Refreshed(**{**row.asDict(), "partitions": tuple(row.partitions)})
 
     return engine
 
 
-def receipts(on: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]) -> "DataFrame":
-    """A frame whose evaluation does the tasks: a row a ticker (`RECEIPTS`)."""
-    from tickerlake.lake.store import surroundings
+def outcomes(
+    session: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]
+) -> "DataFrame":
+    """Return a frame whose evaluation does the tasks: a row for each ticker (`OUTCOMES`)."""
+    from tickerlake.lake.store import environment
 
-    context = on.sparkContext
+    context = session.sparkContext
     parts = balanced(tasks, TASKS_A_CORE * context.defaultParallelism)
     # a row is a whole part: as many slices as rows leave each a Spark task of its own
     rows = context.parallelize([(pickle.dumps(part),) for part in parts], len(parts))
-    place = (lake.store.url, lake.grain, surroundings(lake.store.url))
+    place = (lake.store.url, lake.grain, environment(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         return _run(batches, work, *place)
 
-    return on.createDataFrame(rows, "part binary").mapInArrow(run, RECEIPTS)
+    return session.createDataFrame(rows, "part binary").mapInArrow(run, OUTCOMES)
 
 
 def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
@@ -116,12 +122,16 @@ def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
 
 
 def _run(
-    batches: Iterable["pa.RecordBatch"], work: Work, url: str, grain: str, here: dict[str, str]
+    batches: Iterable["pa.RecordBatch"],
+    work: Work,
+    url: str,
+    grain: str,
+    environment: dict[str, str],
 ) -> Iterator["pa.RecordBatch"]:
     # Spark runs a worker a core; were each to take all cores, they would only be in each other's
     # way
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
-    os.environ.update(here)
+    os.environ.update(environment)
     import pyarrow as pa
 
     from tickerlake.engines.local import threads
@@ -131,7 +141,15 @@ def _run(
     engine = threads(THREADS)
     lake = Lake(open_store(url), grain)  # type: ignore[arg-type]
     schema = pa.schema(
-        {"ticker": pa.string(), "partitions": pa.list_(pa.string()), "error": pa.string()}
+        {
+            "ticker": pa.string(),
+            "partitions": pa.list_(pa.string()),
+            "error": pa.string(),
+            "damaged": pa.string(),
+            "is_late": pa.bool_(),
+            "overtook": pa.bool_(),
+            "version": pa.string(),
+        }
     )
     for batch in batches:
         for part in batch.column("part").to_pylist():

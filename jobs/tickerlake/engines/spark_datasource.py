@@ -36,7 +36,7 @@ from pyspark.sql.types import StructType
 
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import layout, open_lake
-from tickerlake.lake.store import open_store, surroundings
+from tickerlake.lake.store import environment, open_store
 from tickerlake.lake.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
-        return Reader(path, table.prefix, schema, surroundings(path))
+        return Reader(path, table.prefix, schema, environment(path))
 
     def _table(self) -> Table:
         name = self.options.get("table", "daily")
@@ -148,7 +148,7 @@ class Reader(DataSourceReader):
     lake: str
     prefix: str
     columns: StructType
-    here: dict[str, str]
+    environment: dict[str, str]
     bounds: dict[str, Bounds] = field(default_factory=dict)
 
     def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
@@ -179,7 +179,7 @@ class Reader(DataSourceReader):
         """Read files, a batch each."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
-        os.environ.update(self.here)
+        os.environ.update(self.environment)
         schema = to_arrow_schema(self.columns)
         store = open_store(self.lake)
         for key in partition.keys:

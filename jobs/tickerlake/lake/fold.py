@@ -40,8 +40,6 @@ class History:
         retired: the day after which the ticker is not asked for any more.
         renamed_to: the ticker that goes on with this one's history.
         last: orders the newest delivery folded in.
-        contested: counts the times that a run put partitions of this very state again, having lost
-            a race: it makes a new version of the object for all that are about to replace it.
     """
 
     bars: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HISTORY))
@@ -53,7 +51,6 @@ class History:
     retired: date | None = None
     renamed_to: str | None = None
     last: Order | None = None
-    contested: int = 0
 
 
 def fold_all(history: History, deliveries: Iterable[Delivery]) -> History:

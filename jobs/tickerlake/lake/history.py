@@ -1,41 +1,96 @@
-"""A ticker's history as it is stored: reading, writing, continuing and rebuilding it.
+"""A ticker's history as it is stored: reading, writing and deriving it.
 
 `lake.fold` defines what a history is. `advance` continues a stored history with new deliveries,
 `rebuild` starts from nothing; that both give the same is the lake's first invariant.
 """
 
+import io
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, layout
+from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold_all
-from tickerlake.lake.manifests import Entry, Manifest, Rejected, all_ids, read_all
+from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
-from tickerlake.market.bars import RAW
 
 
-def advance(lake: Lake, ticker: str, history: History, manifests: Sequence[Manifest]) -> History:
-    """Fold the manifests that are newer than the history; fall back on a rebuild otherwise.
+class Span(NamedTuple):
+    """Partitions from a first to a last one."""
 
-    A manifest that is not newer either came late or was folded in by a run that died before its
-    receipt. A rebuild is right for both.
+    first: str
+    last: str
 
-    Args:
-        lake: where the blobs are.
-        ticker: whose history it is.
-        history: as stored.
-        manifests: those not yet processed, sorted.
+
+@dataclass(frozen=True)
+class Stored:
+    """A history, and what its object says besides.
+
+    Attributes:
+        history: the history.
+        folded: the runs folded in that had no receipt when it was written. A run with a receipt is
+            folded in by definition.
+        owed: the partitions of `daily` that differ from the history before; they are put after it,
+            and may not have been put yet as long as one of `folded` has no receipt.
+        version: the object's version tag; None when there is no object.
     """
-    relevant = [
-        each for each in manifests if ticker in each.tickers and each.tickers[ticker].delivers
-    ]
-    if history.last and any(each.order <= history.last for each in relevant):
-        return rebuild(lake, ticker)
-    return fold_all(history, deliveries(lake, ticker, relevant))
+
+    history: History = field(default_factory=History)
+    folded: tuple[str, ...] = ()
+    owed: Span | None = None
+    version: str | None = None
+
+
+class Backlog(NamedTuple):
+    """What pending manifests are to a stored history.
+
+    Attributes:
+        new: those that are newer than all that it has seen, sorted.
+        folded: those that are folded in.
+        late: those that are older, and not folded in.
+    """
+
+    new: list[Manifest]
+    folded: list[Manifest]
+    late: list[Manifest]
+
+
+def sort_out(stored: Stored, ticker: str, manifests: Iterable[Manifest]) -> Backlog:
+    """Sort out what pending manifests are to a stored history."""
+    found = Backlog([], [], [])
+    last = stored.history.last
+    for manifest in manifests:
+        if ticker not in manifest.tickers or not manifest.tickers[ticker].delivers:
+            continue
+        if manifest.run_id in stored.folded:
+            found.folded.append(manifest)
+        elif last is not None and manifest.order <= last:
+            found.late.append(manifest)
+        else:
+            found.new.append(manifest)
+    return found
+
+
+def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
+    """Return a ticker's history as of the newest run, whether it was transformed yet or not.
+
+    What a run delivers that came late is left out: to know it would take all manifests.
+
+    Raises:
+        CorruptObjectError: the history or a blob can't be read; says how to repair it.
+    """
+    stored = load_stored(lake, ticker)
+    return advance(lake, ticker, stored.history, sort_out(stored, ticker, manifests).new)
+
+
+def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manifest]) -> History:
+    """Fold manifests into a history; they are sorted, and newer than all that it has seen."""
+    return fold_all(history, deliveries(lake, ticker, manifests))
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -47,8 +102,8 @@ def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None
         manifests: all manifests, sorted; None reads them.
     """
     if manifests is None:
-        manifests = read_all(lake.store, all_ids(lake.store))
-    return fold_all(History(), deliveries(lake, ticker, manifests))
+        manifests = read_all(lake.store, all_ids(lake.store), {ticker})
+    return advance(lake, ticker, History(), manifests)
 
 
 def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterable[Delivery]:
@@ -60,22 +115,26 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
     for manifest in manifests:
         entry = manifest.tickers.get(ticker)
         if entry is not None and entry.delivers:
-            yield Delivery(manifest.order, entry, _bars(lake, ticker, entry))
+            yield Delivery(manifest.order, entry, blobs.read(lake, ticker, entry))
 
 
-def _bars(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
-    frames = [pl.DataFrame(schema=RAW)]
-    for partition, digest in entry.blobs.items():
-        key = layout.blob(layout.RAW, partition, ticker, digest)
-        data = lake.store.get(key)
-        if data is None:
-            raise CorruptObjectError(f"{key} is listed by a manifest, but is not there")
-        frames.append(from_parquet(data, key))
-    return pl.concat(frames).sort("session")
+def load(lake: Lake, ticker: str) -> History:
+    """Read a stored history; an empty one when there is none.
+
+    Raises:
+        CorruptObjectError: it can't be read; says how to repair it.
+    """
+    return load_stored(lake, ticker).history
 
 
 def read(lake: Lake, ticker: str) -> tuple[History, str | None]:
-    """Read a stored history and its version tag (an empty one and None when there is none).
+    """Read a stored history and its version tag (an empty one and None when there is none)."""
+    stored = load_stored(lake, ticker)
+    return stored.history, stored.version
+
+
+def load_stored(lake: Lake, ticker: str) -> Stored:
+    """Read a stored history with what its object says besides.
 
     Raises:
         CorruptObjectError: it can't be read; says how to repair it.
@@ -83,21 +142,20 @@ def read(lake: Lake, ticker: str) -> tuple[History, str | None]:
     key = layout.history(ticker)
     found = lake.store.get_versioned(key)
     if found is None:
-        return History(), None
-    data, version = found
+        return Stored()
     try:
-        return decode(data, key), version
-    except (CorruptObjectError, KeyError, ValueError) as error:
+        return replace(decode(found.data, key), version=found.version)
+    except (CorruptObjectError, KeyError, ValueError, TypeError) as error:
         raise CorruptObjectError(
-            f"{key} can't be read ({error}); `tickerlake transform --rebuild` makes it anew"
+            f"{key} can't be read ({error}); `tickerlake repair` rebuilds it", key
         ) from error
 
 
-def encode(history: History) -> bytes:
+def encode(stored: Stored) -> bytes:
     """Encode a history. What is not a column is in the Parquet file's own metadata."""
+    history = stored.history
     if history.last is None:
         raise ValueError("a history that no run delivered is not stored")
-    as_of, run_id = history.last
     return to_parquet(
         history.bars,
         {
@@ -105,46 +163,55 @@ def encode(history: History) -> bytes:
                 {day.isoformat(): ratio for day, ratio in history.splits.items()}
             ),
             "tickerlake.known": json.dumps(_known(history), default=date.isoformat),
-            "tickerlake.last": json.dumps([as_of.isoformat(), run_id]),
-            "tickerlake.contested": str(history.contested),
+            "tickerlake.last": json.dumps([history.last.as_of.isoformat(), history.last.run_id]),
+            "tickerlake.folded": json.dumps(stored.folded),
+            "tickerlake.owed": json.dumps(stored.owed),
         },
     )
 
 
-def decode(data: bytes, key: str) -> History:
-    """Undo `encode`."""
-    import io
-
+def decode(data: bytes, key: str) -> Stored:
+    """Undo `encode`; the version is not known here."""
     bars = from_parquet(data, key)
     metadata = pl.read_parquet_metadata(io.BytesIO(data))
     splits = json.loads(metadata["tickerlake.splits"])
     as_of, run_id = json.loads(metadata["tickerlake.last"])
-    known = json.loads(metadata["tickerlake.known"])
-    return History(
-        bars,
-        splits={date.fromisoformat(day): ratio for day, ratio in splits.items()},
-        since=_day(known["since"]),
-        gaps=tuple(date.fromisoformat(day) for day in known["gaps"]),
-        rejected=tuple(
-            Rejected(date.fromisoformat(day), reasons, digest)
-            for day, reasons, digest in known["rejected"]
+    owed = json.loads(metadata["tickerlake.owed"])
+    return Stored(
+        History(
+            bars,
+            splits={date.fromisoformat(day): ratio for day, ratio in splits.items()},
+            last=Order(datetime.fromisoformat(as_of), run_id),
+            **_parse_known(json.loads(metadata["tickerlake.known"])),
         ),
-        timezone=known["timezone"],
-        retired=_day(known["retired"]),
-        renamed_to=known["renamed_to"],
-        last=(datetime.fromisoformat(as_of), run_id),
-        contested=int(metadata["tickerlake.contested"]),
+        tuple(json.loads(metadata["tickerlake.folded"])),
+        Span(*owed) if owed else None,
     )
 
 
 def _known(history: History) -> dict[str, object]:
+    """Return what is known of a ticker besides its bars and splits."""
     return {
-        "since": history.since and history.since.isoformat(),
-        "gaps": [day.isoformat() for day in history.gaps],
+        "since": history.since,
+        "gaps": history.gaps,
         "rejected": history.rejected,
         "timezone": history.timezone,
-        "retired": history.retired and history.retired.isoformat(),
+        "retired": history.retired,
         "renamed_to": history.renamed_to,
+    }
+
+
+def _parse_known(known: dict[str, Any]) -> dict[str, Any]:
+    """Undo `_known` after it was JSON."""
+    return {
+        **known,
+        "since": _day(known["since"]),
+        "gaps": tuple(date.fromisoformat(day) for day in known["gaps"]),
+        "rejected": tuple(
+            Rejected(date.fromisoformat(day), reasons, digest)
+            for day, reasons, digest in known["rejected"]
+        ),
+        "retired": _day(known["retired"]),
     }
 
 
@@ -152,9 +219,8 @@ def _day(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-def salvage(data: bytes) -> History:
-    """An encoded history; an empty one when it can't be read."""
-    try:
-        return decode(data, "")
-    except (CorruptObjectError, KeyError, ValueError):
-        return History()
+def is_same(one: History, other: History) -> bool:
+    """Return whether two histories say the same."""
+    if one.last is None or other.last is None:
+        return one.last == other.last
+    return encode(Stored(one)) == encode(Stored(other))

@@ -1,5 +1,6 @@
 """The keys of the lake: where everything lies. Nothing else builds or takes apart a key."""
 
+import re
 from datetime import date
 from typing import Final, Literal, get_args
 
@@ -17,6 +18,25 @@ QUARANTINE: Final = "quarantine/"
 HISTORY: Final = "history/"
 DAILY: Final = "refined/daily/"
 RECEIPTS: Final = "refined/_runs/"
+BEHIND: Final = "refined/_behind/"
+RECHECK: Final = "refined/_recheck/"
+LOST: Final = "raw/_lost/"
+
+_RUN_ID: Final = r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{6}"
+_DATE: Final = r"date=[0-9]{4}(-[0-9]{2}){0,2}"
+_TICKER: Final = r"ticker=[^/]+"
+_OBJECTS: Final = {
+    RUNS: rf"{_RUN_ID}\.json",
+    LOST: rf"{_RUN_ID}\.json",
+    RAW: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
+    QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
+    HISTORY: rf"{_TICKER}/history\.parquet",
+    DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
+    RECEIPTS: rf"{_RUN_ID}\.json",
+    BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
+    RECHECK: rf"{_RUN_ID}\.json",
+}
+"""What the keys below each prefix look like; the longer of two prefixes decides."""
 
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
@@ -56,9 +76,44 @@ def receipt(run_id: str) -> str:
     return f"{RECEIPTS}{run_id}.json"
 
 
+def lost(run_id: str) -> str:
+    """Key of what is left of a manifest that could not be read."""
+    return f"{LOST}{run_id}.json"
+
+
+def behind(ticker: str, run_id: str) -> str:
+    """Key of the note that a run is not in a ticker's history, though it has a receipt."""
+    return f"{BEHIND}ticker={symbols.encode(ticker)}/{run_id}.json"
+
+
+def recheck(note_id: str) -> str:
+    """Key of the note that partitions have to be put again."""
+    return f"{RECHECK}{note_id}.json"
+
+
+def is_alien(key: str) -> bool:
+    """Return whether a key lies in a folder of the lake, but is none of the lake's.
+
+    >>> is_alien("raw/_runs/notes.txt"), is_alien("history/ticker=AAPL/history.parquet")
+    (True, False)
+    """
+    prefix = max((each for each in _OBJECTS if key.startswith(each)), key=len, default=None)
+    if prefix is None:
+        return False
+    if not re.fullmatch(_OBJECTS[prefix], key.removeprefix(prefix)):
+        return True
+    encoded = re.search(r"/ticker=([^/]+)/", f"/{key}")
+    return encoded is not None and symbols.encode(symbols.decode(encoded[1])) != encoded[1]
+
+
 def run_id(key: str) -> str:
     """The run that a manifest's or a receipt's key names."""
     return key.rpartition("/")[2].removesuffix(".json")
+
+
+def digest(key: str) -> str:
+    """The digest that a blob's key names."""
+    return key.rpartition("/")[2].removesuffix(".parquet")
 
 
 def folder(key: str) -> str:

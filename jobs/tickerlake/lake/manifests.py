@@ -1,7 +1,7 @@
 """Run manifests (the commits of raw) and the transformer's receipts for them."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Final, Literal, NamedTuple
 
@@ -15,9 +15,15 @@ from tickerlake.market.quality import Flag
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")
 
-Order = tuple[datetime, str]
-"""What orders manifests: the moment of the fetch, then the run id, which starts with the moment of
-the commit."""
+
+class Order(NamedTuple):
+    """What orders manifests: the moment of the fetch, then the run id.
+
+    A run id starts with the moment of the commit.
+    """
+
+    as_of: datetime
+    run_id: str
 
 
 class _Model(BaseModel):
@@ -92,7 +98,7 @@ class Manifest(_Model):
     @property
     def order(self) -> Order:
         """Sorts manifests from the oldest to the newest."""
-        return self.as_of, self.run_id
+        return Order(self.as_of, self.run_id)
 
 
 class Receipt(_Model):
@@ -111,16 +117,15 @@ def new_run_id() -> str:
 def commit(store: Store, manifest: Manifest) -> None:
     """Write a manifest: from now on its blobs exist for readers."""
     key = layout.run(manifest.run_id)
-    if not store.put_new(key, _encode(manifest)):
+    if not store.put_same(key, _encode(manifest)):
         raise CorruptObjectError(f"{key} is there already: run ids must not repeat")
 
 
 def acknowledge(store: Store, manifest: Manifest) -> None:
     """Write the receipt for a processed manifest."""
     tickers = tuple(sorted(manifest.tickers))
-    store.put_new(
-        layout.receipt(manifest.run_id), _encode(Receipt(run_id=manifest.run_id, tickers=tickers))
-    )
+    receipt = Receipt(run_id=manifest.run_id, tickers=tickers)
+    store.put_new(layout.receipt(manifest.run_id), _encode(receipt))
 
 
 def read(store: Store, run_id: str) -> Manifest:
@@ -137,34 +142,65 @@ def read(store: Store, run_id: str) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(data)
     except ValidationError as error:
-        raise CorruptObjectError(f"{key} is no run manifest: {error}") from error
+        [first, *_] = error.errors()
+        raise CorruptObjectError(
+            f"{key} is no run manifest ({first['msg']}); `tickerlake repair` fetches what it"
+            " delivered again"
+        ) from error
     if manifest.run_id != run_id:
-        raise CorruptObjectError(f"{key} holds the manifest of run {manifest.run_id!r}")
+        raise CorruptObjectError(
+            f"{key} holds the manifest of run {manifest.run_id!r}; `tickerlake repair` fetches what"
+            " it delivered again"
+        )
     return manifest
 
 
+def cut(manifest: Manifest, tickers: Container[str]) -> Manifest:
+    """Return a manifest with no other tickers than these."""
+    kept = {name: entry for name, entry in manifest.tickers.items() if name in tickers}
+    return manifest.model_copy(update={"tickers": kept})
+
+
 def all_ids(store: Store) -> list[str]:
-    """The ids of all runs, sorted by the moment of their commit."""
-    return _ids(store, layout.RUNS)
+    """List the ids of all runs, sorted by the moment of their commit."""
+    return ids(store, layout.RUNS)
 
 
 def pending_ids(store: Store) -> list[str]:
-    """The ids of the runs that have no receipt."""
-    return sorted(set(all_ids(store)) - set(_ids(store, layout.RECEIPTS)))
+    """List the ids of the runs that have no receipt."""
+    receipts = set(ids(store, layout.RECEIPTS))
+    return [run_id for run_id in all_ids(store) if run_id not in receipts]
 
 
-def read_all(store: Store, run_ids: Iterable[str]) -> list[Manifest]:
-    """Read manifests, sorted from the oldest to the newest."""
-    return sorted((read(store, run_id) for run_id in run_ids), key=lambda each: each.order)
+def read_all(
+    store: Store, run_ids: Iterable[str], tickers: Container[str] | None = None
+) -> list[Manifest]:
+    """Read manifests, sorted from the oldest to the newest.
+
+    Args:
+        store: where they are.
+        run_ids: which.
+        tickers: what to keep of them; None keeps all.
+    """
+
+    def each() -> Iterator[Manifest]:
+        for run_id in run_ids:
+            manifest = read(store, run_id)
+            yield manifest if tickers is None else cut(manifest, tickers)
+
+    return sorted(each(), key=lambda manifest: manifest.order)
 
 
 def pending(lake: Lake) -> list[Manifest]:
-    """The manifests that have no receipt, sorted from the oldest to the newest."""
-    return read_all(lake.store, pending_ids(lake.store))
+    """Read the manifests that histories lack, sorted from the oldest to the newest."""
+    from tickerlake.lake import backlog
+
+    return list(backlog.read(lake.store, backlog.survey(lake.store)).manifests)
 
 
-def _ids(store: Store, prefix: str) -> list[str]:
-    return sorted(layout.run_id(key) for key in store.keys(prefix) if key.endswith(".json"))
+def ids(store: Store, prefix: str) -> list[str]:
+    """List the run ids that the keys below a prefix name, sorted."""
+    return sorted(layout.run_id(key) for key in store.keys(prefix))
 
 
 def _encode(model: BaseModel) -> bytes:

@@ -26,12 +26,12 @@ def from_parquet(data: bytes, key: str) -> pl.DataFrame:
     """
     try:
         return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise CorruptObjectError(f"{key} is no Parquet file: {error}") from error
 
 
 def digest(frame: pl.DataFrame) -> str:
-    """The name of a blob with these rows: a hash of the rows, not of the file that holds them."""
+    """Return the name of a blob with these rows: a hash of the rows, not of the file."""
     return hashlib.sha256(frame.write_csv().encode()).hexdigest()[:32]
 
 

@@ -1,35 +1,51 @@
-"""Objects by key, on local disk, in memory or on S3, with the two conditional puts the lake needs.
+"""Objects by key, in a folder, in memory or on S3, with the two conditional puts the lake needs.
 
-A thin layer over `obstore`, which has no compare-and-swap for local disk: there a lock file makes
-one.
+This is the one place that knows what to do when a store falters: a request is repeated for a few
+seconds, and a put whose answer was lost is recognised by what is there.
 """
 
+import errno
+import logging
 import os
+import random
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar
 
-import obstore
-from filelock import FileLock
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PreconditionError,
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import ObjectStore
+
+from tickerlake.errors import (
+    BadSettingError,
+    ConflictError,
+    NoLakeError,
+    StoreError,
 )
-from obstore.store import LocalStore, MemoryStore, ObjectStore, S3Store
+from tickerlake.lake import layout, objects
+from tickerlake.lake.disk import Disk
+from tickerlake.lake.objects import Found, Objects, Remote, TryAgainError, UncertainError, Versioned
 
-from tickerlake.errors import BadSettingError, ConflictError, NoLakeError, StoreError
-
-if TYPE_CHECKING:
-    from obstore import UpdateVersion
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-_LOCK: Final = ".lock"
+ATTEMPTS: Final = 6
+PATIENCE: Final = 8.0
+"""Seconds after which a request that failed is not repeated. S3's client repeats it within these
+seconds, too; what it does not repeat (a truncated listing, a 409) is repeated here."""
+
+_NAMED: Final = 5
+_REASONS: Final = {
+    errno.ENOSPC: "the disk is full; free some space and run the command again",
+    errno.EDQUOT: "your disk quota is used up; free some space and run the command again",
+    errno.EROFS: "it is read-only",
+    errno.EACCES: "you may not write or read there; check the owner and the permissions",
+    errno.EPERM: "you may not write or read there; check the owner and the permissions",
+    errno.ENOTDIR: "a file is where a folder should be; move it away",
+    errno.EEXIST: "a file is where a folder should be; move it away",
+}
 
 
 class Store:
@@ -38,108 +54,181 @@ class Store:
     Every method raises `StoreError` when the store refuses or can't be reached.
     """
 
-    def __init__(self, url: str, objects: ObjectStore) -> None:
+    def __init__(self, url: str, objects: Objects | ObjectStore) -> None:
         self.url = url
-        self._objects = objects
+        self._objects = Remote(objects) if isinstance(objects, ObjectStore) else objects
 
     def get(self, key: str) -> bytes | None:
-        """The object's bytes, or None when there is none."""
-        found = self.get_versioned(key)
-        return found[0] if found else None
+        """Return the object's bytes, or None when there is none.
 
-    def get_versioned(self, key: str) -> tuple[bytes, str] | None:
-        """The object's bytes and its version tag, or None when there is none."""
-        try:
-            answer = self._try(obstore.get, self._objects, key)
-            return self._try(lambda: bytes(answer.bytes())), cast("str", answer.meta["e_tag"])
-        except FileNotFoundError:
-            return None
+        Raises:
+            CorruptObjectError: a folder or a dangling link is in its place.
+        """
+        found = self.get_versioned(key)
+        return found.data if found else None
+
+    def get_versioned(self, key: str) -> Versioned | None:
+        """Return the object's bytes and its version tag, or None when there is none."""
+        return self._try(self._objects.read, key)
 
     def put(self, key: str, data: bytes) -> None:
         """Put an object, replacing what is there."""
-        self._try(obstore.put, self._objects, key, data, use_multipart=False)
+        self._try(self._objects.put, key, data)
 
     def put_new(self, key: str, data: bytes) -> bool:
         """Put an object only if there is none; say whether it was put."""
-        try:
-            self._try(obstore.put, self._objects, key, data, mode="create")
-        except AlreadyExistsError:
-            return False
-        return True
+        return self._put_if(self._objects.create, key, data) is not None
 
-    def replace(self, key: str, data: bytes, version: str | None) -> None:
+    def put_same(self, key: str, data: bytes) -> bool:
+        """Put an object only if there is none; say whether it now holds these bytes."""
+        return self.put_new(key, data) or self.get(key) == data
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str:
         """Put an object only if its version tag is still `version` (None: if there is none).
+
+        Returns:
+            The new version tag.
 
         Raises:
             ConflictError: somebody else put it first.
         """
         if version is None:
-            if not self.put_new(key, data):
-                raise ConflictError(f"{key} was put by another run")
-            return
+            new = self._put_if(self._objects.create, key, data)
+        else:
+            new = self._put_if(self._objects.swap, key, data, version)
+        if new is None:
+            raise ConflictError(f"{key} was replaced by another run")
+        return new
+
+    def _put_if(
+        self, put: Callable[..., str | None], key: str, data: bytes, *condition: str
+    ) -> str | None:
+        """Put an object on a condition; return its version, or None when the condition failed.
+
+        When the put was repeated, its condition may have failed because the first one took place,
+        and only the answer was lost. What is there tells.
+        """
+        attempts = 0
+
+        def attempt() -> str | None:
+            nonlocal attempts
+            attempts += 1
+            return put(key, data, *condition)
+
         try:
-            with self._lock():
-                if isinstance(self._objects, LocalStore):
-                    found = self._try(obstore.head, self._objects, key)
-                    if found["e_tag"] != version:
-                        raise ConflictError(f"{key} was replaced by another run")
-                    self.put(key, data)
-                else:
-                    condition: UpdateVersion = {"e_tag": version}
-                    self._try(obstore.put, self._objects, key, data, mode=condition)
-        except (PreconditionError, FileNotFoundError) as error:
-            raise ConflictError(f"{key} was replaced by another run") from error
+            if (version := self._try(attempt)) or attempts == 1:
+                return version
+        except ConflictError:
+            if attempts == 1:
+                return None
+        except UncertainError:
+            pass
+        found = self.get_versioned(key)
+        return found.version if found and found.data == data else None
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys below a prefix that ends with a slash, in no particular order."""
-        return (key for key, _ in self.sizes(prefix))
+        """List the keys below a prefix that ends with a slash, in no particular order.
+
+        What lies there and is none of the lake's objects is left out, with a warning that names it.
+        """
+        return (each.key for each in self.find(prefix))
 
     def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
-        """The same, with the objects' sizes in bytes."""
-        pages = iter(self._try(obstore.list, self._objects, prefix))
-        while page := self._try(next, pages, None):
-            for found in page:
-                yield found["path"], found["size"]
+        """List the same, with the objects' sizes in bytes."""
+        return ((each.key, each.size) for each in self.find(prefix))
+
+    def find(self, prefix: str) -> Iterator[Found]:
+        """List the same, with sizes and version tags."""
+        aliens = []
+        for each in self.find_all(prefix):
+            if layout.is_alien(each.key):
+                aliens.append(each.key)
+            else:
+                yield each
+        if aliens:
+            more = f" and {len(aliens) - _NAMED:,} more" if len(aliens) > _NAMED else ""
+            log.warning("ignored, not the lake's: %s%s", ", ".join(sorted(aliens)[:_NAMED]), more)
+
+    def find_all(self, prefix: str) -> Iterator[Found]:
+        """List everything below a prefix, also what is not the lake's."""
+        if isinstance(self._objects, Remote):
+            # a page that came truncated is not repeated by the client; so the whole list is
+            return iter(self._try(lambda: list(self._objects.find(prefix))))
+        return self._lazily(self._objects.find(prefix))
+
+    def _lazily(self, found: Iterator[Found]) -> Iterator[Found]:
+        while (each := self._try(next, found, None)) is not None:
+            yield each
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects."""
         if keys:
-            self._try(obstore.delete, self._objects, list(keys))
+            self._try(self._objects.delete, keys)
+
+    def clear(self, key: str) -> None:
+        """Move out of the way what is in an object's place and is none."""
+        if isinstance(self._objects, Disk):
+            self._try(self._objects.clear, key)
 
     def filesystem(self) -> Any:
-        """The same store as an `fsspec` file system, for readers that want one."""
+        """Return the same store as an `fsspec` file system, for readers that want one."""
         from obstore.fsspec import FsspecStore
+
+        if not isinstance(self._objects, Remote):
+            raise TypeError("a folder has a file system of its own")
+        inner = self._objects.inner
 
         class Filesystem(FsspecStore):
             protocol = "lake"
 
-            def _construct_store(self, bucket: str) -> ObjectStore:  # noqa: ARG002 - one store
-                return objects
+            def _construct_store(self, bucket: str) -> Any:  # noqa: ARG002 - one store
+                return inner
 
-        objects = self._objects
         filesystem = Filesystem("s3")
         filesystem.protocol = "lake"  # the constructor knows no such protocol
         return filesystem
-
-    def _lock(self) -> AbstractContextManager[object]:
-        if isinstance(self._objects, LocalStore):
-            return FileLock(Path(self.url) / _LOCK)
-        return nullcontext()
 
     def _try(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return _try(self.url, call, *args, **kwargs)
 
 
 def _try(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    try:
-        return call(*args, **kwargs)
-    except (AlreadyExistsError, PreconditionError):
-        raise
-    except (BaseError, OSError) as error:
-        if isinstance(error, FileNotFoundError) and "NoSuchBucket" not in str(error):
-            raise
-        reason = str(error).partition("\n\nDebug source")[0].strip()
-        raise StoreError(f"the lake's store {url} failed: {reason}") from error
+    """Call a store; repeat what may end well, and turn what does not into a `StoreError`."""
+    start = time.monotonic()
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return call(*args, **kwargs)
+        except (TryAgainError, BaseError, OSError) as error:
+            hopeless = isinstance(error, (OSError, PermissionDeniedError, UnauthenticatedError))
+            late = time.monotonic() - start > PATIENCE or attempt == ATTEMPTS
+            if late or hopeless or _unreachable(error):
+                raise StoreError(_sentence(url, error)) from error
+        pause(attempt)
+
+
+def pause(attempt: int) -> None:
+    """Wait before another attempt: longer each time, at most about a second."""
+    time.sleep(min(1.0, 0.02 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+
+
+def _unreachable(error: BaseException) -> bool:
+    text = str(error)
+    return any(words in text for words in ("kind: Connect", "dns error", "error trying to connect"))
+
+
+def _sentence(url: str, error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        place = error.filename2 or error.filename or url
+        reason = _REASONS.get(error.errno, os.strerror(error.errno).lower())
+        return f"the lake's store {url} failed: {place}: {reason}"
+    if _unreachable(error):
+        return f"the lake's store {url} failed: nothing listens at {objects.endpoint() or 'AWS'}"
+    reason = str(error).partition("\n\nDebug source")[0].strip()
+    if isinstance(error, TryAgainError):
+        reason = f"{reason}; it asked to try again {ATTEMPTS} times, so run the command again"
+    return f"the lake's store {url} failed: {reason}"
 
 
 def open_store(url: str, *, create: bool = False) -> Store:
@@ -147,32 +236,39 @@ def open_store(url: str, *, create: bool = False) -> Store:
 
     Args:
         url: a folder, `file:///...`, `s3://bucket[/prefix]`, or `memory://` (gone with the
-        process).
-            S3's endpoint comes from the standard `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL`;
-            credentials and region from wherever boto3 finds them.
+            process). S3's endpoint comes from the standard `AWS_ENDPOINT_URL_S3` or
+            `AWS_ENDPOINT_URL`; credentials and region from wherever boto3 finds them.
         create: make the folder when there is none (a bucket is never made).
 
     Raises:
         BadSettingError: the URL is of no kind that we know.
         NoLakeError: there is no such folder.
+        StoreError: the folder can't be made.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme == "file":
-        folder = Path(rest if separator else url).absolute()
-        if not create and not folder.is_dir():
-            raise NoLakeError(f"there is no lake at {folder}: `tickerlake extract` makes one")
-        return Store(str(folder), _try(url, LocalStore, prefix=folder, mkdir=True))
+        return _open_folder(Path(rest if separator else url).absolute(), create=create)
     if scheme == "memory":
-        return Store(url, MemoryStore())
+        return Store(url, objects.memory())
     if scheme == "s3" and rest.strip("/"):
-        return Store(url, _s3(rest))
+        return Store(url, objects.s3(rest))
     raise BadSettingError(
         f"can't open a lake at {url!r}: give a folder or s3://bucket/prefix (--lake)"
     )
 
 
-def surroundings(url: str) -> dict[str, str]:
-    """Environment variables by which a process on another machine opens a store as this one does.
+def _open_folder(folder: Path, *, create: bool) -> Store:
+    if folder.exists() and not folder.is_dir():
+        raise StoreError(f"{folder} is a file, not a folder: give another place with --lake")
+    if not create and not folder.is_dir():
+        raise NoLakeError(f"there is no lake at {folder}: `tickerlake extract` makes one")
+    if create:
+        _try(str(folder), lambda: folder.mkdir(parents=True, exist_ok=True))
+    return Store(str(folder), Disk(folder))
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the variables by which another machine opens a store as this one does.
 
     Region and endpoints, but no credentials: those are for the machine to have. A folder needs
     none.
@@ -181,33 +277,6 @@ def surroundings(url: str) -> dict[str, str]:
         return {}
     import boto3
 
-    found = {name: os.environ[name] for name in _ENDPOINTS if name in os.environ}
+    found = {name: os.environ[name] for name in objects.ENDPOINTS if name in os.environ}
     region = boto3.Session().region_name
     return found | ({"AWS_DEFAULT_REGION": region} if region else {})
-
-
-def _s3(location: str) -> S3Store:
-    import boto3
-    from obstore.auth.boto3 import Boto3CredentialProvider
-
-    bucket, _, prefix = location.partition("/")
-    session = boto3.Session()
-    if session.get_credentials() is None:
-        raise StoreError(
-            f"no AWS credentials to open s3://{location}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
-            " AWS_SECRET_ACCESS_KEY, or run where a role is attached"
-        )
-    endpoint = next(filter(None, map(os.environ.get, _ENDPOINTS)), None)
-    # an endpoint of None is refused, and none at all is AWS's own
-    elsewhere: dict[str, Any] = {}
-    if endpoint:
-        elsewhere = {"endpoint": endpoint, "client_options": {"allow_http": True}}
-    return S3Store(
-        bucket,
-        retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=30)},
-        prefix=prefix.strip("/") or None,
-        region=session.region_name or "us-east-1",
-        virtual_hosted_style_request=endpoint is None,
-        credential_provider=Boto3CredentialProvider(session),
-        **elsewhere,
-    )

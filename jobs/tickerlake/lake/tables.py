@@ -95,7 +95,9 @@ COLUMNS: Final[Mapping[str, Column]] = {
     "split": Column("ratio", "New shares for each old one, on the ex-date; 1 if none."),
     "currency": Column("", "Currency of the prices, as the source spells it (`GBp` is pence)."),
     "dividend_currency": Column(
-        "", "Currency of the dividend if it differs from that of the prices, else null."
+        "",
+        "Null if all cash was paid in the prices' currency; otherwise the currency of both amounts"
+        " or, after a plus sign, what was paid besides in other currencies.",
     ),
     "source": Column("", "The source that delivered the bar."),
     "flags": Column(

@@ -42,9 +42,13 @@ class Feature:
 
 _open, _high, _low, _close = (pl.col(name) for name in ("open", "high", "low", "close"))
 _previous = _close.shift(1)
-# a dividend in another currency can't be added to the price
-_dividend = pl.when(pl.col("dividend_currency").is_null()).then(pl.col("dividend")).otherwise(0.0)
-_distribution = _dividend + pl.col("capital_gain")
+# what was paid in another currency can't be added to the price; a plus sign tells of cash besides
+_paid_in = pl.col("dividend_currency")
+_distribution = (
+    pl.when(_paid_in.is_null() | _paid_in.str.starts_with("+"))
+    .then(pl.col("dividend") + pl.col("capital_gain"))
+    .otherwise(0.0)
+)
 
 
 def _ratio(value: pl.Expr, base: pl.Expr = _previous) -> pl.Expr:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Final
 from urllib.parse import quote, unquote
 
 from tickerlake.errors import BadSymbolError
@@ -9,6 +10,11 @@ from tickerlake.market import exchanges
 
 _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.\-=&^_]{0,23}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
+
+FAULTS_SHOWN: Final = 5
+"""A file that is no universe may have thousands of bad lines."""
+
+_LONGEST_SHOWN: Final = 40
 
 
 def parse(symbols: Iterable[str]) -> list[str]:
@@ -18,22 +24,32 @@ def parse(symbols: Iterable[str]) -> list[str]:
         symbols: as a user typed them, for example `aapl`, `^GSPC`, `BRK-B`, `0700.HK`, `EURUSD=X`.
 
     Raises:
-        BadSymbolError: names every symbol that can't be one, with the reason.
+        BadSymbolError: names the symbols that can't be one, with the reasons; of many the first
+            `FAULTS_SHOWN`.
     """
-    faults: list[str] = []
+    faults: dict[str, None] = {}
     good: dict[str, None] = {}
     for given in symbols:
-        symbol = given.strip().upper()
+        text = given.strip()
+        # checked before it is upper-cased: other alphabets have letters that become ASCII by it
+        symbol = text.upper() if text.isascii() else text
         if fault := _fault(symbol):
-            faults.append(f"{given.strip()!r} {fault}")
+            faults[f"{_shortened(text)!r} {fault}"] = None
         else:
             good[symbol] = None
     if faults:
+        more = len(faults) - FAULTS_SHOWN
         raise BadSymbolError(
-            "no such ticker symbols: " + "; ".join(faults) + ". Use Yahoo's spelling, for example"
-            " AAPL, BRK-B, ^GSPC, 0700.HK, EURUSD=X, BTC-USD."
+            f"no such ticker {'symbol' if len(faults) == 1 else 'symbols'}: "
+            + "; ".join(list(faults)[:FAULTS_SHOWN])
+            + (f"; and {more:,} more" if more > 0 else "")
+            + ". Use Yahoo's spelling, for example AAPL, BRK-B, ^GSPC, 0700.HK, EURUSD=X, BTC-USD."
         )
     return list(good)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
 def _fault(symbol: str) -> str | None:

@@ -27,11 +27,12 @@ class Fetched:
 
     Attributes:
         bars: `market.bars.RAW`, sorted by session, on the split basis of now. Includes the bar of a
-            session that is not over. What the source does not know of a bar is null, but volume is
-            0. An event (dividend, capital gain, split) of a day without a bar has a row of its own,
-            whose prices and volume are null. A dividend never includes the capital gain of its
-            day. `dividend_currency` is a code when all cash of the day was paid in that currency;
-            cash in other currencies besides the price's is told in words, such as `+0.5 USD`.
+            session that is not over. What the source does not know is null. An event (dividend,
+            capital gain, split) of a day without a bar has a row of its own, without prices and
+            volume. A dividend never includes the capital gain of its day, which is always in the
+            price's currency. `dividend_currency` is a code when the day's only cash is a dividend
+            in that currency; other cash that is not in the price's currency is told in words, such
+            as `+0.5 USD`, and is not part of the amounts.
         listing: what the answer says of the ticker.
         open_until: the moment (UTC) at which the session that the source calls current ends; its
             bar is not final before. None when the source does not say.

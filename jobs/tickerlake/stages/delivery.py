@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from tickerlake.lake import Lake, history, layout
+from tickerlake.lake import Lake, blobs, history, layout
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
-from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.market import calendars, events, quality, seam, splits
 from tickerlake.market.calendars import Exchange
 from tickerlake.market.quality import Flag, Judged
@@ -64,8 +63,7 @@ def extract_ticker(request: Request, ticker: str) -> Entry:
     Raises:
         SourceError, StoreError, CorruptObjectError: as their names say.
     """
-    stored, _ = history.read(request.lake, ticker)
-    held = history.advance(request.lake, ticker, stored, request.pending)
+    held = history.current(request.lake, ticker, request.pending)
     if held.retired:
         return Entry(outcome="empty", reason=f"retired on {held.retired}")
     exchange = calendars.of(ticker, held.timezone)
@@ -158,10 +156,10 @@ def _entry(
         end=window.end,
         new=new,
         corrected=news.height - new,
-        blobs=_write(lake, layout.RAW, ticker, news),
+        blobs=blobs.write(lake, layout.RAW, ticker, news),
         splits=answer.announced if delivers else None,
         quarantined=bad.height,
-        quarantine=_write(lake, layout.QUARANTINE, ticker, bad),
+        quarantine=blobs.write(lake, layout.QUARANTINE, ticker, bad),
         rejected=rejected,
         gaps=_gaps(exchange, window, held, answer),
         flags=_flags(exchange, news, answer.fetched.listing.timezone),
@@ -191,21 +189,15 @@ def _gaps(exchange: Exchange, window: Window, held: History, answer: _Answer) ->
 
 
 def _flags(exchange: Exchange, news: pl.DataFrame, stated: str | None) -> tuple[Flag, ...]:
-    """Return the flags that only an extraction can know: those that need the calendar."""
+    """Return the flags that need the calendar, and those that a person should see at once."""
     denied = news.filter(exchange.denies())["session"]
     flags = [Flag(session, "off_calendar") for session in denied]
+    foreign = news.filter(pl.col("dividend_currency").is_not_null())
+    flags += [
+        Flag(session, "dividend_currency", currency)
+        for session, currency in foreign.select("session", "dividend_currency").iter_rows()
+    ]
     if calendars.contradicts(exchange, stated):
         detail = f"{stated} instead of {exchange.timezone}"
         flags += [Flag(session, "timezone", detail) for session in news["session"]]
     return tuple(flags)
-
-
-def _write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
-    """Write rows as blobs, one for each partition; return their names by partition."""
-    blobs = {}
-    for partition, part in partitions(rows, lake.grain):
-        blobs[partition] = digest(part)
-        lake.store.put_new(
-            layout.blob(prefix, partition, ticker, blobs[partition]), to_parquet(part)
-        )
-    return blobs

@@ -23,6 +23,7 @@ from tickerlake.lake import Lake, manifests
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
 from tickerlake.market import calendars
 from tickerlake.sources import Source
+from tickerlake.stages import counted, exit_code
 from tickerlake.stages.delivery import Request, extract_ticker
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Report:
     def exit_code(self) -> int:
         """0 when every ticker ended well, 1 when none did, otherwise 3."""
         bad = sum(entry.outcome not in GOOD for entry in self.entries.values())
-        return 0 if not bad else 1 if bad == len(self.entries) else 3
+        return exit_code(len(self.entries), bad)
 
 
 def extract(
@@ -232,7 +233,7 @@ def summary(entries: Mapping[str, Entry]) -> str:
     bad = [
         f"{name}: {entry.outcome}" for name, entry in entries.items() if entry.outcome not in GOOD
     ]
-    text = f"{len(entries)} tickers, {new} new bars, {corrected} corrected"
+    text = f"{counted(len(entries), 'ticker')}, {counted(new, 'new bar')}, {corrected:,} corrected"
     if quarantined:
-        text += f", {quarantined} quarantined"
+        text += f", {quarantined:,} quarantined"
     return text + (f" ({'; '.join(sorted(bad))})" if bad else "")

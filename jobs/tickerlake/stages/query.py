@@ -1,71 +1,181 @@
-"""SQL over the lake's tables, by DuckDB."""
+"""Query: one SQL statement over the lake's tables, by DuckDB.
+
+A query is a reader: it sees the lake and nothing else, so that one that was copied from somewhere
+can neither read other files nor write any (docs/decisions/0040).
+"""
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
-import duckdb
 import polars as pl
 
-from tickerlake.errors import UsageError
+from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
 from tickerlake.lake import Lake, layout, manifests
 from tickerlake.lake.tables import TABLES, Table
 from tickerlake.market.bars import HISTORY, RAW
 
+if TYPE_CHECKING:
+    import duckdb
 
-def query(lake: Lake, sql: str) -> pl.DataFrame:
-    """Run a query over the tables `raw`, `history` and `daily`.
+MEANINGS: Final[Mapping[str, str]] = {
+    "daily": "bars and features: the table to query",
+    "history": "the newest version of every bar",
+    "raw": "every committed version of every bar, with the run that delivered it",
+}
+"""The tables, in the order of use, and what they hold."""
+
+_BUCKET: Final = "lake://lake"
+"""What DuckDB calls a lake that is not a folder."""
+
+_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
+"""Folders whose path DuckDB takes for what it is: without wildcards and `name=value`."""
+
+_READS: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
+"""DuckDB's types of statements that only read; MULTI is PIVOT."""
+
+_WRITES: Final = re.compile(r"\bcopy\b", re.IGNORECASE)
+"""COPY writes files, and may stand inside a SELECT."""
+
+_ASKS_FOR_TABLES: Final = re.compile(r"\bshow\b|information_schema|duckdb_|\bpg_", re.IGNORECASE)
+
+_TEXT_ONLY: Final = re.compile(r"INTERVAL|\bBIT\b|BLOB|UNION|BIGNUM|VARIANT|GEOMETRY")
+"""DuckDB's types that Polars has no equal of: their values become text."""
+
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "python_enable_replacements": "false",
+    "autoinstall_known_extensions": "false",
+}
+
+
+def query(lake: Lake, sql: str, *, unsafe: bool = False) -> pl.DataFrame:
+    """Run one statement over the tables `raw`, `history` and `daily`.
 
     `raw` holds every committed version of every bar, with the run that delivered it.
 
     Args:
-        lake: what to ask.
+        lake: the lake to query.
         sql: one statement in DuckDB's dialect.
+        unsafe: let the statement read and write other files, too.
+
+    Returns:
+        The rows. Numbers are integers or floats; a value that Polars has no type for is text.
 
     Raises:
-        UsageError: DuckDB does not understand it; has DuckDB's words.
+        UsageError: it is not one statement, DuckDB does not understand it, or it does more than
+            read the lake; has DuckDB's words.
+        BadSettingError: DuckDB is not installed.
+        CorruptObjectError: an object that it needs is missing or damaged.
         StoreError: the lake can't be read.
     """
-    with duckdb.connect() as connection:
-        root = str(Path(lake.store.url).absolute())
-        if "://" in lake.store.url:
-            connection.register_filesystem(lake.store.filesystem())
-            root = "lake://lake"
-        if re.search(r"\braw\b", sql, re.IGNORECASE):
-            _raw(connection, lake, root)
-        for name in ("history", "daily"):
-            _view(connection, lake, TABLES[name], root)
+    try:
+        import duckdb
+    except ImportError as error:
+        raise BadSettingError("a query needs DuckDB: pip install duckdb") from error
+
+    with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
         try:
-            answer: pl.DataFrame = connection.sql(sql).pl()
-        except AttributeError:
-            raise UsageError(f"this returns no rows: {sql}") from None
+            _check(connection.extract_statements(sql), sql, unsafe=unsafe)
+            _create_views(connection, lake, root, sql)
+            if not unsafe:
+                _lock(connection, root)
+            return _frame(connection.sql(sql))
         except duckdb.Error as error:
-            raise UsageError(f"{error}\nThe tables are {', '.join(TABLES)}.") from error
-        return answer
+            message = str(error).replace(root, lake.store.url)
+            raise _explained(error, message) from error
+        except pl.exceptions.PolarsError as error:
+            raise UsageError(
+                f"the answer has values that can't be shown ({error}): cast them to varchar"
+            ) from error
 
 
-def _view(connection: duckdb.DuckDBPyConnection, lake: Lake, table: Table, root: str) -> None:
+def _check(statements: "list[duckdb.Statement]", sql: str, *, unsafe: bool) -> None:
+    if len(statements) != 1:
+        found = f"these are {len(statements)}" if statements else "there is none"
+        raise UsageError(f"a query is one SQL statement, and {found}")
+    if unsafe:
+        return
+    kind = statements[0].type.name
+    if kind in _READS and not _WRITES.search(sql):
+        return
+    raise UsageError(
+        f"a query only reads the lake, and {'COPY' if kind in _READS else kind} does more."
+        " `--unsafe` allows everything that DuckDB can do."
+    )
+
+
+def _create_views(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str, sql: str) -> None:
+    """Create the views that the statement may mean: a view lists all files of its table."""
+    for name, table in TABLES.items():
+        if not (_ASKS_FOR_TABLES.search(sql) or re.search(rf"\b{name}\b", sql, re.IGNORECASE)):
+            continue
+        if name == "raw":
+            _create_raw(connection, lake, root)
+        else:
+            _create_view(connection, lake, table, root)
+
+
+def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
+    """Let the connection reach the lake alone, from now on and for good."""
+    connection.execute(f"set allowed_directories = [{_quoted(root + '/')}]")
+    connection.execute("set enable_external_access = false")
+    connection.execute("set lock_configuration = true")
+
+
+@contextmanager
+def _root(lake: Lake) -> Iterator[str]:
+    """Give the place of the lake's keys for DuckDB.
+
+    DuckDB takes `[`, `*` and `?` in a path for wildcards, and `ticker=XYZ` for a partition's value,
+    also in the folders above the lake. Such a lake is read through a link with a plain name.
+    """
+    if "://" in lake.store.url:
+        yield _BUCKET
+        return
+    folder = str(Path(lake.store.url).absolute())
+    if _PLAIN.fullmatch(folder):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="tickerlake-") as parent:
+        link = Path(parent) / "lake"
+        link.symlink_to(folder, target_is_directory=True)
+        yield str(link)
+
+
+def _create_view(
+    connection: "duckdb.DuckDBPyConnection", lake: Lake, table: Table, root: str
+) -> None:
     if next(lake.store.keys(table.prefix), None) is None:
         empty = pl.DataFrame(schema={"ticker": pl.String(), **table.schema})
         connection.register(table.name, empty.to_arrow())
         return
+    _register_bucket(connection, lake, root)
+    files = _quoted(f"{root}/{table.prefix}**/*.parquet")
     connection.execute(
         f"create view {table.name} as select ticker, columns(lambda c: c not in ('ticker', 'date'))"
-        f" from read_parquet('{_quoted(root)}/{table.prefix}**/*.parquet',"
-        " hive_partitioning = true, hive_types_autocast = false)"
+        f" from read_parquet({files}, hive_partitioning = true, hive_types_autocast = false)"
     )
 
 
-def _raw(connection: duckdb.DuckDBPyConnection, lake: Lake, root: str) -> None:
+def _create_raw(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str) -> None:
     everything = manifests.read_all(lake.store, manifests.all_ids(lake.store))
     commits = pl.DataFrame(
         [
-            (layout.blob(layout.RAW, date, ticker, digest), ticker, manifest.run_id, manifest.as_of)
+            (
+                f"{root}/{layout.blob(layout.RAW, date, ticker, digest)}",
+                ticker,
+                manifest.run_id,
+                manifest.as_of,
+            )
             for manifest in everything
             for ticker, entry in manifest.tickers.items()
             for date, digest in entry.blobs.items()
         ],
         schema={
-            "key": pl.String,
+            "file": pl.String,
             "ticker": pl.String,
             "run_id": pl.String,
             "as_of": HISTORY["as_of"],
@@ -74,19 +184,75 @@ def _raw(connection: duckdb.DuckDBPyConnection, lake: Lake, root: str) -> None:
     )
     if commits.is_empty():
         schema = {**commits.schema, **RAW}
-        connection.register("raw", pl.DataFrame(schema=schema).drop("key").to_arrow())
+        connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
         return
-    connection.register("commits", commits.to_arrow())
-    connection.execute(
-        f"set variable blobs = (select list(distinct '{_quoted(root)}/' || key) from commits)"
-    )
+    _register_bucket(connection, lake, root)
+    connection.execute("create schema internal")  # so that `show tables` does not show it
+    connection.register("arrived", commits.to_arrow())
+    connection.execute("create table internal.commits as from arrived")
+    connection.unregister("arrived")
+    connection.execute("set variable blobs = (select list(distinct file) from internal.commits)")
     connection.execute(
         f"""create view raw as
         select ticker, run_id, as_of, {", ".join(RAW)}
         from read_parquet(getvariable('blobs'), filename = true, hive_partitioning = false) blobs
-        join commits on ends_with(filename, key)"""
+        join internal.commits on filename = file"""
     )
 
 
+def _register_bucket(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str) -> None:
+    if root == _BUCKET and not connection.filesystem_is_registered("lake"):
+        connection.register_filesystem(lake.store.filesystem())
+
+
+def _frame(relation: "duckdb.DuckDBPyRelation | None") -> pl.DataFrame:
+    if relation is None:  # a statement that answers nothing, which only `unsafe` allows
+        return pl.DataFrame()
+    if any(_TEXT_ONLY.search(str(kind)) for kind in relation.types):
+        relation = relation.project(
+            ", ".join(
+                f"cast(#{number} as varchar) as {_identifier(name)}"
+                if _TEXT_ONLY.search(str(kind))
+                else f"#{number}"
+                for number, (name, kind) in enumerate(
+                    zip(relation.columns, relation.types, strict=True), start=1
+                )
+            )
+        )
+    frame: pl.DataFrame = relation.pl()
+    return frame.with_columns(_number(frame[name]) for name in frame.columns)
+
+
+def _number(column: pl.Series) -> pl.Series:
+    """Make a decimal, which a sum of integers is to DuckDB, an integer or a float."""
+    if not column.dtype.is_decimal():
+        return column
+    whole = column.cast(pl.Int64, strict=False)
+    return whole if whole.cast(column.dtype).equals(column) else column.cast(pl.Float64)
+
+
+def _explained(error: Exception, message: str) -> Exception:
+    import duckdb
+
+    match error:
+        case duckdb.PermissionException():
+            return UsageError(
+                f"a query only reads the lake: {message}\n`--unsafe` allows everything that DuckDB"
+                " can do."
+            )
+        case duckdb.IOException() | duckdb.SerializationException():
+            return CorruptObjectError(f"{message}\n`tickerlake verify` finds what is damaged.")
+        case duckdb.InvalidInputException() if ".parquet" in message:
+            return CorruptObjectError(f"{message}\n`tickerlake verify` finds what is damaged.")
+        case duckdb.OutOfMemoryException():
+            return UsageError(f"this query needs more memory than there is: {message}")
+        case _:
+            return UsageError(f"{message}\nThe tables are {', '.join(TABLES)}.")
+
+
 def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _identifier(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"'

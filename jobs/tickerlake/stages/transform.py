@@ -1,45 +1,50 @@
 """Transform: manifests without a receipt become history, features and receipts.
 
-The order of writes makes a crash harmless: refined before history, history before the catalog, the
-catalog before the receipt. What was refined by a run that died is written again, with the same
-bytes, by the next one, since the history it starts from has not moved.
+The order of writes makes a crash harmless: history before refined, both before the catalog, the
+catalog before the receipt. A history names the runs that it holds and the partitions that it owes,
+so a run that died is finished by the next one, which need not read again what it read.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
-from typing import Final
-
-import polars as pl
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
-from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, history, layout, manifests
-from tickerlake.lake.fold import History
-from tickerlake.lake.layout import Grain
+from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
+from tickerlake.lake import Lake, layout, manifests, notes, refresh
 from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.parquet import partitions, to_parquet
-from tickerlake.market import features
+from tickerlake.lake.notes import Behind
+from tickerlake.lake.refresh import Outcome, Settled
+from tickerlake.stages import PARTLY_DONE, exit_code
+from tickerlake.stages.rounds import Rounds
 
 log = logging.getLogger(__name__)
-
-_BYTES_A_BAR: Final = 25  # of an encoded history, to weigh tickers
 
 
 @dataclass
 class Report:
-    """How a transform ended."""
+    """How a transform ended.
+
+    Attributes:
+        refreshed: the tickers that there was something to do for.
+        processed: the runs that have got their receipt.
+        damaged: what is wrong with manifests that can't be read.
+        behind: the other tickers that only a repair brings up to date, and why.
+    """
 
     refreshed: dict[str, Refreshed] = field(default_factory=dict)
     processed: list[str] = field(default_factory=list)
+    damaged: tuple[str, ...] = ()
+    behind: dict[str, str] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
         """0 when every ticker ended well, 1 when none did, else 3."""
         bad = sum(bool(each.error) for each in self.refreshed.values())
-        return 0 if not bad else 1 if bad == len(self.refreshed) else 3
+        if not bad and self.damaged:
+            return PARTLY_DONE
+        return exit_code(len(self.refreshed), bad)
 
 
 def transform(
@@ -47,16 +52,21 @@ def transform(
     *,
     engine: Engine | None = None,
     rebuild: bool = False,
+    only: Collection[str] | None = None,
     progress: Callable[[Refreshed], None] = lambda _: None,
     register: Callable[[Iterable[str]], object] = lambda _: None,
 ) -> Report:
     """Process every manifest that has no receipt.
 
+    A run gets its receipt although a ticker of it failed: a note says that the ticker is behind,
+    and the next transform tries again, unless only `tickerlake repair` can help.
+
     Args:
         lake: the lake.
         engine: what spreads the tickers; None takes threads.
-        rebuild: make history and refined from raw alone, for all tickers, put only what differs and
-            delete what should not be there.
+        rebuild: make history and refined from raw alone, put only what differs and delete what
+            should not be there.
+        only: the tickers to rebuild, which gives no receipts; None rebuilds all.
         progress: is called in this thread with each ticker that has ended.
         register: is called before any receipt is written, with the keys that the manifests without
             one stand for, except those of tickers that failed. What it raises ends the transform;
@@ -65,68 +75,66 @@ def transform(
     Raises:
         EngineError: the engine failed; run it again.
         StoreError: the lake can't be read or written; run it again.
-        CorruptObjectError: a manifest can't be read.
+        CorruptObjectError: a rebuild needs a manifest that can't be read.
     """
-    store = lake.store
-    todo = manifests.pending(lake)
-    tasks = _rebuilds(lake) if rebuild else _refreshes(lake, todo)
-    report = Report()
-    for refreshed in (engine or threads())(lake, perform, tasks):
-        report.refreshed[refreshed.ticker] = refreshed
-        progress(refreshed)
-    failed = {each.ticker for each in report.refreshed.values() if each.error}
-    register(_delivered(todo, failed))
-    for manifest in todo:
-        if not failed & manifest.tickers.keys():
-            manifests.acknowledge(store, manifest)
-            report.processed.append(manifest.run_id)
+    rounds = Rounds(lake, engine or threads(), perform, progress)
+    if rebuild:
+        rounds.rebuild(only)
+    else:
+        rounds.refresh()
+    backlog = rounds.backlog
+    report = Report(rounds.refreshed, damaged=backlog.damaged)
+    for ticker in backlog.broken.keys() - rounds.refreshed.keys():
+        report.behind[ticker] = backlog.broken[ticker].reason
+        log.warning("%s is behind: %s", ticker, report.behind[ticker])
+    if only is None:
+        register(_delivered(backlog.manifests, rounds.failed))
+    _write_notes(rounds)
+    if only is None:
+        pending = set(rounds.survey.pending)
+        for manifest in backlog.manifests:
+            if manifest.run_id in pending:
+                manifests.acknowledge(lake.store, manifest)
+                report.processed.append(manifest.run_id)
+    _remove_notes(rounds, is_rebuild=rebuild)
     return report
 
 
 def perform(lake: Lake, task: Task) -> Refreshed:
-    """Do the work on one ticker; what is wrong with it alone is returned, not raised.
-
-    Raises:
-        StoreError: the lake can't be read or written.
-    """
+    """Do the work on one ticker; what is wrong with it is returned, not raised."""
     try:
-        if task.stored is None:
-            return refresh_ticker(lake, task.ticker, task.manifests)
-        return rebuild_ticker(lake, task.ticker, task.manifests, task.stored)
-    except (ConflictError, CorruptObjectError) as error:
+        done = _done(lake, task)
+    except (ConflictError, CorruptObjectError, StoreError) as error:
         log.error("%s: %s", task.ticker, error)  # noqa: TRY400 - the message says what to do
-        return Refreshed(task.ticker, error=str(error))
+        damaged = error.key if isinstance(error, CorruptObjectError) else ""
+        return Refreshed(task.ticker, error=str(error), damaged=damaged)
+    return Refreshed(
+        task.ticker,
+        done.partitions,
+        is_late=done.is_late,
+        overtook=done.overtook,
+        version=done.version,
+    )
 
 
-def _refreshes(lake: Lake, todo: Sequence[Manifest]) -> list[Task]:
-    held = {layout.values(key)["ticker"]: size for key, size in lake.store.sizes(layout.HISTORY)}
-    return [
-        Task(ticker, each, _bars(ticker, each) + held.get(ticker, 0) // _BYTES_A_BAR)
-        for ticker, each in _by_ticker(todo).items()
-    ]
+def _done(lake: Lake, task: Task) -> Outcome:
+    ticker, found, settled = task.ticker, task.manifests, task.settled or Settled()
+    match task.kind:
+        case "refresh":
+            return refresh.refresh(lake, ticker, found, settled, task.partitions)
+        case "derive":
+            return refresh.derive(lake, ticker, found, settled, task.version, task.partitions)
+        case "rebuild":
+            return refresh.rebuild(lake, ticker, found, settled, task.version, task.partitions)
 
 
-def _rebuilds(lake: Lake) -> list[Task]:
-    everything = _by_ticker(manifests.read_all(lake.store, manifests.all_ids(lake.store)))
-    stored = stored_partitions(lake)
-    return [
-        Task(
-            ticker,
-            everything.get(ticker, ()),
-            _bars(ticker, everything.get(ticker, ())),
-            frozenset(stored.get(ticker, ())),
-        )
-        for ticker in sorted(everything.keys() | stored.keys())
-    ]
-
-
-def _delivered(of: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
-    """The keys of raw, history and daily that processed manifests stand for.
+def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
+    """Yield the keys of raw, history and daily that processed manifests stand for.
 
     A partition is new only when a manifest delivers the first session in it. So these keys, unlike
     those that were put just now, also tell what a run that died before its receipts has put.
     """
-    for manifest in of:
+    for manifest in found:
         for ticker, entry in manifest.tickers.items():
             if entry.delivers and ticker not in failed:
                 yield layout.history(ticker)
@@ -135,131 +143,41 @@ def _delivered(of: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]
                     yield layout.daily(date, ticker)
 
 
-def _by_ticker(of: Sequence[Manifest]) -> dict[str, tuple[Manifest, ...]]:
-    found: dict[str, tuple[Manifest, ...]] = {}
-    for manifest in of:
-        for ticker, entry in sorted(manifest.tickers.items()):
-            if entry.delivers:
-                own = manifest.model_copy(update={"tickers": {ticker: entry}})
-                found[ticker] = (*found.get(ticker, ()), own)
-    return found
+def _write_notes(rounds: Rounds) -> None:
+    """Note what the receipts make an exception from: tickers that failed, partitions at risk."""
+    store, refreshed = rounds.lake.store, rounds.refreshed
+    at_risk = {name: each.partitions for name, each in refreshed.items() if each.overtook}
+    if at_risk:
+        notes.put_recheck(store, at_risk)
+    for manifest in rounds.backlog.manifests:
+        for ticker in sorted(rounds.failed & manifest.tickers.keys()):
+            if not manifest.tickers[ticker].delivers:
+                continue
+            failure = refreshed[ticker]
+            known = rounds.backlog.broken.get(ticker)
+            reason = known.reason if known else failure.error
+            note = Behind(
+                ticker=ticker,
+                run_id=manifest.run_id,
+                reason=reason,
+                damaged=failure.damaged,
+            )
+            notes.put_behind(store, note)
 
 
-def _bars(ticker: str, of: Sequence[Manifest]) -> int:
-    entries = [each.tickers[ticker] for each in of]
-    return sum(entry.new + entry.corrected for entry in entries)
-
-
-def refresh_ticker(lake: Lake, ticker: str, pending: Sequence[Manifest]) -> Refreshed:
-    """Bring one ticker's history and features up to date.
-
-    However often it loses a race, it does its work again: what it has put may lie on top of what
-    the winner put, and only it knows. Each race lost is another run's work done.
-
-    Raises:
-        CorruptObjectError, StoreError: as their names say.
-    """
-    touched: set[str] = set()
-    while True:
-        old, version = history.read(lake, ticker)
-        new = history.advance(lake, ticker, old, pending)
-        rows = refined(new)
-        touched |= changed_partitions(rows, refined(old), lake.grain)
-        moved = rows.filter(layout.partition(lake.grain).is_in(touched))
-        for partition, part in partitions(moved, lake.grain):
-            lake.store.put(layout.daily(partition, ticker), to_parquet(part))
-        unchanged = same(new, old)
-        if unchanged and not touched:
-            return Refreshed(ticker)
-        new = replace(new, contested=old.contested + 1 if unchanged else 0)
-        try:
-            lake.store.replace(layout.history(ticker), history.encode(new), version)
-        except ConflictError:
-            log.info("%s: another run was first, doing it again", ticker)
+def _remove_notes(rounds: Rounds, *, is_rebuild: bool) -> None:
+    """Remove the notes on tickers that have caught up, and rechecks that are old and done."""
+    store, failed = rounds.lake.store, rounds.failed
+    for ticker, run_ids in rounds.survey.behind.items():
+        if ticker in failed or ticker not in rounds.refreshed:
             continue
-        return Refreshed(ticker, tuple(sorted(touched)))
-
-
-def rebuild_ticker(
-    lake: Lake, ticker: str, everything: Sequence[Manifest], stored: AbstractSet[str]
-) -> Refreshed:
-    """Make one ticker's history and features from raw alone, and put or delete what differs.
-
-    Args:
-        lake: the lake.
-        ticker: whose.
-        everything: all manifests, sorted.
-        stored: the ticker's partitions that are there.
-
-    Raises:
-        ConflictError: another run is at work on the ticker.
-        CorruptObjectError, StoreError: as their names say.
-    """
-    store, key = lake.store, layout.history(ticker)
-    found = store.get_versioned(key)
-    held = history.salvage(found[0]) if found else History()
-    known = {each.run_id for each in everything}
-    if held.last and held.last[1] not in known and store.get(layout.run(held.last[1])):
-        # its receipt is there: what it delivered would be lost
-        raise ConflictError(f"{ticker}: a run was processed meanwhile; rebuild again")
-    new = history.rebuild(lake, ticker, everything)
-    expected = dict(partitions(refined(new), lake.grain))
-    touched = set()
-    for partition, rows in expected.items():
-        data = to_parquet(rows)
-        if partition not in stored or store.get(layout.daily(partition, ticker)) != data:
-            store.put(layout.daily(partition, ticker), data)
-            touched.add(partition)
-    strays = stored - expected.keys()
-    store.delete([layout.daily(partition, ticker) for partition in sorted(strays)])
-    if new.last is None:
-        store.delete([key] if found else [])
-    elif found is None or found[0] != history.encode(replace(new, contested=held.contested)):
-        store.replace(key, history.encode(new), found[1] if found else None)
-    elif touched:
-        data = history.encode(replace(new, contested=held.contested + 1))
-        store.replace(key, data, found[1])
-    return Refreshed(ticker, tuple(sorted(touched | strays)))
-
-
-def refined(of: History) -> pl.DataFrame:
-    """The rows of `daily` (`features.DAILY`) that a history gives."""
-    return features.daily(of.bars)
-
-
-def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
-    """The partitions of `daily` in which any value differs between two states of a ticker."""
-    both = new.join(
-        old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
+        read = {each.run_id for each in rounds.backlog.manifests if ticker in each.tickers}
+        notes.remove_behind(store, ticker, run_ids if is_rebuild else read & set(run_ids))
+    done = rounds.refreshed.keys() - failed
+    store.delete(
+        [
+            key
+            for key, note in rounds.rechecks.items()
+            if note.is_old and note.tickers.keys() <= done
+        ]
     )
-    columns = [name for name in new.columns if name != "session"]
-    differs = pl.col("_held").is_null() | pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in columns
-    )
-    return set(both.filter(differs).select(layout.partition(grain))["session"])
-
-
-def same(new: History, old: History) -> bool:
-    """Whether two histories are stored as the same object."""
-    return new is old or (
-        new.last == old.last
-        and history.encode(replace(new, contested=old.contested)) == history.encode(old)
-    )
-
-
-def tickers_of(of: Iterable[Manifest]) -> set[str]:
-    """The tickers that manifests deliver something of."""
-    return {
-        ticker for manifest in of for ticker, entry in manifest.tickers.items() if entry.delivers
-    }
-
-
-def stored_partitions(lake: Lake) -> dict[str, set[str]]:
-    """The partitions of `daily` that are there, by ticker; also tickers with a history alone."""
-    stored: dict[str, set[str]] = {}
-    for key in lake.store.keys(layout.HISTORY):
-        stored.setdefault(layout.values(key)["ticker"], set())
-    for key in lake.store.keys(layout.DAILY):
-        values = layout.values(key)
-        stored.setdefault(values["ticker"], set()).add(values["date"])
-    return stored

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake import Lake, history, layout, manifests, refresh
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import digest, from_parquet, partitions
-from tickerlake.stages import transform
+from tickerlake.stages.rounds import by_ticker
 
 
 def verify(
@@ -32,8 +32,8 @@ def verify(
     store = lake.store
     done = set(manifests.all_ids(store)) - set(manifests.pending_ids(store))
     everything = manifests.read_all(store, done)
-    stored = transform.stored_partitions(lake)
-    tickers = sorted(transform.tickers_of(everything) | stored.keys())
+    stored = refresh.stored_partitions(lake)
+    tickers = sorted(by_ticker(everything).keys() | stored.keys())
 
     def one(ticker: str) -> list[str]:
         try:
@@ -60,7 +60,7 @@ def _differences(
         derived.last,
     ):
         yield f"{layout.history(ticker)} is not what raw gives"
-    expected = dict(partitions(transform.refined(derived), lake.grain))
+    expected = dict(partitions(refresh.refined(derived), lake.grain))
     for partition in sorted(expected.keys() | stored):
         key = layout.daily(partition, ticker)
         data = lake.store.get(key)

@@ -158,3 +158,9 @@ def test_units_of_one_currency_are_converted_and_others_are_kept() -> None:
         {"dividends": [paid(0.5, currency="USD"), paid(0.1, currency="EUR")]}, currency="GBp"
     )
     assert (row["dividend"], row["dividend_currency"]) == (0.0, "+0.1 EUR +0.5 USD")
+    listed = {"dividends": [paid(0.5)], "capitalGains": [paid(0.25, currency="EUR")]}
+    (row,) = read(listed, currency="USD")
+    assert (row["dividend"], row["capital_gain"]) == (0.5, 0.0)
+    assert row["dividend_currency"] == "+0.25 EUR"
+    (row,) = read({"capitalGains": listed["capitalGains"]}, currency="USD")
+    assert (row["capital_gain"], row["dividend_currency"]) == (0.0, "+0.25 EUR")

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
-import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -79,7 +78,10 @@ def test_every_bar_of_the_window_has_its_session_whatever_zone_is_believed(
     assert closes(fetched) == {day: close for day, close in bars.items() if low <= day <= high}
 
 
-@pytest.mark.parametrize(("symbol", "zone", "hour"), MARKETS)
+@pytest.mark.parametrize(
+    ("symbol", "zone", "hour"),
+    [*MARKETS, ("X", "Etc/GMT+12", time(9)), ("X", "Pacific/Kiritimati", time(9))],
+)
 def test_the_request_reaches_from_the_first_moment_of_the_window_to_its_last(
     served: Served, client: Yahoo, symbol: str, zone: str, hour: time, monkeypatch: Any
 ) -> None:
@@ -234,7 +236,8 @@ def test_before_the_first_session_there_was_no_close(served: Served, client: Yah
     # Yahoo gives the first close as the one before (TSLA from 2010-06-29: 1.593)
     meta = {"chartPreviousClose": 10.0, "firstTradeDate": at(WEEK[1])}
     served.put(chart("X", {WEEK[1]: 10.0}, **meta))
-    assert fetch(client).previous_close is None
+    for start in WEEK[:2]:
+        assert fetch(client, start=start).previous_close is None
 
 
 # --- nothing new
@@ -409,8 +412,11 @@ def test_a_live_bar_of_crypto_at_22_00_is_of_its_own_day(served: Served, client:
     assert closes(fetch(client, "X-USD")) == {WEEK[0]: 1.0, WEEK[1]: 2.0}
 
 
-def test_volume_that_is_unknown_is_0(served: Served, client: Yahoo) -> None:
-    result = chart("X", {MONDAY: 1.0})
-    result["indicators"]["quote"][0]["volume"] = [None]
+@pytest.mark.parametrize("volumes", [[None, 5], [0, None], [None, None], [7.0, 3_000_000_000]])
+def test_volume_that_is_unknown_is_null(
+    served: Served, client: Yahoo, volumes: list[float | None]
+) -> None:
+    result = chart("X", {WEEK[0]: 1.0, WEEK[1]: 2.0})
+    result["indicators"]["quote"][0]["volume"] = volumes
     served.put(result)
-    assert fetch(client).bars.select(pl.col("volume")).item() == 0
+    assert fetch(client).bars["volume"].to_list() == volumes

@@ -19,6 +19,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = 1e11
 """Seconds since 1970, in the year 5138: what is beyond is no moment."""
 
+UNKNOWN_VOLUME: Final = -(2**62)
+"""What yfinance gets, and returns, for a volume that is null: of null it would make 0."""
+
 _VALUES: Final = (*PRICES, "volume")
 
 
@@ -99,11 +102,14 @@ class Chart:
                 for day in (self.sessions[row] for row in rows)
             ],
             "indicators": {
-                "quote": [
-                    {name: [values[row] for row in rows] for name, values in self.columns.items()}
-                ]
+                "quote": [{name: self._take(name, rows) for name in _VALUES}],
             },
         }
+
+    def _take(self, name: str, rows: list[int]) -> list[float | None]:
+        unknown = UNKNOWN_VOLUME if name == "volume" else None
+        values = (self.columns[name][row] for row in rows)
+        return [unknown if value is None else value for value in values]
 
     def _useful_rows(self) -> list[int]:
         """Return the numbers of the rows, without empty ones of sessions that have another row.

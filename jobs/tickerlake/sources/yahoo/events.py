@@ -87,8 +87,8 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
         drop: how far the price fell from the close before; None when there is no such pair.
 
     Returns:
-        Dividend and capital gain in the price's currency. Cash in one other currency, and nothing
-        besides: the amounts in that currency, and its code. Otherwise what was paid in other
+        Dividend and capital gain in the price's currency. When a dividend in one other currency is
+        all: the dividend in that currency, and its code. Otherwise what was paid in other
         currencies is told in words, such as `+0.5 USD`, and is not part of the amounts.
 
     >>> settle(Cash({"USD": 1.9}, {"USD": 1.8}), "USD", drop=1.9)
@@ -110,9 +110,9 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
     dividend, gain = paid.pop(base, (0.0, 0.0))
     if not paid:
         return Payment(dividend, gain, None)
-    if len(paid) == 1 and not dividend and not gain:
-        ((code, (dividend, gain)),) = paid.items()
-        return Payment(dividend, gain, code)
+    (code, (foreign_dividend, foreign_gain)), *others = paid.items()
+    if not others and not foreign_gain and not dividend and not gain:
+        return Payment(foreign_dividend, 0.0, code)
     besides = " ".join(f"+{sum(amounts):.6g} {code}" for code, amounts in sorted(paid.items()))
     return Payment(dividend, gain, besides)
 

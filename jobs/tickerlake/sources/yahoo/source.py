@@ -74,8 +74,8 @@ class Yahoo:
 
         Returns:
             What Yahoo has of the sessions in [start, end]; no rows if it has nothing. What it does
-            not know is null: prices, the amount of a dividend, the ratio of a split that is of no
-            shares. Only volume that it does not know is 0.
+            not know is null: prices, volume, the amount of a dividend, the ratio of a split that is
+            of no shares.
 
         Raises:
             UnknownSymbolError: Yahoo does not know the symbol.

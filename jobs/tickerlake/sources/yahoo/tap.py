@@ -26,7 +26,7 @@ import polars as pl
 from tickerlake.errors import SourceFailedError
 from tickerlake.market.bars import PRICES
 from tickerlake.sources.yahoo.answers import ChartAnswer
-from tickerlake.sources.yahoo.chart import Chart
+from tickerlake.sources.yahoo.chart import UNKNOWN_VOLUME, Chart
 from tickerlake.sources.yahoo.patches import load_yfinance
 
 if TYPE_CHECKING:
@@ -145,10 +145,12 @@ def _midnight(day: date) -> int:
 
 def _to_polars(history: "PandasFrame") -> pl.DataFrame:
     """Return the bars of a frame of yfinance, whose index is midnights in UTC."""
-    return pl.DataFrame(
+    bars = pl.DataFrame(
         {
             "session": history.index.tz_localize(None).to_numpy("datetime64[D]"),  # type: ignore[attr-defined]
             **{name: history[name.capitalize()].to_numpy() for name in (*PRICES, "volume")},
         },
         nan_to_null=True,
-    ).cast(HISTORY)  # type: ignore[arg-type]
+    )
+    volume = pl.col("volume").cast(pl.Int64)
+    return bars.with_columns(volume.replace(UNKNOWN_VOLUME, None)).cast(HISTORY)  # type: ignore[arg-type]

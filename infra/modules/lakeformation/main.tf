@@ -1,0 +1,35 @@
+# Lake Formation checks these in addition to the roles' IAM policies. The bucket isn't registered with
+# it, so access to the files stays a matter of IAM.
+resource "aws_lakeformation_permissions" "database" {
+  for_each = toset(concat(["transformer"], var.readers))
+
+  principal   = each.key == "transformer" ? var.transformer_role_arn : each.key
+  permissions = ["DESCRIBE"]
+
+  database {
+    name = var.database
+  }
+}
+
+# The transformer registers partitions and keeps the tables' columns up to date.
+resource "aws_lakeformation_permissions" "transformer_tables" {
+  principal   = var.transformer_role_arn
+  permissions = ["ALTER", "DELETE", "DESCRIBE", "INSERT", "SELECT"]
+
+  table {
+    database_name = var.database
+    wildcard      = true
+  }
+}
+
+resource "aws_lakeformation_permissions" "reader_tables" {
+  for_each = toset(var.readers)
+
+  principal   = each.key
+  permissions = ["DESCRIBE", "SELECT"]
+
+  table {
+    database_name = var.database
+    wildcard      = true
+  }
+}

@@ -1,0 +1,138 @@
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+}
+
+variables {
+  name             = "lake"
+  region           = "us-east-1"
+  bucket_arn       = "arn:aws:s3:::lake-123456789012"
+  extractor_job    = "lake-extractor"
+  transformer_job  = "lake-transformer"
+  job_logs         = "/aws-glue/lake"
+  database         = "lake"
+  workgroup        = "lake"
+  starter          = "lake-starter"
+  starter_dlq_arn  = "arn:aws:sqs:us-east-1:123456789012:lake-starter-dlq"
+  schedule_dlq_arn = "arn:aws:sqs:us-east-1:123456789012:lake-extractor-dlq"
+}
+
+run "roles" {
+  module {
+    source = "./modules/iam"
+  }
+
+  assert {
+    condition     = [for role in aws_iam_role.this : role.name] == ["lake-extractor", "lake-scheduler", "lake-starter", "lake-transformer"]
+    error_message = "The extractor, the transformer, the starter and the scheduler must have a role each."
+  }
+  assert {
+    condition     = alltrue([for role in aws_iam_role.this : role.path == "/" && role.permissions_boundary == null])
+    error_message = "A role has a path or a boundary that nobody asked for."
+  }
+  assert {
+    condition = [
+      for statement in concat(
+        data.aws_iam_policy_document.key.statement,
+        data.aws_iam_policy_document.job.statement,
+        data.aws_iam_policy_document.extractor.statement,
+        data.aws_iam_policy_document.transformer.statement,
+        data.aws_iam_policy_document.starter.statement,
+        data.aws_iam_policy_document.scheduler.statement,
+        data.aws_iam_policy_document.reader.statement,
+      ) : statement.sid if contains(statement.resources, "*") || anytrue([for action in statement.actions : strcontains(action, "*")])
+    ] == ["ListWorkgroupsAndCatalogs"]
+    error_message = "A statement other than a reader's lists allows actions on all resources, or actions with a wildcard."
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.scheduler.statement : s.resources if contains(s.actions, "glue:StartJobRun")]) == toset(["arn:aws:glue:us-east-1:123456789012:job/lake-extractor"])
+    error_message = "The scheduler may start something other than the extractor."
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.starter.statement : s.resources if contains(s.actions, "glue:StartJobRun")]) == toset(["arn:aws:glue:us-east-1:123456789012:job/lake-transformer"])
+    error_message = "The starter may start something other than the transformer."
+  }
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.starter.statement : s.resources if contains(s.actions, "s3:PutObject")] == [toset(["arn:aws:s3:::lake-123456789012/refined/_starts/*"])]
+    error_message = "The starter must be able to put claims, and nothing else."
+  }
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.extractor.statement : !contains(statement.actions, "s3:DeleteObject")
+    ])
+    error_message = "The extractor may delete, but raw is append-only."
+  }
+  assert {
+    condition = alltrue([
+      for statement in data.aws_iam_policy_document.transformer.statement :
+      alltrue([for resource in statement.resources : !strcontains(resource, "/raw/")])
+      if contains(statement.actions, "s3:PutObject") || contains(statement.actions, "s3:DeleteObject")
+    ])
+    error_message = "The transformer may change raw, which is append-only."
+  }
+  assert {
+    condition = one([for s in data.aws_iam_policy_document.transformer.statement : s.resources if s.sid == "MaintainPartitions"]) == toset([
+      "arn:aws:glue:us-east-1:123456789012:catalog",
+      "arn:aws:glue:us-east-1:123456789012:database/lake",
+      "arn:aws:glue:us-east-1:123456789012:table/lake/*",
+    ])
+    error_message = "The transformer may change another database."
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.job.statement : s.resources if s.sid == "WriteJobLogs"]) == toset(["arn:aws:logs:us-east-1:123456789012:log-group:/aws-glue/lake/*"])
+    error_message = "The jobs may write other log groups than their own, or not their own."
+  }
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.reader.statement : s.resources
+      if contains(s.actions, "s3:PutObject") || contains(s.actions, "s3:DeleteObject")
+    ] == [toset(["arn:aws:s3:::lake-123456789012/_athena/*"])]
+    error_message = "A reader may change more than query results."
+  }
+}
+
+run "what_a_company_demands" {
+  module {
+    source = "./modules/iam"
+  }
+
+  variables {
+    job_metrics              = true
+    connection               = "vpc"
+    kms_key_arn              = "arn:aws:kms:us-east-1:123456789012:key/1234"
+    path                     = "/teams/data/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  }
+
+  assert {
+    condition     = alltrue([for role in aws_iam_role.this : role.path == "/teams/data/" && role.permissions_boundary == var.permissions_boundary_arn])
+    error_message = "A role lacks the path or the boundary."
+  }
+  assert {
+    condition     = aws_iam_policy.reader.path == "/teams/data/"
+    error_message = "The reader policy lacks the path."
+  }
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.key.statement : [s.actions, s.resources]] == [[toset(["kms:Decrypt", "kms:GenerateDataKey"]), toset([var.kms_key_arn])]]
+    error_message = "The key can't be used."
+  }
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.job.statement : s.sid if contains(s.resources, "*")] == ["PublishGlueMetrics", "DescribeNetworks"]
+    error_message = "Something other than metrics and descriptions of networks is allowed on all resources."
+  }
+  assert {
+    condition     = one(one([for s in data.aws_iam_policy_document.job.statement : s.condition if s.sid == "PublishGlueMetrics"])).values == tolist(["Glue"])
+    error_message = "The jobs may publish metrics in any namespace."
+  }
+  assert {
+    condition     = contains(one([for s in data.aws_iam_policy_document.job.statement : s.resources if s.sid == "ReadTheConnection"]), "arn:aws:glue:us-east-1:123456789012:connection/vpc")
+    error_message = "The jobs can't read the connection."
+  }
+}

@@ -1,0 +1,317 @@
+"""The commands: they parse, call `app`, and let `output` say what came of it. They decide nothing.
+
+Heavy imports are inside the commands, so that `--help` takes no time.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, Final
+
+import click
+
+from tickerlake import __version__, app, logs
+from tickerlake.app import ExtractSettings, TransformSettings
+from tickerlake.cli import answers, options, output
+from tickerlake.cli.parameters import Moment, Number, Text
+from tickerlake.errors import AllFailedError
+
+log = logging.getLogger(__name__)
+
+OPERATORS: Final = ("watch", "catalog", "replay")
+"""Commands that run a lake on AWS or in tests; the others are for everybody."""
+
+
+class OutputClosedError(Exception):
+    """Whoever read standard output has gone."""
+
+
+class Commands(click.Group):
+    """The commands in the order of use, operators' ones in a group of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - inherited
+        """Return the names in the order of their declaration."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the lists of commands."""
+        names = self.list_commands(ctx)
+        width = formatter.width - 6 - max(map(len, names))
+        for title, operators in (("Commands", False), ("Commands for operators", True)):
+            with formatter.section(title):
+                formatter.write_dl(
+                    [
+                        (name, self.commands[name].get_short_help_str(width))
+                        for name in names
+                        if (name in OPERATORS) is operators
+                    ]
+                )
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Parse the command line, which for `--help` is all there is to do."""
+        with _telling_closed_output():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with _telling_closed_output():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _telling_closed_output() -> Iterator[None]:
+    """Raise an error for a closed pipe that click has no answer of its own to."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise OutputClosedError from error
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 128+n ended by signal n.",
+)
+@click.version_option(__version__, prog_name="tickerlake")
+@options.option(
+    "--log-level",
+    type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
+    default=None,
+    help="What to log on standard error.  [default: WARNING on a terminal, else INFO]",
+)
+def tickerlake(log_level: str | None) -> None:
+    """A daily stock-market data lake: from Yahoo to refined features.
+
+    Start with `tickerlake run --offline`, which needs no network, then ask
+    `tickerlake query "select * from daily limit 5"`.
+    """
+    logs.setup(log_level or ("WARNING" if logs.is_terminal() else "INFO"))
+
+
+@tickerlake.command()
+@options.run_settings
+def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
+    """Extract and transform in one go.
+
+    Name the tickers (tickerlake run AAPL MSFT), or leave them out to bring those that the lake
+    holds up to date.
+    """
+    with output.progress_of("extract") as progress:
+        extracted = app.extract(extraction, progress)
+    output.extracted(extracted, extraction.lake)
+    with output.progress_of("transform") as progress:
+        transformed = app.transform(transformation, progress)
+    output.transformed(transformed)
+    output.next_steps(extracted, transformed)
+    return max(extracted.exit_code, transformed.exit_code)
+
+
+@tickerlake.command()
+@options.extract_settings
+def extract(extraction: ExtractSettings) -> int:
+    """Fetch bars into raw/.
+
+    With --start and --end it fetches exactly those sessions. Otherwise it brings the lake up to
+    date: every ticker gets the sessions that have closed since, corrections of the last ones, and
+    gaps that have healed.
+    """
+    with output.progress_of("extract") as progress:
+        report = app.extract(extraction, progress)
+    output.extracted(report, extraction.lake)
+    if report.exit_code == 1:
+        reasons = {each.reason: None for each in report.entries.values()}
+        raise AllFailedError(f"every ticker failed: {'; '.join(list(reasons)[:3])}")
+    return report.exit_code
+
+
+@tickerlake.command()
+@options.lake
+@options.workers
+@options.option(
+    "--engine",
+    type=click.Choice(["local", "spark"]),
+    default="local",
+    show_default=True,
+    help="Spread tickers over --workers threads, or over a Spark session's executors.",
+)
+@options.catalog
+@click.option(
+    "--run-id",
+    type=Text(),
+    metavar="RUN",
+    help="Fail unless this run is there. All pending runs are processed.",
+)
+@click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
+def transform(
+    lake: str,
+    workers: int,
+    engine: app.EngineName,
+    catalog: str | None,
+    run_id: str | None,
+    rebuild: bool,
+) -> int:
+    """Turn new runs into history/ and refined/."""
+    settings = TransformSettings(lake, workers, engine, catalog, rebuild, run_id)
+    with output.progress_of("transform") as progress:
+        report = app.transform(settings, progress)
+    output.transformed(report)
+    if report.exit_code == 1:
+        raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
+    return report.exit_code
+
+
+@tickerlake.command()
+@options.lake
+@options.workers
+@options.output_format("table", "json", default="table")
+def status(lake: str, workers: int, output_format: str) -> None:
+    """Show what the lake holds, and what is missing.
+
+    For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
+    gaps. Then the last runs, and those that the transformer has yet to process.
+    """
+    held = app.status(lake, workers)
+    if output_format == "json":
+        from dataclasses import asdict
+
+        from pydantic_core import to_json
+
+        click.echo(to_json(asdict(held), indent=1).decode())
+    else:
+        output.held(held)
+
+
+@tickerlake.command()
+@click.argument("sql", required=False)
+@options.lake
+@click.option(
+    "--file",
+    "file",
+    type=click.File("r", encoding="utf-8-sig"),
+    metavar="FILE",
+    help="Read the SQL from a file.",
+)
+@options.output_format(*answers.FORMATS)
+@click.option(
+    "--output",
+    "output_file",
+    type=Text(),
+    metavar="FILE",
+    help="Write the answer into a file; without --format, its name says how.",
+)
+@click.option("--all", "everything", is_flag=True, help="Show every row and column of a table.")
+@click.option("--vertical", is_flag=True, help="Show each value in a line of its own.")
+@click.option("--unsafe", is_flag=True, help="Let the SQL read and write files outside the lake.")
+def query(
+    sql: str | None,
+    lake: str,
+    file: Any,
+    output_format: str | None,
+    output_file: str | None,
+    everything: bool,
+    vertical: bool,
+    unsafe: bool,
+) -> None:
+    """Ask the lake in SQL (DuckDB's).
+
+    One statement over the tables daily, history and raw.
+    The SQL is an argument, a --file, or comes by standard input. Without any, the tables and some
+    examples are shown.
+    """
+    asked = answers.statement(sql, file)
+    chosen = answers.chosen(output_format, output_file)
+    if asked is None:
+        click.echo(answers.examples())
+        return
+    frame = app.query(asked, lake, unsafe=unsafe)
+    answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
+
+
+@tickerlake.command()
+@options.lake
+@options.workers
+def verify(lake: str, workers: int) -> int:
+    """Derive everything from raw again, and compare it with the lake."""
+    with output.progress_of("verify") as progress:
+        differences = app.verify(lake, workers, progress)
+    output.verified(differences)
+    return 1 if differences else 0
+
+
+@tickerlake.command()
+@options.option(
+    "--queue",
+    type=Text(),
+    required=True,
+    metavar="URL",
+    help="The SQS queue that gets S3's events.",
+)
+@options.workers
+@options.catalog
+def watch(queue: str, workers: int, catalog: str | None) -> None:
+    """Wait for manifests to arrive on S3, and transform each run.
+
+    S3's events come by a queue. They are handled by the code of the starter Lambda, which here runs
+    the transformer in this process. Ends by a signal.
+    """
+    for handled in app.watch(app.WatchSettings(queue, workers, catalog)):
+        log.info("handled %s", handled)
+
+
+@tickerlake.group()
+def catalog() -> None:
+    """The lake's tables in the Glue Data Catalog."""
+
+
+@catalog.command()
+@options.lake
+@options.option(
+    "--catalog",
+    "database",
+    type=Text(),
+    metavar="DATABASE",
+    required=True,
+    help="The database that has the tables.",
+)
+def sync(lake: str, database: str) -> None:
+    """Make partitions and columns in the catalog equal to the lake."""
+    output.synced(app.sync_catalog(lake, database), database)
+
+
+@tickerlake.command()
+@options.option(
+    "--host",
+    type=Text(),
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="The address to listen on.",
+)
+@options.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="NUMBER",
+    default=8080,
+    show_default=True,
+    help="The port to listen on.",
+)
+@options.option(
+    "--as-of",
+    type=Moment(),
+    metavar="YYYY-MM-DDTHH:MMZ",
+    help="What the clock shows.  [default: the recording's end]",
+)
+@click.option(
+    "--latency",
+    type=Number(0, 3600),
+    metavar="SECONDS",
+    default=0.0,
+    help="How long every answer takes.",
+)
+def replay(host: str, port: int, as_of: datetime | None, latency: float) -> None:
+    """Serve recorded bars as Yahoo does.
+
+    The replay answers as Yahoo's chart API, for tests and demonstrations. Ends by a signal.
+    """
+    app.serve_replay(host, port, as_of, latency)

@@ -1,0 +1,156 @@
+"""What the commands say."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import TYPE_CHECKING
+
+import click
+
+from tickerlake import logs
+from tickerlake.app import Progress
+from tickerlake.cli import tables
+from tickerlake.stages import counted
+
+if TYPE_CHECKING:
+    from tickerlake.aws.glue_catalog import Synced
+    from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.status import Status, Ticker
+    from tickerlake.stages.transform import Report as TransformReport
+
+
+@contextmanager
+def progress_of(stage: str) -> Iterator[Progress]:
+    """Show a bar on a terminal while a stage is running."""
+    from rich.progress import Progress as Bars
+
+    console = logs.console()
+    with Bars(console=console, transient=True, disable=not logs.is_terminal()) as bars:
+        task = bars.add_task(stage, total=None)
+        yield lambda ended, total: bars.update(task, completed=ended, total=total)
+
+
+def extracted(report: "ExtractReport", lake: str) -> None:
+    """Say how an extraction ended."""
+    from tickerlake.stages.extract import summary
+
+    click.echo(f"Extracted into {lake}: {summary(report.entries)}.")
+
+
+def transformed(report: "TransformReport") -> None:
+    """Say how a transform ended."""
+    wrote = sum(len(each.partitions) for each in report.refreshed.values())
+    click.echo(
+        f"Processed {counted(len(report.processed), 'run')}:"
+        f" wrote {counted(wrote, 'partition')} of `daily`."
+    )
+    for each in report.refreshed.values():
+        if each.error:
+            click.echo(f"  {each.ticker} failed: {each.error}")
+
+
+def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> None:
+    """Say what to do after a run."""
+    if not extraction.manifests and not transform.processed:
+        if not extraction.exit_code:
+            click.echo("Nothing has changed: the lake was up to date.")
+        return
+    ticker = min(extraction.entries)
+    click.echo(
+        "Next, try:\n"
+        "  tickerlake status\n"
+        '  tickerlake query "select ticker, session, close, rsi_14, sma_200 from daily'
+        f" where ticker='{ticker}' order by session desc limit 5\"\n"
+        "  tickerlake verify"
+    )
+
+
+def verified(differences: list[str]) -> None:
+    """Say what `verify` found."""
+    for difference in differences:
+        click.echo(difference)
+    click.echo(
+        f"{counted(len(differences), 'difference')}. `tickerlake transform --rebuild` repairs"
+        " everything but raw."
+        if differences
+        else "OK: history and refined match raw."
+    )
+
+
+def synced(done: "Synced", database: str) -> None:
+    """Say what a sync of the catalog did."""
+    click.echo(
+        f"Partitions in {database}: {done.registered:,} registered, {done.updated:,} updated,"
+        f" {done.removed:,} removed."
+    )
+
+
+def held(status: "Status") -> None:
+    """Say what the lake holds."""
+    click.echo(f"{status.lake}, partitions by {status.grain}\n")
+    if not status.tickers and not status.runs:
+        click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
+        return
+    click.echo(_tickers(status.tickers))
+    click.echo("\n" + _runs(status))
+    if status.pending:
+        number = len(status.pending)
+        click.echo(
+            f"\n{counted(number, 'run')} {'is' if number == 1 else 'are'} pending:"
+            f" `tickerlake transform` processes {'it' if number == 1 else 'them'}."
+        )
+        for run_id in status.pending:
+            click.echo(f"  {run_id}")
+
+
+def _tickers(held: "tuple[Ticker, ...]") -> str:
+    return tables.render(
+        [
+            tables.column("ticker", [each.ticker for each in held]),
+            tables.column("sessions", [f"{each.sessions:,}" for each in held], is_number=True),
+            tables.column("first", [each.first for each in held]),
+            tables.column("last", [each.last for each in held]),
+            tables.column("behind", [_or_dash(each.behind) for each in held], is_number=True),
+            tables.column(
+                "quarantined", [f"{each.quarantined:,}" for each in held], is_number=True
+            ),
+            tables.column("gaps", [_days(each.gaps) for each in held]),
+        ]
+    )
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else f"{number:,}"
+
+
+def _days(days: tuple[date, ...]) -> str:
+    return f"{len(days):,}, last {days[-1]}" if days else "0"
+
+
+def _runs(status: "Status") -> str:
+    runs = status.runs
+    return tables.render(
+        [
+            tables.column("run", [run.run_id for run in runs]),
+            tables.column("as of", [f"{run.as_of:%Y-%m-%d %H:%M}" for run in runs]),
+            tables.column("new", [sum(each.new for each in run.tickers.values()) for run in runs]),
+            tables.column(
+                "corrected", [sum(each.corrected for each in run.tickers.values()) for run in runs]
+            ),
+            tables.column(
+                "quarantined",
+                [sum(each.quarantined for each in run.tickers.values()) for run in runs],
+            ),
+            tables.column(
+                "not ok",
+                [
+                    ", ".join(
+                        f"{name}: {each.outcome}"
+                        for name, each in run.tickers.items()
+                        if each.outcome not in ("ok", "empty")
+                    )
+                    for run in runs
+                ],
+            ),
+        ]
+    )

@@ -1,0 +1,121 @@
+"""What the transformer still has to do: runs without a receipt, and tickers that are behind."""
+
+import logging
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from tickerlake.errors import CorruptObjectError, UsageError
+from tickerlake.lake import layout, manifests, notes
+from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.notes import Behind
+from tickerlake.lake.parquet import digest, from_parquet
+from tickerlake.lake.store import Store
+
+log = logging.getLogger(__name__)
+
+RETRIED_RUNS: Final = 5
+"""A ticker that has failed for so many runs is not tried again until it is repaired."""
+
+
+class Survey(NamedTuple):
+    """Which runs there are, and what the transformer has done about them.
+
+    Attributes:
+        runs: all run ids, sorted by the moment of their commit.
+        receipts: the ids of the runs that have a receipt.
+        behind: the runs that tickers are behind with though they have a receipt, by ticker.
+    """
+
+    runs: tuple[str, ...]
+    receipts: frozenset[str]
+    behind: Mapping[str, list[str]]
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The runs that have no receipt."""
+        return tuple(run_id for run_id in self.runs if run_id not in self.receipts)
+
+    @property
+    def newest(self) -> str:
+        """The newest run id; '' when there is none."""
+        return self.runs[-1] if self.runs else ""
+
+
+class Backlog(NamedTuple):
+    """What histories lack.
+
+    Attributes:
+        manifests: those to fold in, sorted. Those with a receipt are cut down to the tickers that
+            are behind and worth another try.
+        broken: the tickers whose damage has not been repaired, and why they are behind.
+        damaged: what is wrong with pending manifests that can't be read.
+    """
+
+    manifests: tuple[Manifest, ...]
+    broken: Mapping[str, Behind]
+    damaged: tuple[str, ...]
+
+
+def survey(store: Store) -> Survey:
+    """List runs, receipts and notes on tickers that are behind.
+
+    Notes are written before the receipt that they make an exception from. So listing receipts first
+    shows every note that matters.
+    """
+    receipts = frozenset(manifests.ids(store, layout.RECEIPTS))
+    behind = notes.behind_ids(store)
+    return Survey(tuple(manifests.all_ids(store)), receipts, behind)
+
+
+def read(store: Store, surveyed: Survey) -> Backlog:
+    """Read the manifests that histories lack, each once."""
+    broken, retried = _behind(store, surveyed)
+    found, damaged = [], []
+    again = {run_id for run_ids in retried.values() for run_id in run_ids}
+    pending = set(surveyed.pending)
+    for run_id in sorted(pending | again):
+        try:
+            manifest = manifests.read(store, run_id)
+        except (CorruptObjectError, UsageError) as error:
+            log.error("%s", error)  # noqa: TRY400 - the message says what to do
+            damaged.append(str(error))
+            continue
+        if run_id not in pending:
+            manifest = manifests.cut(
+                manifest, {name for name in retried if run_id in retried[name]}
+            )
+        found.append(manifest)
+    found.sort(key=lambda each: each.order)
+    return Backlog(tuple(found), broken, tuple(damaged))
+
+
+def _behind(store: Store, surveyed: Survey) -> tuple[dict[str, Behind], dict[str, list[str]]]:
+    """Return the tickers that are behind: those that are broken, and those to try again."""
+    broken, retried = {}, {}
+    for ticker, run_ids in surveyed.behind.items():
+        note = notes.read_behind(store, ticker, run_ids)
+        if note is None:
+            continue
+        is_hopeless = (
+            len(run_ids) > RETRIED_RUNS if not note.damaged else not _is_whole(store, note)
+        )
+        if is_hopeless:
+            broken[ticker] = note
+        else:
+            retried[ticker] = run_ids
+    return broken, retried
+
+
+def _is_whole(store: Store, note: Behind) -> bool:
+    """Return whether the object that a note calls damaged has been replaced by a good one."""
+    key = note.damaged
+    try:
+        data = store.get(key)
+        if key.startswith(layout.DAILY):
+            return True  # nothing is in its way any more
+        if data is None or not key.startswith((layout.RAW, layout.HISTORY)):
+            return False
+        rows = from_parquet(data, key)
+    except CorruptObjectError:
+        return False
+    return key.startswith(layout.HISTORY) or digest(rows) == layout.digest(key)

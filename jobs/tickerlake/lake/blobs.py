@@ -1,0 +1,59 @@
+"""Blobs: the immutable objects of raw and quarantine, named after the rows that they hold."""
+
+import polars as pl
+
+from tickerlake.errors import CorruptObjectError
+from tickerlake.lake import Lake, layout
+from tickerlake.lake.manifests import Entry
+from tickerlake.lake.parquet import digest, from_parquet, partitions, to_parquet
+from tickerlake.market.bars import RAW
+
+
+def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
+    """Write rows as blobs, one for each partition; return their names by partition.
+
+    A blob that is there already is left alone, unless it is damaged.
+    """
+    names = {}
+    for partition, part in partitions(rows, lake.grain):
+        names[partition] = name = digest(part)
+        key, data = layout.blob(prefix, partition, ticker, name), to_parquet(part)
+        if not lake.store.put_new(key, data) and not is_whole(lake.store.get(key), name):
+            lake.store.put(key, data)
+    return names
+
+
+def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
+    """Read the bars that an entry of a manifest delivers.
+
+    Raises:
+        CorruptObjectError: a blob is missing or damaged; names it.
+    """
+    frames = [pl.DataFrame(schema=RAW)]
+    for partition, name in entry.blobs.items():
+        key = layout.blob(layout.RAW, partition, ticker, name)
+        data = lake.store.get(key)
+        if data is None:
+            raise CorruptObjectError(
+                f"{key} is listed by a manifest, but is missing; `tickerlake repair` fetches it"
+                " again",
+                key,
+            )
+        rows = _decoded(data, key)
+        if rows is None or rows.schema != pl.Schema(RAW):
+            raise CorruptObjectError(f"{key} is damaged; `tickerlake repair` fetches it again", key)
+        frames.append(rows)
+    return pl.concat(frames).sort("session")
+
+
+def is_whole(data: bytes | None, name: str) -> bool:
+    """Return whether a blob's bytes hold the rows that it is named after."""
+    rows = _decoded(data, name) if data else None
+    return rows is not None and digest(rows) == name
+
+
+def _decoded(data: bytes, key: str) -> pl.DataFrame | None:
+    try:
+        return from_parquet(data, key)
+    except CorruptObjectError:
+        return None
