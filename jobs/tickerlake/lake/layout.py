@@ -99,7 +99,8 @@ def is_alien(key: str) -> bool:
     """
     prefix = max((each for each in _OBJECTS if key.startswith(each)), key=len, default=None)
     if prefix is None:
-        return False
+        # the S3 console makes an empty object for a folder
+        return any(each.startswith(f"{key}/") for each in _OBJECTS)
     if not re.fullmatch(_OBJECTS[prefix], key.removeprefix(prefix)):
         return True
     encoded = re.search(r"/ticker=([^/]+)/", f"/{key}")

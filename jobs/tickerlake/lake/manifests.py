@@ -96,7 +96,7 @@ def acknowledge(store: Store, manifest: Manifest) -> None:
     """Write the receipt for a processed manifest."""
     tickers = tuple(sorted(manifest.tickers))
     receipt = Receipt(run_id=manifest.run_id, tickers=tickers)
-    store.put_new(layout.receipt(manifest.run_id), _encode(receipt))
+    store.put_same(layout.receipt(manifest.run_id), _encode(receipt))
 
 
 def read(store: Store, run_id: str) -> Manifest:

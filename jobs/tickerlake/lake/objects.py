@@ -169,7 +169,7 @@ def s3(location: str) -> Remote:
             bucket,
             retry_config={
                 "max_retries": 6,
-                "retry_timeout": timedelta(seconds=8),
+                "retry_timeout": timedelta(seconds=6),
                 "backoff": {
                     "init_backoff": timedelta(milliseconds=100),
                     "max_backoff": timedelta(seconds=2),
@@ -178,7 +178,8 @@ def s3(location: str) -> Remote:
             },
             client_options={
                 "allow_http": endpoint() is not None,
-                "connect_timeout": timedelta(seconds=4),
+                "connect_timeout": timedelta(seconds=2),
+                "read_timeout": timedelta(seconds=8),
                 "timeout": timedelta(seconds=60),
             },
             prefix=prefix.strip("/") or None,

@@ -8,8 +8,11 @@ import errno
 import logging
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -36,6 +39,7 @@ PATIENCE: Final = 8.0
 """Seconds after which a request that failed is not repeated. S3's client repeats it within these
 seconds, too; what it does not repeat (a truncated listing, a 409) is repeated here."""
 
+_MAIN: Final = threading.main_thread()
 _NAMED: Final = 5
 _REASONS: Final = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",
@@ -81,7 +85,14 @@ class Store:
 
     def put_same(self, key: str, data: bytes) -> bool:
         """Put an object only if there is none; say whether it now holds these bytes."""
-        return self.put_new(key, data) or self.get(key) == data
+        for attempt in range(1, ATTEMPTS + 1):
+            if self.put_new(key, data):
+                return True
+            found = self.get(key)
+            if found is not None:
+                return found == data
+            pause(attempt)
+        raise StoreError(f"the lake's store {self.url} failed: it neither has {key} nor takes it")
 
     def replace(self, key: str, data: bytes, version: str | None) -> str:
         """Put an object only if its version tag is still `version` (None: if there is none).
@@ -189,6 +200,8 @@ class Store:
         return filesystem
 
     def _try(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if isinstance(self._objects, Remote) and threading.current_thread() is _MAIN:
+            return _try(self.url, _interruptible, partial(call, *args, **kwargs))
         return _try(self.url, call, *args, **kwargs)
 
 
@@ -208,6 +221,20 @@ def _try(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
         pause(attempt)
 
 
+def _interruptible(call: Callable[[], T]) -> T:
+    """Call in another thread, as a signal's handler runs only when this one is in Python."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result()
+
+
 def pause(attempt: int) -> None:
     """Wait before another attempt: longer each time, at most about a second."""
     time.sleep(min(1.0, 0.02 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
@@ -225,6 +252,8 @@ def _sentence(url: str, error: BaseException) -> str:
         return f"the lake's store {url} failed: {place}: {reason}"
     if _unreachable(error):
         return f"the lake's store {url} failed: nothing listens at {objects.endpoint() or 'AWS'}"
+    if "kind: Timeout" in str(error):
+        return f"the lake's store {url} failed: {objects.endpoint() or 'AWS'} does not answer"
     reason = str(error).partition("\n\nDebug source")[0].strip()
     if isinstance(error, TryAgainError):
         reason = f"{reason}; it asked to try again {ATTEMPTS} times, so run the command again"
