@@ -140,7 +140,7 @@ def test_a_store_that_is_gone_is_not_asked_for_every_ticker(s3, tmp_path, monkey
     tickers = [f"T{number}" for number in range(20)]
     fetch(lake, STEPS[0], tickers)
     s3.choose = lambda method, key: "500" if method == "GET" and "/history/ticker=" in key else None
-    monkeypatch.setattr("tickerlake.lake.store.PATIENCE", 0)
+    monkeypatch.setattr("tickerlake.lake.retries.PATIENCE", 0)
     with pytest.raises(StoreError, match="tickers in a row failed"):
         transform.transform(lake, engine=in_turn)
     s3.choose = faults.never

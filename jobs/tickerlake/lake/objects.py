@@ -29,11 +29,12 @@ class Versioned(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An object in a listing; its size is in bytes."""
+    """An object in a listing; its size is in bytes, `modified` in seconds since 1970."""
 
     key: str
     size: int
     version: str
+    modified: float = 0.0
 
 
 class TryAgainError(Exception):
@@ -116,7 +117,12 @@ class Remote:
         """See `Objects`."""
         for page in obstore.list(self.inner, prefix):
             for each in page:
-                yield Found(each["path"], each["size"], cast("str", each["e_tag"]))
+                yield Found(
+                    each["path"],
+                    each["size"],
+                    cast("str", each["e_tag"]),
+                    each["last_modified"].timestamp(),
+                )
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `Objects`."""
