@@ -32,6 +32,13 @@ def tickers(settings: ExtractSettings) -> list[str]:
     )
 
 
+def known(settings: ExtractSettings) -> list[str]:
+    """Return tickers that exist, to suggest for misspelt ones."""
+    from tickerlake.sources.replay import recording
+
+    return sorted({*_held(settings.lake), *recording.load()["ticker"].unique()})
+
+
 def read_universe(location: str) -> list[str]:
     """Read a universe: a symbol a line, `#` starts a comment.
 
