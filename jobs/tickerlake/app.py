@@ -43,9 +43,6 @@ log = logging.getLogger(__name__)
 Progress = Callable[[int, int | None], None]
 """Is called with how many tickers have ended, and of how many (None: that is not known)."""
 
-BACKFILL: Final = timedelta(days=2 * 365)
-"""How far back the first fetch of a ticker reaches when nothing else is said."""
-
 EARLIEST: Final = date(1900, 1, 1)
 """No source has daily bars from before; some can't even be asked for them."""
 
@@ -76,6 +73,7 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
             start=start,
             end=end,
             workers=settings.workers,
+            known=universe.known(settings),
             progress=ended.one_more,
         )
     failed = sum(entry.outcome not in GOOD for entry in report.entries.values())
@@ -187,11 +185,11 @@ def serve_replay(host: str, port: int, as_of: datetime | None, latency: float) -
         raise BadSettingError(f"can't listen on {host}:{port}: {error.strerror}") from error
 
 
-def _window(settings: ExtractSettings, moment: datetime) -> tuple[date, date | None]:
+def _window(settings: ExtractSettings, moment: datetime) -> tuple[date | None, date | None]:
     """Return the first and the last session to ask for, as far as there can be any."""
     tomorrow = moment.date() + timedelta(days=1)  # it has begun east of here
-    start = max(settings.start or (moment - BACKFILL).date(), EARLIEST)
-    if start > tomorrow:
+    start = max(settings.start, EARLIEST) if settings.start else None
+    if start and start > tomorrow:
         raise UsageError(f"--start {start} is in the future: today is {moment:%Y-%m-%d}")
     if settings.end and settings.end < EARLIEST:
         raise UsageError(f"--end {settings.end} is before {EARLIEST}: there are no bars so old")

@@ -24,12 +24,25 @@ def tickers(settings: ExtractSettings) -> list[str]:
     if held := _held(settings.lake):
         return held
     if settings.source.offline:
-        from tickerlake.sources.replay import recording
-
-        return recording.load()["ticker"].unique().sort().to_list()
+        return _recorded()
     raise UsageError(
         "which tickers? Name them (AAPL MSFT), or give --tickers AAPL,MSFT or --universe FILE"
     )
+
+
+def known(settings: ExtractSettings) -> list[str]:
+    """Return tickers that exist, to suggest for a misspelt one."""
+    found = set(_held(settings.lake))
+    if settings.source.offline:
+        found.update(_recorded())
+    return sorted(found)
+
+
+def _recorded() -> list[str]:
+    from tickerlake.sources.replay import recording
+
+    tickers: list[str] = recording.load()["ticker"].unique().sort().to_list()
+    return tickers
 
 
 def read_universe(location: str) -> list[str]:

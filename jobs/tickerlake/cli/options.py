@@ -104,8 +104,8 @@ _extract_options: Final = _together(
         "--start",
         type=Day(),
         metavar="YYYY-MM-DD",
-        help="With --end: the first session to fetch. Without: where the history of tickers that"
-        " the lake does not hold yet begins.  [default: two years ago]",
+        help="How far back the lake shall reach, for tickers that it holds, too. With --end: the"
+        " first session to fetch.  [default: two years ago for new tickers]",
     ),
     option(
         "--end",

@@ -5,20 +5,31 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, layout, manifests
+from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import from_parquet
-from tickerlake.market import calendars
+from tickerlake.market import calendars, exchanges
+
+if TYPE_CHECKING:
+    from tickerlake.market.calendars import Exchange
 
 _Blob = tuple[bytes, str]
 """An object's bytes and its key."""
 
 LAST_RUNS: Final = 5
+
+GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
+"""Calendars that have no last day."""
+
+_EARLIEST_ZONE: Final = "Pacific/Kiritimati"
+"""Where a day begins first."""
 
 SIMULATED: Final = timedelta(days=1)
 """A run that was committed this long after the moment that it took for now was a replay's."""
@@ -33,18 +44,21 @@ class Ticker:
         sessions: how many bars are held; 0 when all that arrived is in quarantine.
         first: the session of the first bar, or None.
         last: the session of the last bar, or None.
-        behind: how many sessions have closed since the last bar; None when that is not known.
-        gaps: the sessions of its exchange between its first and its last bar that have no bar.
+        behind: how many sessions have closed since the last bar; None when that is not known, or
+            the ticker is retired.
+        gaps: the sessions of its exchange since its first bar that have no bar.
         quarantined: how many different rows are in quarantine.
+        retired: the day after which it is not asked for, or None.
     """
 
     ticker: str
-    sessions: int
-    first: date | None
-    last: date | None
-    behind: int | None
-    gaps: tuple[date, ...]
-    quarantined: int
+    sessions: int = 0
+    first: date | None = None
+    last: date | None = None
+    behind: int | None = None
+    gaps: tuple[date, ...] = ()
+    quarantined: int = 0
+    retired: date | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +72,8 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for people."""
 
 
 def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
@@ -72,22 +88,23 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
     Raises:
         StoreError, CorruptObjectError: as their names say.
     """
-    run_ids = manifests.all_ids(lake.store)
     with ThreadPoolExecutor(workers) as pool:
-        read = pool.map(lambda run_id: manifests.read(lake.store, run_id), run_ids[-LAST_RUNS:])
-        runs = tuple(read)[::-1]
+        last = manifests.all_ids(lake.store)[-LAST_RUNS:]
+        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
         moment = as_of or _moment(runs)
         quarantine = _quarantine_keys(lake)
         pending = manifests.pending(lake)
         names = sorted(_names(lake, pending) | quarantine.keys())
         held = pool.map(lambda name: _ticker(lake, name, quarantine.get(name, []), moment), names)
-        return Status(
-            lake=lake.store.url,
-            grain=lake.grain,
-            tickers=tuple(each for each in held if each.sessions or each.quarantined),
-            runs=runs,
-            pending=tuple(manifest.run_id for manifest in pending),
-        )
+        shown = tuple(each for each in held if each.sessions or each.quarantined)
+    return Status(
+        lake=lake.store.url,
+        grain=lake.grain,
+        tickers=shown,
+        runs=runs,
+        pending=tuple(manifest.run_id for manifest in pending),
+        warnings=tuple(_ending_calendars([each.ticker for each in shown], moment)),
+    )
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -124,32 +141,65 @@ def _committed(run_id: str) -> datetime | None:
 
 
 def _ticker(lake: Lake, ticker: str, quarantine: Sequence[str], moment: datetime) -> Ticker:
-    sessions = _sessions(lake, ticker)
-    quarantined = _quarantined(lake, quarantine)
+    key = layout.history(ticker)
+    data = lake.store.get(key)
+    if data is None:
+        return Ticker(ticker, quarantined=_quarantined(lake, quarantine))
+    sessions = _column(data, key)
+    known = _known(data, key)
     if sessions.is_empty():
-        return Ticker(ticker, 0, None, None, None, (), quarantined)
-    exchange = calendars.of(ticker)
-    expected = exchange.schedule["session"]
-    inside = expected.filter(expected.is_between(sessions[0], sessions[-1]))
-    closed = exchange.sessions(sessions[-1], moment)
+        return Ticker(ticker, quarantined=len(known.rejected), retired=known.retired)
     return Ticker(
         ticker=ticker,
         sessions=len(sessions),
         first=sessions[0],
         last=sessions[-1],
-        behind=int((closed > sessions[-1]).sum()),
-        gaps=tuple(inside.filter(~inside.is_in(sessions.implode())).to_list()),
-        quarantined=quarantined,
+        behind=None if known.retired else _behind(ticker, known.timezone, sessions[-1], moment),
+        gaps=known.gaps,
+        quarantined=len(known.rejected),
+        retired=known.retired,
     )
 
 
-def _sessions(lake: Lake, ticker: str) -> pl.Series:
-    """Return the sessions that a ticker's history holds, sorted."""
-    key = layout.history(ticker)
-    data = lake.store.get(key)
-    if data is None:
-        return pl.Series("session", [], pl.Date)
-    return _column(data, key)
+def _known(data: bytes, key: str) -> History:
+    try:
+        return history.decode_known(data)
+    except (KeyError, ValueError, TypeError) as error:
+        raise _damaged(key, error) from error
+
+
+def _behind(ticker: str, timezone: str | None, last: date, moment: datetime) -> int | None:
+    """Return how many sessions have closed since the last one that is held.
+
+    Calendars are slow to load, so they are only asked when a day has passed that may be a session.
+    """
+    place = exchanges.place(ticker, timezone)
+    if place is None:
+        return None
+    today = moment.astimezone(ZoneInfo(timezone or _EARLIEST_ZONE)).date()
+    passed = (last + timedelta(days=number) for number in range(1, (today - last).days + 1))
+    if not any(day.isoweekday() in place.weekdays for day in passed):
+        return 0
+    exchange = calendars.of(ticker, timezone)
+    if exchange.known is None:
+        return None
+    closed = exchange.sessions(last + timedelta(days=1), moment)
+    return 0 if closed.is_empty() else len(exchange.expected(closed[0], closed[-1]))
+
+
+def _ending_calendars(tickers: Sequence[str], moment: datetime) -> list[str]:
+    """Warn of calendars that end soon; those that go on for ever are not loaded for it."""
+    found: dict[str, Exchange] = {}
+    for ticker in tickers:
+        place = exchanges.place(ticker)
+        if place and place.calendar and place.calendar not in GOING_ON:
+            found.setdefault(place.calendar, calendars.of(ticker))
+    return [
+        f"the calendar {exchange.name} ends on {exchange.ends}: update the package"
+        " exchange_calendars, or gaps after that day will not be noticed."
+        for exchange in found.values()
+        if exchange.ends_soon(moment)
+    ]
 
 
 def _quarantine_keys(lake: Lake) -> dict[str, list[str]]:
@@ -195,7 +245,10 @@ def _column(data: bytes, key: str) -> pl.Series:
             "session"
         ]
     except pl.exceptions.PolarsError as error:
-        raise CorruptObjectError(
-            f"{key} can't be read ({error}); `tickerlake transform --rebuild` rebuilds what is"
-            " derived from raw"
-        ) from error
+        raise _damaged(key, error) from error
+
+
+def _damaged(key: str, error: Exception) -> CorruptObjectError:
+    return CorruptObjectError(
+        f"{key} can't be read ({error}); `tickerlake repair` rebuilds it", key
+    )
