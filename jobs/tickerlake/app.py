@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tickerlake.aws.starter import Arrival, Launch
     from tickerlake.engines import Engine
     from tickerlake.lake import Lake
+    from tickerlake.lake.manifests import Manifest
     from tickerlake.sources import Source
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.status import Status
@@ -134,6 +135,26 @@ def verify(
     return tickerlake.stages.verify.verify(
         open_lake(lake), workers=workers, progress=_Counter(progress).one_more
     )
+
+
+def retire(lake: str, ticker: str, day: date | None = None) -> "Manifest":
+    """Stop asking for a ticker; what is held of it stays."""
+    import tickerlake.stages.lifecycle
+    from tickerlake.lake import open_lake
+    from tickerlake.market import symbols
+
+    [symbol] = symbols.parse([ticker])
+    return tickerlake.stages.lifecycle.retire(open_lake(lake), symbol, day)
+
+
+def rename(lake: str, old: str, new: str, day: date) -> "Manifest":
+    """Let a ticker's history go on under another name from a day on."""
+    import tickerlake.stages.lifecycle
+    from tickerlake.lake import open_lake
+    from tickerlake.market import symbols
+
+    [old], [new] = symbols.parse([old]), symbols.parse([new])
+    return tickerlake.stages.lifecycle.rename(open_lake(lake), old, new, day)
 
 
 def sync_catalog(lake: str, database: str) -> "Synced":

@@ -3,6 +3,7 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
+from datetime import date
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from tickerlake import __version__, app, logs
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
-from tickerlake.cli.parameters import Text
+from tickerlake.cli.parameters import Day, Text
 from tickerlake.errors import AllFailedError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
 
@@ -186,6 +187,41 @@ def verify(lake: str, workers: int) -> int:
         differences = app.verify(lake, workers, progress)
     output.verified(differences)
     return 1 if differences else 0
+
+
+@tickerlake.command()
+@click.argument("old", type=Text())
+@click.argument("new", type=Text())
+@click.option(
+    "--on",
+    "day",
+    type=Day(),
+    metavar="YYYY-MM-DD",
+    required=True,
+    help="The first session under the new name.",
+)
+@options.lake
+def rename(old: str, new: str, day: date, lake: str) -> None:
+    """Let a ticker's history go on under its new name.
+
+    The old name is retired: it is not asked for any more.
+    """
+    output.committed(app.rename(lake, old, new, day), f"{old.upper()} goes on as {new.upper()}")
+
+
+@tickerlake.command()
+@click.argument("ticker", type=Text())
+@click.option(
+    "--on",
+    "day",
+    type=Day(),
+    metavar="YYYY-MM-DD",
+    help="The ticker's last day.  [default: the newest session that the lake holds]",
+)
+@options.lake
+def retire(ticker: str, day: date | None, lake: str) -> None:
+    """Stop asking for a ticker; what the lake holds of it stays."""
+    output.committed(app.retire(lake, ticker, day), f"{ticker.upper()} is retired")
 
 
 for command in OPERATORS:

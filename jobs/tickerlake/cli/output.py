@@ -68,6 +68,11 @@ def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> Non
     )
 
 
+def committed(run: "Manifest", what: str) -> None:
+    """Say what a commit changes, and what to do next."""
+    click.echo(f"{what} (run {run.run_id}): `tickerlake transform` brings it into the tables.")
+
+
 def verified(differences: list[str]) -> None:
     """Say what `verify` found."""
     for difference in differences:
