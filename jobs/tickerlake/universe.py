@@ -24,9 +24,7 @@ def tickers(settings: ExtractSettings) -> list[str]:
     if held := _held(settings.lake):
         return held
     if settings.source.offline:
-        from tickerlake.sources.replay import recording
-
-        return recording.load()["ticker"].unique().sort().to_list()
+        return _recorded()
     raise UsageError(
         "which tickers? Name them (AAPL MSFT), or give --tickers AAPL,MSFT or --universe FILE"
     )

@@ -69,9 +69,9 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
 def extract(extraction: ExtractSettings) -> int:
     """Fetch bars into raw/.
 
-    With --start and --end it fetches exactly those sessions. Otherwise it brings the lake up to
-    date: every ticker gets the sessions that have closed since, corrections of the last ones, and
-    gaps that have healed.
+    It brings the lake up to date: every ticker gets the sessions that have closed since,
+    corrections of the last ones, and gaps that have healed. With --start and --end it fetches those
+    sessions, and what lies between them and the sessions that are held.
     """
     with output.progress_of("extract") as progress:
         report = app.extract(extraction, progress)

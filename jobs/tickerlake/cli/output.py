@@ -136,6 +136,8 @@ def held(status: "Status") -> None:
         return
     click.echo(_tickers(status.tickers))
     click.echo("\n" + _runs(status))
+    for warning in status.warnings:
+        click.echo(f"\nWarning: {warning}")
     if status.pending:
         number = len(status.pending)
         click.echo(
@@ -153,7 +155,7 @@ def _tickers(held: "tuple[Ticker, ...]") -> str:
             tables.column("sessions", [f"{each.sessions:,}" for each in held], is_number=True),
             tables.column("first", [each.first for each in held]),
             tables.column("last", [each.last for each in held]),
-            tables.column("behind", [_or_dash(each.behind) for each in held], is_number=True),
+            tables.column("behind", [_behind(each) for each in held], is_number=True),
             tables.column(
                 "quarantined", [f"{each.quarantined.rows:,}" for each in held], is_number=True
             ),
@@ -162,8 +164,10 @@ def _tickers(held: "tuple[Ticker, ...]") -> str:
     )
 
 
-def _or_dash(number: int | None) -> str:
-    return "-" if number is None else f"{number:,}"
+def _behind(ticker: "Ticker") -> str:
+    if ticker.retired:
+        return "retired"
+    return "-" if ticker.behind is None else f"{ticker.behind:,}"
 
 
 def _days(days: tuple[date, ...]) -> str:

@@ -16,6 +16,12 @@ _Blob = tuple[bytes, str]
 
 LAST_RUNS: Final = 5
 
+GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
+"""Calendars that have no last day."""
+
+_EARLIEST_ZONE: Final = "Pacific/Kiritimati"
+"""Where a day begins first."""
+
 SIMULATED: Final = timedelta(days=1)
 """A run that was committed this long after the moment that it took for now was a replay's."""
 
@@ -72,6 +78,8 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for people."""
 
 
 def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
@@ -86,10 +94,9 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
     Raises:
         StoreError, CorruptObjectError: as their names say.
     """
-    run_ids = manifests.all_ids(lake.store)
     with ThreadPoolExecutor(workers) as pool:
-        read = pool.map(lambda run_id: manifests.read(lake.store, run_id), run_ids[-LAST_RUNS:])
-        runs = tuple(read)[::-1]
+        last = manifests.all_ids(lake.store)[-LAST_RUNS:]
+        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
         moment = as_of or _moment(runs)
         pending = manifests.pending(lake)
         names = sorted(_names(lake, pending))
