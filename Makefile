@@ -38,6 +38,7 @@ format: .venv/dev ## format the code and fix what can be fixed
 
 docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/dictionary.py
+	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
 	$(BIN)/python tools/transcripts.py
 

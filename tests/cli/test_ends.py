@@ -10,6 +10,7 @@ import pytest
 from helpers import tickerlake
 
 from tickerlake import app
+from tickerlake.universe import read_universe
 
 COMMAND = [sys.executable, "-m", "tickerlake"]
 
@@ -133,7 +134,7 @@ def universe(folder: Path, content: bytes) -> str:
 
 def test_a_byte_order_mark_is_no_part_of_a_symbol(tmp_path):
     file = universe(tmp_path, b"\xef\xbb\xbfFB\r\n")
-    assert app.read_universe(file) == ["FB"]
+    assert read_universe(file) == ["FB"]
 
 
 def test_of_many_bad_lines_the_first_are_named(tmp_path):

@@ -18,6 +18,7 @@ from tickerlake.aws import watch as queues
 from tickerlake.errors import ConflictError, EventError, StoreError
 from tickerlake.lake import Lake, create_lake, history, layout, manifests, open_lake
 from tickerlake.lake.store import open_store
+from tickerlake.settings import TransformSettings, WatchSettings
 from tickerlake.sources.replay import Replay
 from tickerlake.sources.yahoo import Yahoo
 from tickerlake.stages import extract, transform, verify
@@ -287,7 +288,7 @@ class Watcher:
         self.sqs = boto3.client("sqs")
 
     def run(self) -> None:
-        for handled in app.watch(app.WatchSettings(self.queue, workers=2)):
+        for handled in app.watch(WatchSettings(self.queue, workers=2)):
             self.handled.append(handled)
             if self.done.is_set():
                 return
@@ -320,7 +321,7 @@ def transforms(monkeypatch) -> list[list[str]]:
     processed = []
     transform_run = app.transform
 
-    def record(settings: app.TransformSettings) -> transform.Report:
+    def record(settings: TransformSettings) -> transform.Report:
         report = transform_run(settings)
         processed.append(report.processed)
         return report
@@ -498,4 +499,4 @@ def test_only_manifests_of_the_lake_are_events(place, run):
 def test_a_queue_that_is_not_there_is_named(place):
     there = place()
     with pytest.raises(EventError, match=f"the queue {there.queue}-else failed: .*NonExistent"):
-        next(app.watch(app.WatchSettings(f"{there.queue}-else", workers=1)))
+        next(app.watch(WatchSettings(f"{there.queue}-else", workers=1)))

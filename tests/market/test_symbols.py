@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickerlake.app import read_universe
 from tickerlake.errors import BadSymbolError, UsageError
 from tickerlake.lake import layout
 from tickerlake.market import symbols
+from tickerlake.universe import read_universe
 
 REAL = ["AAPL", "^GSPC", "BRK-B", "EURUSD=X", "0700.HK", "BTC-USD", "GC=F", "M&M.NS", "SAP.DE"]
 
@@ -50,6 +50,12 @@ def test_hives_encoding():
     assert symbols.encode("^GSPC") == "%5EGSPC"
     assert symbols.encode("EURUSD=X") == "EURUSD%3DX"
     assert symbols.encode("M&M.NS") == "M&M.NS"
+
+
+@pytest.mark.parametrize("symbol", ["\u00df", "stra\u00dfe", "\ufb01ve", "\u0131bm", "\uff21"])
+def test_letters_that_become_ascii_in_upper_case_are_no_symbols(symbol):
+    with pytest.raises(BadSymbolError, match=symbol):
+        symbols.parse([symbol])
 
 
 def test_universe_file(tmp_path: Path):

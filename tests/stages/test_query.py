@@ -10,6 +10,7 @@ import pytest
 from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import create_lake, layout, open_lake
+from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
 from tickerlake.stages.query import MEANINGS, query
 
 
@@ -18,15 +19,15 @@ def filled(tmp_path_factory) -> str:
     """A lake of two tickers and two runs."""
     lake = str(tmp_path_factory.mktemp("query") / "lake")
     for evening in (datetime(2013, 2, 28, 22, 30, tzinfo=UTC), None):
-        settings = app.ExtractSettings(
+        settings = ExtractSettings(
             lake,
             ("FB", "IBM"),
             start=date(2013, 1, 2),
             grain="month",
-            source=app.SourceSettings(offline=True, as_of=evening, requests_per_second=1000.0),
+            source=SourceSettings(offline=True, as_of=evening, requests_per_second=1000.0),
         )
         assert app.extract(settings).exit_code == 0
-        assert app.transform(app.TransformSettings(lake)).exit_code == 0
+        assert app.transform(TransformSettings(lake)).exit_code == 0
     return lake
 
 

@@ -15,7 +15,8 @@ from typing import Final
 import click
 
 from tickerlake import logs
-from tickerlake.cli.commands import OutputClosedError, tickerlake
+from tickerlake.cli.commands import tickerlake
+from tickerlake.cli.group import OutputClosedError
 from tickerlake.errors import TickerlakeError, UsageError
 
 log = logging.getLogger(__name__)

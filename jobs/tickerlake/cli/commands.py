@@ -3,73 +3,22 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from tickerlake import __version__, app, logs
-from tickerlake.app import ExtractSettings, TransformSettings
 from tickerlake.cli import answers, options, output
-from tickerlake.cli.parameters import Moment, Number, Text
+from tickerlake.cli.group import Commands
+from tickerlake.cli.operators import OPERATORS
+from tickerlake.cli.parameters import Text
 from tickerlake.errors import AllFailedError
-
-log = logging.getLogger(__name__)
-
-OPERATORS: Final = ("watch", "catalog", "replay")
-"""Commands that run a lake on AWS or in tests; the others are for everybody."""
-
-
-class OutputClosedError(Exception):
-    """Whoever read standard output has gone."""
-
-
-class Commands(click.Group):
-    """The commands in the order of use, operators' ones in a group of their own."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - inherited
-        """Return the names in the order of their declaration."""
-        return list(self.commands)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the lists of commands."""
-        names = self.list_commands(ctx)
-        width = formatter.width - 6 - max(map(len, names))
-        for title, operators in (("Commands", False), ("Commands for operators", True)):
-            with formatter.section(title):
-                formatter.write_dl(
-                    [
-                        (name, self.commands[name].get_short_help_str(width))
-                        for name in names
-                        if (name in OPERATORS) is operators
-                    ]
-                )
-
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Parse the command line, which for `--help` is all there is to do."""
-        with _telling_closed_output():
-            return super().make_context(*args, **extra)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
-        with _telling_closed_output():
-            return super().invoke(ctx)
-
-
-@contextmanager
-def _telling_closed_output() -> Iterator[None]:
-    """Raise an error for a closed pipe that click has no answer of its own to."""
-    try:
-        yield
-    except BrokenPipeError as error:
-        raise OutputClosedError from error
+from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
 
 
 @click.group(
     cls=Commands,
+    operators=[command.name for command in OPERATORS],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 128+n ended by signal n.",
 )
@@ -146,7 +95,7 @@ def extract(extraction: ExtractSettings) -> int:
 def transform(
     lake: str,
     workers: int,
-    engine: app.EngineName,
+    engine: EngineName,
     catalog: str | None,
     run_id: str | None,
     rebuild: bool,
@@ -239,79 +188,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-@tickerlake.command()
-@options.option(
-    "--queue",
-    type=Text(),
-    required=True,
-    metavar="URL",
-    help="The SQS queue that gets S3's events.",
-)
-@options.workers
-@options.catalog
-def watch(queue: str, workers: int, catalog: str | None) -> None:
-    """Wait for manifests to arrive on S3, and transform each run.
-
-    S3's events come by a queue. They are handled by the code of the starter Lambda, which here runs
-    the transformer in this process. Ends by a signal.
-    """
-    for handled in app.watch(app.WatchSettings(queue, workers, catalog)):
-        log.info("handled %s", handled)
-
-
-@tickerlake.group()
-def catalog() -> None:
-    """The lake's tables in the Glue Data Catalog."""
-
-
-@catalog.command()
-@options.lake
-@options.option(
-    "--catalog",
-    "database",
-    type=Text(),
-    metavar="DATABASE",
-    required=True,
-    help="The database that has the tables.",
-)
-def sync(lake: str, database: str) -> None:
-    """Make partitions and columns in the catalog equal to the lake."""
-    output.synced(app.sync_catalog(lake, database), database)
-
-
-@tickerlake.command()
-@options.option(
-    "--host",
-    type=Text(),
-    metavar="ADDRESS",
-    default="127.0.0.1",
-    show_default=True,
-    help="The address to listen on.",
-)
-@options.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    metavar="NUMBER",
-    default=8080,
-    show_default=True,
-    help="The port to listen on.",
-)
-@options.option(
-    "--as-of",
-    type=Moment(),
-    metavar="YYYY-MM-DDTHH:MMZ",
-    help="What the clock shows.  [default: the recording's end]",
-)
-@click.option(
-    "--latency",
-    type=Number(0, 3600),
-    metavar="SECONDS",
-    default=0.0,
-    help="How long every answer takes.",
-)
-def replay(host: str, port: int, as_of: datetime | None, latency: float) -> None:
-    """Serve recorded bars as Yahoo does.
-
-    The replay answers as Yahoo's chart API, for tests and demonstrations. Ends by a signal.
-    """
-    app.serve_replay(host, port, as_of, latency)
+for command in OPERATORS:
+    tickerlake.add_command(command)

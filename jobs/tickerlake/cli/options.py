@@ -9,18 +9,18 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from tickerlake import app
-from tickerlake.app import ExtractSettings, Grain, SourceSettings, TransformSettings
+from tickerlake import settings
 from tickerlake.cli.parameters import Day, Moment, Number, Text, Tickers
+from tickerlake.settings import ExtractSettings, Grain, SourceSettings, TransformSettings
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
 
 
-def option(*names: str, **settings: Any) -> Decorator:
+def option(*names: str, **attributes: Any) -> Decorator:
     """Declare an option that an environment variable can give, too."""
     variable = "TICKERLAKE_" + names[0].removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+    return click.option(*names, envvar=variable, show_envvar=True, **attributes)
 
 
 def _together(*decorators: Decorator) -> Decorator:
@@ -42,7 +42,7 @@ lake: Final = _together(
         "--lake",
         type=Text(),
         metavar="FOLDER|s3://BUCKET/PREFIX",
-        default=app.LAKE,
+        default=settings.LAKE,
         show_default=True,
         help="Where the lake is.",
     ),
@@ -59,7 +59,7 @@ lake: Final = _together(
 workers: Final = option(
     "--workers",
     type=click.IntRange(1, 64),
-    default=app.WORKERS,
+    default=settings.WORKERS,
     show_default=True,
     metavar="NUMBER",
     help="How many tickers are processed at the same time.",
@@ -122,7 +122,7 @@ _extract_options: Final = _together(
     option(
         "--requests-per-second",
         type=Number(0.001, 1_000_000),
-        default=app.REQUESTS_PER_SECOND,
+        default=settings.REQUESTS_PER_SECOND,
         show_default=True,
         metavar="NUMBER",
         help="The request budget that all workers share.",

@@ -14,6 +14,7 @@ from tickerlake.stages import counted
 
 if TYPE_CHECKING:
     from tickerlake.aws.glue_catalog import Synced
+    from tickerlake.lake.manifests import Manifest
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.status import Status, Ticker
     from tickerlake.stages.transform import Report as TransformReport
@@ -129,28 +130,26 @@ def _days(days: tuple[date, ...]) -> str:
 
 def _runs(status: "Status") -> str:
     runs = status.runs
+    counts = {
+        count: [sum(getattr(each, count) for each in run.tickers.values()) for run in runs]
+        for count in ("new", "corrected", "quarantined")
+    }
     return tables.render(
         [
             tables.column("run", [run.run_id for run in runs]),
             tables.column("as of", [f"{run.as_of:%Y-%m-%d %H:%M}" for run in runs]),
-            tables.column("new", [sum(each.new for each in run.tickers.values()) for run in runs]),
-            tables.column(
-                "corrected", [sum(each.corrected for each in run.tickers.values()) for run in runs]
+            *(
+                tables.column(name, [f"{number:,}" for number in numbers], is_number=True)
+                for name, numbers in counts.items()
             ),
-            tables.column(
-                "quarantined",
-                [sum(each.quarantined for each in run.tickers.values()) for run in runs],
-            ),
-            tables.column(
-                "not ok",
-                [
-                    ", ".join(
-                        f"{name}: {each.outcome}"
-                        for name, each in run.tickers.items()
-                        if each.outcome not in ("ok", "empty")
-                    )
-                    for run in runs
-                ],
-            ),
+            tables.column("not ok", [_not_ok(run) for run in runs]),
         ]
+    )
+
+
+def _not_ok(run: "Manifest") -> str:
+    return ", ".join(
+        f"{name}: {each.outcome}"
+        for name, each in run.tickers.items()
+        if each.outcome not in ("ok", "empty")
     )

@@ -33,7 +33,7 @@ def create_lake(url: str, grain: Grain | None = None) -> Lake:
     store = open_store(url, create=True)
     if store.get(layout.LAKE) is None:
         _refuse_runs(store)
-        store.put_new(layout.LAKE, encode_marker(grain or "day"))
+        store.put_same(layout.LAKE, encode_marker(grain or "day"))
     lake = _open(store)
     if grain and grain != lake.grain:
         raise LakeFormatError(

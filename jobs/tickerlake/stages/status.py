@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -14,6 +14,9 @@ from tickerlake.lake import Lake, layout, manifests
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.market import calendars
+
+_Blob = tuple[bytes, str]
+"""An object's bytes and its key."""
 
 LAST_RUNS: Final = 5
 
@@ -160,19 +163,29 @@ def _quarantine_keys(lake: Lake) -> dict[str, list[str]]:
 def _quarantined(lake: Lake, keys: Sequence[str]) -> int:
     """Return how many different rows of a ticker are in quarantine.
 
-    Only a partition with several blobs can hold a row twice, and must be read.
+    Only a partition with several blobs can hold a row twice; of the others no row is read.
     """
-    partitions: dict[str, list[str]] = {}
+    partitions: dict[str, list[_Blob]] = {}
     for key in keys:
-        partitions.setdefault(layout.folder(key), []).append(key)
-    count = 0
-    for blobs in partitions.values():
-        found = [(data, key) for key in blobs if (data := lake.store.get(key))]
-        if len(found) == 1:
-            count += len(_column(*found[0]))
-        elif found:
-            count += pl.concat([from_parquet(*each) for each in found]).unique().height
-    return count
+        if data := lake.store.get(key):
+            partitions.setdefault(layout.folder(key), []).append((data, key))
+    alone = [blobs[0] for blobs in partitions.values() if len(blobs) == 1]
+    shared = [blobs for blobs in partitions.values() if len(blobs) > 1]
+    return _height(alone) + sum(
+        pl.concat([from_parquet(*blob) for blob in blobs], how="diagonal").unique().height
+        for blobs in shared
+    )
+
+
+def _height(blobs: Sequence[_Blob]) -> int:
+    """Return how many rows Parquet files have in total."""
+    if not blobs:
+        return 0
+    try:  # all at once: most of the time goes into the single call
+        files: list[Any] = [io.BytesIO(data) for data, _ in blobs]
+        return pl.read_parquet(files, columns=["session"], hive_partitioning=False).height
+    except pl.exceptions.PolarsError:
+        return sum(len(_column(*blob)) for blob in blobs)  # one of them is damaged: name it
 
 
 def _column(data: bytes, key: str) -> pl.Series:

@@ -1,0 +1,86 @@
+"""Settings: what the stages need, typed, checked where they are made. They cost no import."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Final, Literal
+
+from tickerlake.errors import BadSettingError
+
+Grain = Literal["day", "month", "year"]
+EngineName = Literal["local", "spark"]
+LAKE: Final = "./lake"
+WORKERS: Final = 8
+REQUESTS_PER_SECOND: Final = 5.0
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """Where bars come from: Yahoo; a replay of it at `yahoo_url`; or, offline, recorded bars.
+
+    `as_of` is the moment (UTC) to take for now, which only a replay can live at; None is now, or
+    what the replay's clock shows.
+    """
+
+    offline: bool = False
+    yahoo_url: str | None = None
+    requests_per_second: float = REQUESTS_PER_SECOND
+    as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be."""
+        if self.as_of and not (self.offline or self.yahoo_url):
+            raise BadSettingError(
+                "--as-of needs --offline or --yahoo-url: Yahoo itself only knows today"
+            )
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """What `extract` needs.
+
+    Without `tickers` and `universe` (a file, or `s3://bucket/key`) it takes the tickers that the
+    lake holds. `start` and `end` are sessions; `grain` is that of a new lake (None: `day`).
+    """
+
+    lake: str = LAKE
+    tickers: tuple[str, ...] = ()
+    universe: str | None = None
+    start: date | None = None
+    end: date | None = None
+    grain: Grain | None = None
+    workers: int = WORKERS
+    source: SourceSettings = field(default_factory=SourceSettings)
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be."""
+        if self.tickers and self.universe:
+            raise BadSettingError("give tickers or --universe, not both")
+        if self.end and not self.start:
+            raise BadSettingError("--end needs --start")
+        if self.start and self.end and self.start > self.end:
+            raise BadSettingError(f"--start {self.start} is after --end {self.end}")
+
+
+@dataclass(frozen=True)
+class TransformSettings:
+    """What `transform` needs.
+
+    `catalog` is the Glue Data Catalog's database in which new partitions are registered; `run_id`
+    must be there, or the transform fails.
+    """
+
+    lake: str = LAKE
+    workers: int = WORKERS
+    engine: EngineName = "local"
+    catalog: str | None = None
+    rebuild: bool = False
+    run_id: str | None = None
+
+
+@dataclass(frozen=True)
+class WatchSettings:
+    """What `watch` needs: the URL of the queue that gets S3's events."""
+
+    queue: str
+    workers: int = WORKERS
+    catalog: str | None = None

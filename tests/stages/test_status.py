@@ -1,0 +1,155 @@
+"""What a lake holds, and what is missing."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from helpers import bar, tickerlake
+
+from tickerlake.errors import CorruptObjectError
+from tickerlake.lake import create_lake, layout, manifests
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.parquet import digest, to_parquet
+from tickerlake.market.bars import QUARANTINE, RAW
+from tickerlake.stages.status import status, tickers
+from tickerlake.stages.transform import transform
+
+DAYS = [date(2013, 2, day) for day in (4, 5, 7, 8)]  # the 6th is missing
+EVENING = datetime(2013, 2, 8, 22, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return create_lake(str(tmp_path / "lake"), "year")
+
+
+def commit(lake, *, as_of=EVENING, run_id=None, **entries) -> str:
+    manifest = Manifest(
+        run_id=run_id or manifests.new_run_id(), as_of=as_of, source="test", tickers=entries
+    )
+    manifests.commit(lake.store, manifest)
+    return manifest.run_id
+
+
+def delivery(lake, ticker: str, days: list[date]) -> Entry:
+    rows = pl.DataFrame([bar(day) for day in days], schema=RAW)
+    name = digest(rows)
+    lake.store.put_new(layout.blob(layout.RAW, "2013", ticker, name), to_parquet(rows))
+    return Entry(
+        outcome="ok", start=days[0], end=days[-1], new=len(days), blobs={"2013": name}, splits={}
+    )
+
+
+def quarantine(lake, ticker: str, partition: str, days: list[date]) -> None:
+    rows = pl.DataFrame([bar(day) | {"reasons": "bad"} for day in days], schema=QUARANTINE)
+    key = layout.blob(layout.QUARANTINE, partition, ticker, digest(rows))
+    lake.store.put_new(key, to_parquet(rows))
+
+
+def test_what_is_held(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    held = status(lake, 4)
+    [ticker] = held.tickers
+    assert (ticker.ticker, ticker.sessions) == ("AAPL", 4)
+    assert (ticker.first, ticker.last) == (DAYS[0], DAYS[-1])
+    assert ticker.gaps == (date(2013, 2, 6),)
+    assert held.pending == ()
+
+
+def test_how_many_sessions_a_ticker_is_behind(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    for days, behind in ((0, 0), (2, 0), (3, 1), (4, 2), (10, 5)):  # the 18th is a holiday
+        [ticker] = status(lake, 4, as_of=EVENING + timedelta(days=days)).tickers
+        assert ticker.behind == behind, days
+
+
+def test_a_replays_lake_lives_at_its_own_time(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    assert status(lake, 4).tickers[0].behind == 0
+
+
+def test_a_lake_of_today_is_behind_today(lake):
+    run_id = "20130208T223500000000Z-abcdef"
+    commit(lake, run_id=run_id, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    assert status(lake, 4).tickers[0].behind > 3000
+
+
+def test_a_ticker_with_nothing_but_quarantined_rows_is_shown(lake):
+    quarantine(lake, "BAD", "2013", DAYS[:2])
+    commit(lake, BAD=Entry(outcome="empty", quarantined=2))
+    [ticker] = status(lake, 4).tickers
+    assert ticker.ticker == "BAD"
+    assert (ticker.sessions, ticker.first, ticker.last, ticker.gaps) == (0, None, None, ())
+    assert ticker.quarantined == 2
+    done = tickerlake("status", "--lake", lake.store.url)
+    assert done.returncode == 0
+    assert "BAD" in done.stdout
+
+
+def test_a_quarantined_row_counts_once(lake):
+    quarantine(lake, "BAD", "2013", DAYS[:2])
+    quarantine(lake, "BAD", "2013", DAYS[1:])
+    quarantine(lake, "BAD", "2012", [date(2012, 2, 6)])
+    assert status(lake, 4).tickers[0].quarantined == 5
+
+
+def test_a_run_that_is_pending_says_what_to_do(lake):
+    run_id = commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    assert tickers(lake) == ["AAPL"]
+    assert status(lake, 4).pending == (run_id,)
+    shown = tickerlake("status", "--lake", lake.store.url, COLUMNS="80").stdout
+    assert "1 run is pending: `tickerlake transform` processes it." in shown
+    assert shown.count(run_id) == 2
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    assert "2 runs are pending" in tickerlake("status", "--lake", lake.store.url).stdout
+
+
+def test_an_empty_lake_says_what_to_do(lake):
+    assert "The lake is empty" in tickerlake("status", "--lake", lake.store.url).stdout
+
+
+def test_status_reads_only_what_it_needs(lake, monkeypatch):
+    for number in range(8):
+        commit(lake, AAPL=delivery(lake, "AAPL", DAYS[: 1 + number % 4]))
+    transform(lake)
+    quarantine(lake, "AAPL", "2013", DAYS)
+    read = []
+    get = lake.store.get
+
+    def recording(key: str) -> bytes | None:
+        read.append(key)
+        return get(key)
+
+    monkeypatch.setattr(lake.store, "get", recording)
+    status(lake, 4)
+    assert not [key for key in read if key.startswith("raw/date=")]
+    assert sum(key.startswith(layout.RUNS) for key in read) == 5
+    assert len(read) == len(set(read)) == 5 + 1 + 1
+
+
+def test_the_keys_of_its_json(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS), NOPE=Entry(outcome="unknown_symbol"))
+    transform(lake)
+    done = tickerlake("status", "--format", "json", "--lake", lake.store.url)
+    held = json.loads(done.stdout)
+    assert held["tickers"][0].keys() == {
+        "ticker", "sessions", "first", "last", "behind", "gaps", "quarantined",
+    }  # fmt: skip
+    assert {"outcome", "reason", "flags"} <= held["runs"][0]["tickers"]["NOPE"].keys()
+
+
+@pytest.mark.parametrize("prefix", [layout.HISTORY, layout.QUARANTINE])
+def test_a_damaged_object_is_named(lake, prefix):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    quarantine(lake, "AAPL", "2012", DAYS[:1])
+    quarantine(lake, "AAPL", "2013", DAYS[:1])
+    key = next(iter(lake.store.keys(prefix)))
+    lake.store.put(key, b"no Parquet")
+    with pytest.raises(CorruptObjectError, match=key):
+        status(lake, 4)

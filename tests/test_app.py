@@ -1,0 +1,112 @@
+"""Wiring: settings that can't be are refused; `watch` is given its transform."""
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+
+from tickerlake import app
+from tickerlake.aws.starter import Arrival
+from tickerlake.aws.watch import watch
+from tickerlake.errors import BadSettingError, TransformFailedError
+from tickerlake.lake import create_lake, manifests
+from tickerlake.settings import ExtractSettings, SourceSettings, WatchSettings
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"tickers": ("A",), "universe": "x"}, "not both"),
+        ({"end": date(2013, 1, 1)}, "--end needs --start"),
+        ({"start": date(2013, 2, 1), "end": date(2013, 1, 1)}, "is after"),
+    ],
+    ids=str,
+)
+def test_settings_that_can_not_be(settings, words):
+    with pytest.raises(BadSettingError, match=words):
+        ExtractSettings(**settings)
+
+
+def test_only_a_replay_lives_at_another_time():
+    moment = datetime(2013, 2, 1, tzinfo=UTC)
+    with pytest.raises(BadSettingError, match="--as-of needs"):
+        SourceSettings(as_of=moment)
+    assert SourceSettings(as_of=moment, yahoo_url="http://localhost:1").as_of == moment
+
+
+def sample(lake: str) -> str:
+    """Make a lake with a pending run; its id."""
+    settings = ExtractSettings(
+        lake, ("FB",), start=date(2013, 2, 1), source=SourceSettings(offline=True)
+    )
+    [manifest] = app.extract(settings).manifests
+    return manifest.run_id
+
+
+@pytest.fixture
+def registered(monkeypatch) -> list[tuple[str, list[str]]]:
+    """What was registered, by database."""
+    from tickerlake.aws import glue_catalog
+
+    calls = []
+
+    class Catalog:
+        def __init__(self, _lake: object, database: str) -> None:
+            self.database = database
+
+        def register(self, keys: object) -> None:
+            calls.append((self.database, sorted(keys)))
+
+    monkeypatch.setattr(glue_catalog, "Catalog", Catalog)
+    return calls
+
+
+def arrival_of(lake: str, run_id: str, monkeypatch) -> Arrival:
+    monkeypatch.setattr(Arrival, "lake", property(lambda _: lake))
+    return Arrival("bucket", "", run_id)
+
+
+def test_watch_transforms_and_registers(tmp_path, registered, monkeypatch):
+    lake = str(tmp_path / "lake")
+    run_id = sample(lake)
+    launch = app.transforming(WatchSettings("queue", workers=2, catalog="prices"))
+    launch(arrival_of(lake, run_id, monkeypatch))
+    assert manifests.pending_ids(create_lake(lake).store) == []
+    [(database, keys)] = registered
+    assert database == "prices"
+    assert "history/ticker=FB/history.parquet" in keys
+    launch(arrival_of(lake, run_id, monkeypatch))
+    assert len(registered) == 1, "a run that is done is not done again"
+
+
+def test_watch_registers_nothing_unasked(tmp_path, registered, monkeypatch):
+    lake = str(tmp_path / "lake")
+    run_id = sample(lake)
+    app.transforming(WatchSettings("queue"))(arrival_of(lake, run_id, monkeypatch))
+    assert registered == []
+
+
+def test_watch_leaves_a_run_that_failed_to_the_queue(tmp_path, monkeypatch):
+    lake = tmp_path / "lake"
+    run_id = sample(str(lake))
+    next((lake / "raw").glob("date=*/*/*.parquet")).unlink()
+    launch = app.transforming(WatchSettings("queue"))
+    with pytest.raises(TransformFailedError, match=run_id):
+        launch(arrival_of(str(lake), run_id, monkeypatch))
+
+
+@pytest.mark.usefixtures("aws")
+def test_watch_launches_what_it_is_given(monkeypatch):
+    import boto3
+
+    from tickerlake.aws import watch as queues
+
+    monkeypatch.setattr(queues, "LONG_POLL", 0)
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="runs")["QueueUrl"]
+    record = {"s3": {"bucket": {"name": "b"}, "object": {"key": "lake/raw/_runs/r.json"}}}
+    sqs.send_message(QueueUrl=queue, MessageBody="nonsense")
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"Records": [record]}))
+    launched = []
+    assert next(watch(queue, launched.append)) == ["r"]
+    assert launched == [Arrival("b", "lake/", "r")]
