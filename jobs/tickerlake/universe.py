@@ -32,9 +32,14 @@ def tickers(settings: ExtractSettings) -> list[str]:
 
 def known(settings: ExtractSettings) -> list[str]:
     """Return tickers that exist, to suggest for misspelt ones."""
+    return sorted({*_held(settings.lake), *_recorded()})
+
+
+def _recorded() -> list[str]:
     from tickerlake.sources.replay import recording
 
-    return sorted({*_held(settings.lake), *recording.load()["ticker"].unique()})
+    tickers: list[str] = recording.load()["ticker"].unique().sort().to_list()
+    return tickers
 
 
 def read_universe(location: str) -> list[str]:

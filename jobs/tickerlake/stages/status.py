@@ -6,15 +6,24 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
-from tickerlake.market import calendars
+from tickerlake.market import calendars, exchanges
+from tickerlake.market.calendars import Exchange
 
 _Blob = tuple[bytes, str]
 """An object's bytes and its key."""
 
 LAST_RUNS: Final = 5
+
+GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
+"""Calendars that have no last day."""
+
+_EARLIEST_ZONE: Final = "Pacific/Kiritimati"
+"""Where a day begins first."""
 
 GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
 """Calendars that have no last day."""
@@ -155,19 +164,39 @@ def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: dateti
     sessions = known.bars["session"]
     if sessions.is_empty():
         return Ticker(ticker, 0, None, None, None, (), quarantined)
-    exchange = calendars.of(ticker, known.timezone)
-    closed = exchange.sessions(sessions[-1], moment)
+    exchange = _exchange(ticker, known, moment)
+    behind, ends = 0, None
+    if exchange is not None:
+        behind = int((exchange.sessions(sessions[-1], moment) > sessions[-1]).sum())
+        ends = exchange.ends if exchange.ends_soon(moment) else None
     return Ticker(
         ticker=ticker,
         sessions=len(sessions),
         first=sessions[0],
         last=sessions[-1],
-        behind=None if known.retired else int((closed > sessions[-1]).sum()),
+        behind=None if known.retired else behind,
         gaps=tuple(day for day in known.gaps if day < sessions[-1]),
         quarantined=quarantined,
         flagged=int((known.bars["flags"] != "").sum()),
         retired=known.retired,
         renamed_to=known.renamed_to,
-        calendar_ends=exchange.ends if exchange.ends_soon(moment) else None,
-        has_calendar=exchange.known is not None,
+        calendar_ends=ends,
+        has_calendar=calendars.exchange(ticker) is not None or ticker.startswith("^"),
     )
+
+
+def _exchange(ticker: str, known: History, moment: datetime) -> Exchange | None:
+    """Return a ticker's exchange, unless its calendar has nothing to say.
+
+    Calendars are slow to load, so they are only asked when they may end, or when a day has passed
+    that may have been a session.
+    """
+    place = exchanges.place(ticker, known.timezone)
+    if place is None:
+        return None
+    today = moment.astimezone(ZoneInfo(known.timezone or _EARLIEST_ZONE)).date()
+    last = known.bars["session"][-1]
+    passed = (last + timedelta(days=number) for number in range(1, (today - last).days + 1))
+    if place.calendar in GOING_ON and not any(day.isoweekday() in place.weekdays for day in passed):
+        return None
+    return calendars.of(ticker, known.timezone)
