@@ -165,24 +165,24 @@ def repair(
     return report
 
 
-def rename(lake: str, old: str, new: str, on: date) -> "Manifest":
+def rename(lake: str, old: str, new: str, first_day: date) -> "Manifest":
     """Let a ticker's history go on under another name."""
     import tickerlake.stages.lifecycle
     from tickerlake.lake import open_lake
     from tickerlake.market import symbols
 
     [old], [new] = symbols.parse([old]), symbols.parse([new])
-    return tickerlake.stages.lifecycle.rename(open_lake(lake), old, new, on)
+    return tickerlake.stages.lifecycle.rename(open_lake(lake), old, new, first_day)
 
 
-def retire(lake: str, ticker: str, on: date | None) -> "Manifest":
+def retire(lake: str, ticker: str, last_day: date | None) -> "Manifest":
     """Stop asking for a ticker."""
     import tickerlake.stages.lifecycle
     from tickerlake.lake import open_lake
     from tickerlake.market import symbols
 
     [ticker] = symbols.parse([ticker])
-    return tickerlake.stages.lifecycle.retire(open_lake(lake), ticker, on)
+    return tickerlake.stages.lifecycle.retire(open_lake(lake), ticker, last_day)
 
 
 def sync_catalog(lake: str, database: str) -> "Synced":

@@ -138,16 +138,6 @@ def held(status: "Status") -> None:
     click.echo("\n" + _runs(status))
     for warning in status.warnings:
         click.echo(f"\nWarning: {warning}")
-    for each in status.tickers:
-        if each.calendar_ends:
-            click.echo(
-                f"\nNote: the calendar of {each.ticker} ends on {each.calendar_ends}: update the"
-                " package exchange_calendars, or gaps after that day will not be noticed."
-            )
-        elif not each.has_calendar and each.sessions:
-            click.echo(
-                f"\nNote: the exchange of {each.ticker} has no calendar: gaps are not known."
-            )
     if status.pending:
         number = len(status.pending)
         click.echo(

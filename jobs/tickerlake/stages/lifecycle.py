@@ -15,23 +15,23 @@ from tickerlake.market.quality import Flag
 SOURCE = "tickerlake"
 
 
-def retire(lake: Lake, ticker: str, on: date | None = None) -> Manifest:
+def retire(lake: Lake, ticker: str, last_day: date | None = None) -> Manifest:
     """Stop asking for a ticker; what is held of it stays.
 
     Args:
         lake: the lake.
         ticker: a held one.
-        on: its last day; None is the newest session held.
+        last_day: its last day; None is the newest session held.
 
     Raises:
         UsageError: the lake does not hold the ticker, or it is retired already.
     """
     held = _held(lake, ticker)
-    day = on or held.bars["session"][-1]
+    day = last_day or held.bars["session"][-1]
     return _commit(lake, {ticker: _retirement(held, day)}, held)
 
 
-def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
+def rename(lake: Lake, old: str, new: str, first_day: date) -> Manifest:
     """Let a ticker's history go on under another name.
 
     The bars before the change are delivered to the new name, on today's split basis; the old name
@@ -41,7 +41,7 @@ def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
         lake: the lake.
         old: the held ticker.
         new: its new name, whether the lake holds bars of it already or not.
-        on: the first session under the new name.
+        first_day: the first session under the new name.
 
     Raises:
         UsageError: the lake does not hold the old ticker, it is retired already, or it has no bar
@@ -50,9 +50,11 @@ def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
     if old == new:
         raise UsageError(f"{old} has that name already")
     held = _held(lake, old)
-    before = held.bars.filter(pl.col("session") < on)
+    before = held.bars.filter(pl.col("session") < first_day)
     if before.is_empty():
-        raise UsageError(f"{old} has no bar before {on}: its history begins on {_first(held)}")
+        raise UsageError(
+            f"{old} has no bar before {first_day}: its history begins on {_first(held)}"
+        )
     known = _current(lake, new)
     moved = before.filter(~pl.col("session").is_in(known.bars["session"].implode()))
     entry = Entry(
@@ -63,12 +65,12 @@ def rename(lake: Lake, old: str, new: str, on: date) -> Manifest:
         new=moved.height,
         blobs=blobs.write(lake, layout.RAW, new, moved.select(RAW.keys())),
         splits=dict(held.splits),
-        gaps=tuple(day for day in held.gaps if day < on),
+        gaps=tuple(day for day in held.gaps if day < first_day),
         flags=tuple(_flags(moved)),
         timezone=held.timezone,
         renamed_from=old,
     )
-    ended = _retirement(held, on).model_copy(update={"renamed_to": new})
+    ended = _retirement(held, first_day).model_copy(update={"renamed_to": new})
     return _commit(lake, {new: entry, old: ended}, held, known)
 
 
