@@ -33,18 +33,19 @@ if TYPE_CHECKING:
     from tickerlake.aws.starter import Arrival, Launch
     from tickerlake.engines import Engine
     from tickerlake.lake import Lake
+    from tickerlake.lake.manifests import Manifest
     from tickerlake.sources import Source
+    from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.repair import Report as RepairReport
     from tickerlake.stages.status import Status
     from tickerlake.stages.transform import Report as TransformReport
+    from tickerlake.stages.verify import Finding
 
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
 """Is called with how many tickers have ended, and of how many (None: that is not known)."""
-
-BACKFILL: Final = timedelta(days=2 * 365)
-"""How far back the first fetch of a ticker reaches when nothing else is said."""
 
 EARLIEST: Final = date(1900, 1, 1)
 """No source has daily bars from before; some can't even be asked for them."""
@@ -64,18 +65,20 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
     from tickerlake.lake import create_lake
     from tickerlake.lake.manifests import GOOD
 
+    lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
     tickers = universe.tickers(settings)
     with _source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
         ended = _Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
-            create_lake(settings.lake, settings.grain),
+            lake,
             source,
             tickers,
             as_of=moment,
             start=start,
             end=end,
             workers=settings.workers,
+            known=lambda: universe.known(settings),
             progress=ended.one_more,
         )
     failed = sum(entry.outcome not in GOOD for entry in report.entries.values())
@@ -128,7 +131,7 @@ def query(sql: str, lake: str = LAKE, *, unsafe: bool = False) -> "pl.DataFrame"
 
 def verify(
     lake: str = LAKE, workers: int = WORKERS, progress: Progress = lambda *_: None
-) -> list[str]:
+) -> "list[Finding]":
     """Derive everything from raw again; return the differences from what the lake has."""
     import tickerlake.stages.verify
     from tickerlake.lake import open_lake
@@ -136,6 +139,50 @@ def verify(
     return tickerlake.stages.verify.verify(
         open_lake(lake), workers=workers, progress=_Counter(progress).one_more
     )
+
+
+def check(lake: str = LAKE, workers: int = WORKERS) -> "Checked":
+    """Find what needs somebody's attention in the lake."""
+    import tickerlake.stages.check
+    from tickerlake.lake import open_lake
+
+    return tickerlake.stages.check.check(open_lake(lake), workers)
+
+
+def repair(
+    lake: str, source: SourceSettings, *, workers: int = WORKERS, prune: bool = False
+) -> "RepairReport":
+    """Mend what `verify` finds."""
+    import tickerlake.stages.repair
+
+    opened, done = tickerlake.stages.repair.open_damaged(lake)
+    with _source(source, workers) as (bars, moment):
+        report = tickerlake.stages.repair.repair(
+            opened, bars, as_of=moment, workers=workers, prune=prune
+        )
+    if done:
+        report.done.insert(0, done)
+    return report
+
+
+def rename(lake: str, old: str, new: str, on: date) -> "Manifest":
+    """Let a ticker's history go on under another name."""
+    import tickerlake.stages.lifecycle
+    from tickerlake.lake import open_lake
+    from tickerlake.market import symbols
+
+    [old], [new] = symbols.parse([old]), symbols.parse([new])
+    return tickerlake.stages.lifecycle.rename(open_lake(lake), old, new, on)
+
+
+def retire(lake: str, ticker: str, on: date | None) -> "Manifest":
+    """Stop asking for a ticker."""
+    import tickerlake.stages.lifecycle
+    from tickerlake.lake import open_lake
+    from tickerlake.market import symbols
+
+    [ticker] = symbols.parse([ticker])
+    return tickerlake.stages.lifecycle.retire(open_lake(lake), ticker, on)
 
 
 def sync_catalog(lake: str, database: str) -> "Synced":
@@ -187,11 +234,11 @@ def serve_replay(host: str, port: int, as_of: datetime | None, latency: float) -
         raise BadSettingError(f"can't listen on {host}:{port}: {error.strerror}") from error
 
 
-def _window(settings: ExtractSettings, moment: datetime) -> tuple[date, date | None]:
+def _window(settings: ExtractSettings, moment: datetime) -> tuple[date | None, date | None]:
     """Return the first and the last session to ask for, as far as there can be any."""
     tomorrow = moment.date() + timedelta(days=1)  # it has begun east of here
-    start = max(settings.start or (moment - BACKFILL).date(), EARLIEST)
-    if start > tomorrow:
+    start = max(settings.start, EARLIEST) if settings.start else None
+    if start and start > tomorrow:
         raise UsageError(f"--start {start} is in the future: today is {moment:%Y-%m-%d}")
     if settings.end and settings.end < EARLIEST:
         raise UsageError(f"--end {settings.end} is before {EARLIEST}: there are no bars so old")

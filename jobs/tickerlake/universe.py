@@ -24,12 +24,22 @@ def tickers(settings: ExtractSettings) -> list[str]:
     if held := _held(settings.lake):
         return held
     if settings.source.offline:
-        from tickerlake.sources.replay import recording
-
-        return recording.load()["ticker"].unique().sort().to_list()
+        return _recorded()
     raise UsageError(
         "which tickers? Name them (AAPL MSFT), or give --tickers AAPL,MSFT or --universe FILE"
     )
+
+
+def known(settings: ExtractSettings) -> list[str]:
+    """Return tickers that exist, to suggest for misspelt ones."""
+    return sorted({*_held(settings.lake), *_recorded()})
+
+
+def _recorded() -> list[str]:
+    from tickerlake.sources.replay import recording
+
+    tickers: list[str] = recording.load()["ticker"].unique().sort().to_list()
+    return tickers
 
 
 def read_universe(location: str) -> list[str]:

@@ -386,3 +386,28 @@ def test_few_failed_tickers_are_none(caplog):
     assert not caplog.records
     app._tell_of_failures("extract", 2, 10)
     assert [record.event for record in caplog.records] == ["many_tickers_failed"]
+
+
+# ---- the life of a ticker
+
+
+def test_a_ticker_is_renamed_and_retired(tmp_path):
+    lake = str(tmp_path / "lake")
+    assert tickerlake(*RUN, lake, "FB", "IBM").returncode == 0
+    done = tickerlake("rename", "fb", "META", "--on", "2013-02-20", "--lake", lake)
+    assert done.returncode == 0, done.stderr
+    assert "FB goes on as META" in done.stdout
+    done = tickerlake("retire", "IBM", "--lake", lake)
+    assert done.returncode == 0, done.stderr
+    assert tickerlake("transform", "--lake", lake).returncode == 0
+    status = json.loads(tickerlake("status", "--lake", lake, "--format", "json").stdout)
+    found = {each["ticker"]: each for each in status["tickers"]}
+    assert found["FB"]["retired"] == "2013-02-20"
+    assert found["IBM"]["retired"] == "2013-03-01"
+    assert found["META"]["last"] == "2013-02-19"
+    assert tickerlake("verify", "--lake", lake).returncode == 0
+    for arguments in (["retire", "NOPE"], ["rename", "NOPE", "META", "--on", "2013-02-20"]):
+        done = tickerlake(*arguments, "--lake", lake)
+        assert done.returncode == 2
+        assert "does not hold NOPE" in done.stderr
+    assert tickerlake("rename", "FB", "META", "--lake", lake).returncode == 2

@@ -9,10 +9,11 @@ from helpers import bar, tickerlake
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import create_lake, layout, manifests
-from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.parquet import digest, to_parquet
+from tickerlake.market import calendars
 from tickerlake.market.bars import QUARANTINE, RAW
-from tickerlake.stages.status import status, tickers
+from tickerlake.stages.status import GOING_ON, status, tickers
 from tickerlake.stages.transform import transform
 
 DAYS = [date(2013, 2, day) for day in (4, 5, 7, 8)]  # the 6th is missing
@@ -32,12 +33,18 @@ def commit(lake, *, as_of=EVENING, run_id=None, **entries) -> str:
     return manifest.run_id
 
 
-def delivery(lake, ticker: str, days: list[date]) -> Entry:
+def delivery(lake, ticker: str, days: list[date], **fields) -> Entry:
     rows = pl.DataFrame([bar(day) for day in days], schema=RAW)
     name = digest(rows)
     lake.store.put_new(layout.blob(layout.RAW, "2013", ticker, name), to_parquet(rows))
     return Entry(
-        outcome="ok", start=days[0], end=days[-1], new=len(days), blobs={"2013": name}, splits={}
+        outcome="ok",
+        start=days[0],
+        end=days[-1],
+        new=len(days),
+        blobs={"2013": name},
+        splits={},
+        **fields,
     )
 
 
@@ -48,13 +55,15 @@ def quarantine(lake, ticker: str, partition: str, days: list[date]) -> None:
 
 
 def test_what_is_held(lake):
-    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    bad = tuple(Rejected(day, "bad", str(day)) for day in DAYS[:2])
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, gaps=(date(2013, 2, 6),), rejected=bad))
     transform(lake)
     held = status(lake, 4)
     [ticker] = held.tickers
     assert (ticker.ticker, ticker.sessions) == ("AAPL", 4)
     assert (ticker.first, ticker.last) == (DAYS[0], DAYS[-1])
     assert ticker.gaps == (date(2013, 2, 6),)
+    assert ticker.quarantined == 2
     assert held.pending == ()
 
 
@@ -129,7 +138,7 @@ def test_status_reads_only_what_it_needs(lake, monkeypatch):
     status(lake, 4)
     assert not [key for key in read if key.startswith("raw/date=")]
     assert sum(key.startswith(layout.RUNS) for key in read) == 5
-    assert len(read) == len(set(read)) == 5 + 1 + 1
+    assert len(read) == len(set(read)) == 5 + 1
 
 
 def test_the_keys_of_its_json(lake):
@@ -139,6 +148,7 @@ def test_the_keys_of_its_json(lake):
     held = json.loads(done.stdout)
     assert held["tickers"][0].keys() == {
         "ticker", "sessions", "first", "last", "behind", "gaps", "quarantined",
+        "retired",
     }  # fmt: skip
     assert {"outcome", "reason", "flags"} <= held["runs"][0]["tickers"]["NOPE"].keys()
 
@@ -147,9 +157,55 @@ def test_the_keys_of_its_json(lake):
 def test_a_damaged_object_is_named(lake, prefix):
     commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
     transform(lake)
-    quarantine(lake, "AAPL", "2012", DAYS[:1])
-    quarantine(lake, "AAPL", "2013", DAYS[:1])
+    quarantine(lake, "BAD", "2012", DAYS[:1])
+    quarantine(lake, "BAD", "2013", DAYS[:1])
     key = next(iter(lake.store.keys(prefix)))
     lake.store.put(key, b"no Parquet")
     with pytest.raises(CorruptObjectError, match=key):
         status(lake, 4)
+
+
+def test_a_retired_ticker_is_not_behind(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, retired=DAYS[-1]))
+    transform(lake)
+    [ticker] = status(lake, 4, as_of=EVENING + timedelta(days=100)).tickers
+    assert (ticker.retired, ticker.behind) == (DAYS[-1], None)
+    assert "retired" in tickerlake("status", "--lake", lake.store.url).stdout
+
+
+@pytest.mark.parametrize("days", [0, 1, 2])
+def test_a_lake_that_is_up_to_date_loads_no_calendar(lake, monkeypatch, days):
+    """Loading them takes longer than everything else together."""
+    zone = "America/New_York"
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, timezone=zone))
+    transform(lake)
+    monkeypatch.setattr(calendars, "of", None)
+    # Friday evening, Saturday, Sunday
+    [ticker] = status(lake, 4, as_of=EVENING + timedelta(days=days)).tickers
+    assert ticker.behind == 0
+
+
+def test_currencies_of_computers_know_no_weekend(lake):
+    commit(lake, **{"BTC-USD": delivery(lake, "BTC-USD", DAYS, timezone="UTC")})
+    transform(lake)
+    [ticker] = status(lake, 4, as_of=EVENING + timedelta(days=2)).tickers
+    assert ticker.behind == 1  # Saturday; the Sunday is not over
+
+
+def test_a_calendar_that_ends_soon_is_a_warning(lake):
+    name = "RELIANCE.NS"
+    commit(lake, **{name: delivery(lake, name, DAYS), "AAPL": delivery(lake, "AAPL", DAYS)})
+    transform(lake)
+    ends = calendars.of(name).ends
+    before = datetime(ends.year, ends.month, ends.day, tzinfo=UTC)
+    [warning] = status(lake, 4, as_of=before - timedelta(days=30)).warnings
+    assert str(ends) in warning
+    assert status(lake, 4, as_of=before - timedelta(days=90)).warnings == ()
+
+
+@pytest.mark.parametrize("name", sorted(GOING_ON))
+def test_calendars_that_go_on(name):
+    symbol = {"XNYS": "AAPL", "24/5": "EURUSD=X", "24/7": "BTC-USD", "us_futures": "CL=F"}[name]
+    exchange = calendars.of(symbol)
+    assert exchange.name == name
+    assert exchange.ends is None

@@ -3,7 +3,7 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,13 @@ from tickerlake.cli import answers, options, output
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
-from tickerlake.errors import AllFailedError
+from tickerlake.cli.upkeep import UPKEEP
+from tickerlake.errors import AllFailedError, NoLakeError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
+from tickerlake.stages import FAILED
+
+if TYPE_CHECKING:
+    from tickerlake.stages.extract import Report as ExtractReport
 
 
 @click.group(
@@ -49,8 +54,11 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
     with output.progress_of("extract") as progress:
         extracted = app.extract(extraction, progress)
     output.extracted(extracted, extraction.lake)
-    with output.progress_of("transform") as progress:
-        transformed = app.transform(transformation, progress)
+    try:
+        with output.progress_of("transform") as progress:
+            transformed = app.transform(transformation, progress)
+    except NoLakeError as error:  # all tickers of a new lake failed: none was made
+        raise AllFailedError(_reasons(extracted)) from error
     output.transformed(transformed)
     output.next_steps(extracted, transformed)
     return max(extracted.exit_code, transformed.exit_code)
@@ -61,17 +69,21 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
 def extract(extraction: ExtractSettings) -> int:
     """Fetch bars into raw/.
 
-    With --start and --end it fetches exactly those sessions. Otherwise it brings the lake up to
-    date: every ticker gets the sessions that have closed since, corrections of the last ones, and
-    gaps that have healed.
+    It brings the lake up to date: every ticker gets the sessions that have closed since,
+    corrections of the last ones, and gaps that have healed. With --start and --end it fetches those
+    sessions, and what lies between them and the sessions that are held.
     """
     with output.progress_of("extract") as progress:
         report = app.extract(extraction, progress)
     output.extracted(report, extraction.lake)
-    if report.exit_code == 1:
-        reasons = {each.reason: None for each in report.entries.values()}
-        raise AllFailedError(f"every ticker failed: {'; '.join(list(reasons)[:3])}")
+    if report.exit_code == FAILED:
+        raise AllFailedError(_reasons(report))
     return report.exit_code
+
+
+def _reasons(report: "ExtractReport") -> str:
+    reasons = {each.reason: None for each in report.entries.values()}
+    return f"every ticker failed: {'; '.join(list(reasons)[:3])}"
 
 
 @tickerlake.command()
@@ -188,5 +200,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in OPERATORS:
+for command in (*UPKEEP, *OPERATORS):
     tickerlake.add_command(command)
