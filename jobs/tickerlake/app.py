@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from tickerlake.lake import Lake
     from tickerlake.lake.manifests import Manifest
     from tickerlake.sources import Source
+    from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.repair import Report as RepairReport
     from tickerlake.stages.status import Status
     from tickerlake.stages.transform import Report as TransformReport
+    from tickerlake.stages.verify import Finding
 
 log = logging.getLogger(__name__)
 
@@ -62,19 +65,20 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
     from tickerlake.lake import create_lake
     from tickerlake.lake.manifests import GOOD
 
+    lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
     tickers = universe.tickers(settings)
     with _source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
         ended = _Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
-            create_lake(settings.lake, settings.grain),
+            lake,
             source,
             tickers,
             as_of=moment,
             start=start,
             end=end,
             workers=settings.workers,
-            known=universe.known(settings),
+            known=lambda: universe.known(settings),
             progress=ended.one_more,
         )
     failed = sum(entry.outcome not in GOOD for entry in report.entries.values())
@@ -127,7 +131,7 @@ def query(sql: str, lake: str = LAKE, *, unsafe: bool = False) -> "pl.DataFrame"
 
 def verify(
     lake: str = LAKE, workers: int = WORKERS, progress: Progress = lambda *_: None
-) -> list[str]:
+) -> "list[Finding]":
     """Derive everything from raw again; return the differences from what the lake has."""
     import tickerlake.stages.verify
     from tickerlake.lake import open_lake
@@ -137,24 +141,48 @@ def verify(
     )
 
 
-def retire(lake: str, ticker: str, day: date | None = None) -> "Manifest":
-    """Stop asking for a ticker; what is held of it stays."""
-    import tickerlake.stages.lifecycle
+def check(lake: str = LAKE, workers: int = WORKERS) -> "Checked":
+    """Find what needs somebody's attention in the lake."""
+    import tickerlake.stages.check
     from tickerlake.lake import open_lake
-    from tickerlake.market import symbols
 
-    [symbol] = symbols.parse([ticker])
-    return tickerlake.stages.lifecycle.retire(open_lake(lake), symbol, day)
+    return tickerlake.stages.check.check(open_lake(lake), workers)
 
 
-def rename(lake: str, old: str, new: str, day: date) -> "Manifest":
-    """Let a ticker's history go on under another name from a day on."""
+def repair(
+    lake: str, source: SourceSettings, *, workers: int = WORKERS, prune: bool = False
+) -> "RepairReport":
+    """Mend what `verify` finds."""
+    import tickerlake.stages.repair
+
+    opened, done = tickerlake.stages.repair.open_damaged(lake)
+    with _source(source, workers) as (bars, moment):
+        report = tickerlake.stages.repair.repair(
+            opened, bars, as_of=moment, workers=workers, prune=prune
+        )
+    if done:
+        report.done.insert(0, done)
+    return report
+
+
+def rename(lake: str, old: str, new: str, on: date) -> "Manifest":
+    """Let a ticker's history go on under another name."""
     import tickerlake.stages.lifecycle
     from tickerlake.lake import open_lake
     from tickerlake.market import symbols
 
     [old], [new] = symbols.parse([old]), symbols.parse([new])
-    return tickerlake.stages.lifecycle.rename(open_lake(lake), old, new, day)
+    return tickerlake.stages.lifecycle.rename(open_lake(lake), old, new, on)
+
+
+def retire(lake: str, ticker: str, on: date | None) -> "Manifest":
+    """Stop asking for a ticker."""
+    import tickerlake.stages.lifecycle
+    from tickerlake.lake import open_lake
+    from tickerlake.market import symbols
+
+    [ticker] = symbols.parse([ticker])
+    return tickerlake.stages.lifecycle.retire(open_lake(lake), ticker, on)
 
 
 def sync_catalog(lake: str, database: str) -> "Synced":

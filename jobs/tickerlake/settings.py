@@ -26,6 +26,11 @@ class SourceSettings:
     requests_per_second: float = REQUESTS_PER_SECOND
     as_of: datetime | None = None
 
+    @property
+    def is_sample(self) -> bool | None:
+        """Whether a lake that is filled so holds recorded bars; None when nobody can know."""
+        return None if self.yahoo_url else self.offline
+
     def __post_init__(self) -> None:
         """Refuse what can't be."""
         if self.as_of and not (self.offline or self.yahoo_url):

@@ -31,11 +31,8 @@ def tickers(settings: ExtractSettings) -> list[str]:
 
 
 def known(settings: ExtractSettings) -> list[str]:
-    """Return tickers that exist, to suggest for a misspelt one."""
-    found = set(_held(settings.lake))
-    if settings.source.offline:
-        found.update(_recorded())
-    return sorted(found)
+    """Return tickers that exist, to suggest for misspelt ones."""
+    return sorted({*_held(settings.lake), *_recorded()})
 
 
 def _recorded() -> list[str]:

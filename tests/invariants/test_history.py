@@ -28,7 +28,9 @@ def deliver(
         key = layout.blob(layout.RAW, partition, "T", blobs[partition])
         lake.store.put_new(key, to_parquet(part))
     as_of = START + timedelta(minutes=minutes)
-    entry = Entry(outcome="ok", start=start, end=DAY, blobs=blobs, splits=splits or {})
+    entry = Entry(
+        outcome="ok", start=start, end=DAY, new=len(rows), blobs=blobs, splits=splits or {}
+    )
     manifest = Manifest(
         run_id=manifests.new_run_id(), as_of=as_of, source="test", tickers={"T": entry}
     )

@@ -3,8 +3,7 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
-from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,9 +11,14 @@ from tickerlake import __version__, app, logs
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
-from tickerlake.cli.parameters import Day, Text
-from tickerlake.errors import AllFailedError
+from tickerlake.cli.parameters import Text
+from tickerlake.cli.upkeep import UPKEEP
+from tickerlake.errors import AllFailedError, NoLakeError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
+from tickerlake.stages import FAILED
+
+if TYPE_CHECKING:
+    from tickerlake.stages.extract import Report as ExtractReport
 
 
 @click.group(
@@ -50,8 +54,11 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
     with output.progress_of("extract") as progress:
         extracted = app.extract(extraction, progress)
     output.extracted(extracted, extraction.lake)
-    with output.progress_of("transform") as progress:
-        transformed = app.transform(transformation, progress)
+    try:
+        with output.progress_of("transform") as progress:
+            transformed = app.transform(transformation, progress)
+    except NoLakeError as error:  # all tickers of a new lake failed: none was made
+        raise AllFailedError(_reasons(extracted)) from error
     output.transformed(transformed)
     output.next_steps(extracted, transformed)
     return max(extracted.exit_code, transformed.exit_code)
@@ -69,10 +76,14 @@ def extract(extraction: ExtractSettings) -> int:
     with output.progress_of("extract") as progress:
         report = app.extract(extraction, progress)
     output.extracted(report, extraction.lake)
-    if report.exit_code == 1:
-        reasons = {each.reason: None for each in report.entries.values()}
-        raise AllFailedError(f"every ticker failed: {'; '.join(list(reasons)[:3])}")
+    if report.exit_code == FAILED:
+        raise AllFailedError(_reasons(report))
     return report.exit_code
+
+
+def _reasons(report: "ExtractReport") -> str:
+    reasons = {each.reason: None for each in report.entries.values()}
+    return f"every ticker failed: {'; '.join(list(reasons)[:3])}"
 
 
 @tickerlake.command()
@@ -189,40 +200,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-@tickerlake.command()
-@click.argument("old", type=Text())
-@click.argument("new", type=Text())
-@click.option(
-    "--on",
-    "day",
-    type=Day(),
-    metavar="YYYY-MM-DD",
-    required=True,
-    help="The first session under the new name.",
-)
-@options.lake
-def rename(old: str, new: str, day: date, lake: str) -> None:
-    """Let a ticker's history go on under its new name.
-
-    The old name is retired: it is not asked for any more.
-    """
-    output.committed(app.rename(lake, old, new, day), f"{old.upper()} goes on as {new.upper()}")
-
-
-@tickerlake.command()
-@click.argument("ticker", type=Text())
-@click.option(
-    "--on",
-    "day",
-    type=Day(),
-    metavar="YYYY-MM-DD",
-    help="The ticker's last day.  [default: the newest session that the lake holds]",
-)
-@options.lake
-def retire(ticker: str, day: date | None, lake: str) -> None:
-    """Stop asking for a ticker; what the lake holds of it stays."""
-    output.committed(app.retire(lake, ticker, day), f"{ticker.upper()} is retired")
-
-
-for command in OPERATORS:
+for command in (*UPKEEP, *OPERATORS):
     tickerlake.add_command(command)

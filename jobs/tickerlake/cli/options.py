@@ -72,6 +72,19 @@ catalog: Final = option(
 )
 
 
+offline: Final = option(
+    "--offline",
+    is_flag=True,
+    help="Use recorded bars of 2000-2013 instead of Yahoo: no network is needed.",
+)
+yahoo_url: Final = option(
+    "--yahoo-url",
+    type=Text(),
+    metavar="URL",
+    help="Ask a replay at this address instead of Yahoo.",
+)
+
+
 def output_format(*choices: str, default: str | None = None) -> Decorator:
     """Declare `--format`."""
     return click.option(
@@ -104,8 +117,8 @@ _extract_options: Final = _together(
         "--start",
         type=Day(),
         metavar="YYYY-MM-DD",
-        help="How far back the lake shall reach, for tickers that it holds, too. With --end: the"
-        " first session to fetch.  [default: two years ago for new tickers]",
+        help="How far back the lake shall reach, for held tickers too; with --end, the first"
+        " session to fetch.  [default for new tickers: two years ago]",
     ),
     option(
         "--end",
@@ -128,17 +141,8 @@ _extract_options: Final = _together(
         help="The request budget that all workers share.",
     ),
     workers,
-    option(
-        "--offline",
-        is_flag=True,
-        help="Use recorded bars of 2000-2013 instead of Yahoo: no network is needed.",
-    ),
-    option(
-        "--yahoo-url",
-        type=Text(),
-        metavar="URL",
-        help="Ask a replay at this address instead of Yahoo.",
-    ),
+    offline,
+    yahoo_url,
     option(
         "--as-of",
         type=Moment(),

@@ -15,9 +15,12 @@ from tickerlake.stages import counted
 if TYPE_CHECKING:
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.lake.manifests import Manifest
+    from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.repair import Report as RepairReport
     from tickerlake.stages.status import Status, Ticker
     from tickerlake.stages.transform import Report as TransformReport
+    from tickerlake.stages.verify import Finding
 
 
 @contextmanager
@@ -37,7 +40,10 @@ def extracted(report: "ExtractReport", lake: str) -> None:
 
     click.echo(f"Extracted into {lake}: {summary(report.entries)}.")
     for warning in report.warnings:
-        click.echo(f"  {warning}")
+        click.echo(f"Note: {warning}")
+    for ticker, entry in sorted(report.entries.items()):
+        if entry.outcome == "unknown_symbol":
+            click.echo(f"  {ticker}: {entry.reason}")
 
 
 def transformed(report: "TransformReport") -> None:
@@ -68,21 +74,50 @@ def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> Non
     )
 
 
-def committed(run: "Manifest", what: str) -> None:
-    """Say what a commit changes, and what to do next."""
-    click.echo(f"{what} (run {run.run_id}): `tickerlake transform` brings it into the tables.")
-
-
-def verified(differences: list[str]) -> None:
+def verified(findings: "list[Finding]") -> None:
     """Say what `verify` found."""
-    for difference in differences:
-        click.echo(difference)
+    for finding in findings:
+        click.echo(str(finding))
     click.echo(
-        f"{counted(len(differences), 'difference')}. `tickerlake transform --rebuild` repairs"
-        " everything but raw."
-        if differences
+        f"{counted(len(findings), 'difference')}."
+        if findings
         else "OK: history and refined match raw."
     )
+
+
+def repaired(report: "RepairReport", *, pruned: bool) -> None:
+    """Say what a repair did."""
+    for line in report.done:
+        click.echo(line)
+    if not pruned:
+        for key in [*report.strays, *report.orphans]:
+            click.echo(f"{key} is not the lake's; `tickerlake repair --prune` removes it")
+    for finding in report.left:
+        click.echo(str(finding))
+    click.echo(
+        f"{counted(len(report.left), 'difference')} left."
+        if report.left
+        else "OK: history and refined match raw."
+    )
+
+
+def checked(found: "Checked") -> None:
+    """Say what needs attention."""
+    if not found.problems:
+        click.echo("OK: nothing needs attention.")
+        return
+    click.echo(
+        tables.render(
+            [
+                tables.column("kind", [each.kind for each in found.problems]),
+                tables.column("ticker", [each.ticker for each in found.problems]),
+                tables.column("session", [each.session for each in found.problems]),
+                tables.column("what", [each.text for each in found.problems]),
+            ]
+        )
+    )
+    counts = [f"{number:,} {kind}" for kind, number in found.counts().items()]
+    click.echo(f"\n{', '.join(counts)}. `tickerlake check --help` says what they mean.")
 
 
 def synced(done: "Synced", database: str) -> None:
@@ -103,6 +138,16 @@ def held(status: "Status") -> None:
     click.echo("\n" + _runs(status))
     for warning in status.warnings:
         click.echo(f"\nWarning: {warning}")
+    for each in status.tickers:
+        if each.calendar_ends:
+            click.echo(
+                f"\nNote: the calendar of {each.ticker} ends on {each.calendar_ends}: update the"
+                " package exchange_calendars, or gaps after that day will not be noticed."
+            )
+        elif not each.has_calendar and each.sessions:
+            click.echo(
+                f"\nNote: the exchange of {each.ticker} has no calendar: gaps are not known."
+            )
     if status.pending:
         number = len(status.pending)
         click.echo(
@@ -122,7 +167,7 @@ def _tickers(held: "tuple[Ticker, ...]") -> str:
             tables.column("last", [each.last for each in held]),
             tables.column("behind", [_behind(each) for each in held], is_number=True),
             tables.column(
-                "quarantined", [f"{each.quarantined:,}" for each in held], is_number=True
+                "quarantined", [f"{each.quarantined.rows:,}" for each in held], is_number=True
             ),
             tables.column("gaps", [_days(each.gaps) for each in held]),
         ]

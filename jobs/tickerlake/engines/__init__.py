@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from tickerlake.lake import Lake
+    from tickerlake.lake.backlog import Settled
     from tickerlake.lake.manifests import Manifest
-    from tickerlake.lake.refresh import Settled
 
 Kind = Literal["refresh", "derive", "rebuild"]
 

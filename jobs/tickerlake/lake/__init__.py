@@ -14,33 +14,67 @@ FORMAT: Final = 2
 
 @dataclass(frozen=True)
 class Lake:
-    """An open lake."""
+    """An open lake.
+
+    Attributes:
+        store: its objects.
+        grain: how `date` partitions it.
+        is_sample: it holds recorded bars, not those of a live source.
+        is_new: nothing of it is written yet; `establish` does that.
+    """
 
     store: Store
     grain: Grain
+    is_sample: bool = False
+    is_new: bool = False
 
 
-def create_lake(url: str, grain: Grain | None = None) -> Lake:
-    """Open the lake at a URL; make one when there is none.
+def create_lake(url: str, grain: Grain | None = None, *, sample: bool | None = None) -> Lake:
+    """Open the lake at a URL, or a new one; `establish` writes it when there is something to store.
 
     Args:
         url: see `store.open_store`.
         grain: the grain of a new lake (None: `day`); an existing lake must have it.
+        sample: whether recorded bars or those of a live source are going to be stored; an existing
+            lake must be of the same kind. None does not care.
 
     Raises:
-        LakeFormatError: the lake there has another grain or format version, or lacks `_lake.json`.
+        LakeFormatError: the lake there has another grain or format version, lacks `_lake.json`, or
+            is of the other kind.
     """
     store = open_store(url, create=True)
     if store.get(layout.LAKE) is None:
         _refuse_runs(store)
-        store.put_new(layout.LAKE, encode_marker(grain or "day"))
+        return Lake(store, grain or "day", is_sample=bool(sample), is_new=True)
     lake = _open(store)
     if grain and grain != lake.grain:
         raise LakeFormatError(
             f"the lake at {url} has partitions by {lake.grain}, not by {grain}: a lake's grain is"
             " chosen once. Leave out --grain, or make another lake with --lake."
         )
+    if sample is not None and sample != lake.is_sample:
+        held, asked = ("recorded", "live") if lake.is_sample else ("live", "recorded")
+        raise LakeFormatError(
+            f"the lake at {url} holds {held} bars, and {asked} ones would not fit to them: make"
+            " another lake with --lake FOLDER"
+        )
     return lake
+
+
+def establish(lake: Lake) -> None:
+    """Write what makes a new lake one; nothing for a lake that is there.
+
+    Raises:
+        LakeFormatError: another run has just made the lake with another grain.
+    """
+    if not lake.is_new:
+        return
+    marker = encode_marker(lake.grain, is_sample=lake.is_sample)
+    if not lake.store.put_new(layout.LAKE, marker) and _open(lake.store).grain != lake.grain:
+        raise LakeFormatError(
+            f"another run made the lake at {lake.store.url} with another grain at the same time;"
+            " run this again"
+        )
 
 
 def open_lake(url: str) -> Lake:
@@ -53,9 +87,10 @@ def open_lake(url: str) -> Lake:
     return _open(open_store(url))
 
 
-def encode_marker(grain: Grain) -> bytes:
+def encode_marker(grain: Grain, *, is_sample: bool = False) -> bytes:
     """Return what `_lake.json` holds."""
-    return json.dumps({"format": FORMAT, "grain": grain}).encode()
+    marker: dict[str, object] = {"format": FORMAT, "grain": grain}
+    return json.dumps(marker | ({"sample": True} if is_sample else {})).encode()
 
 
 def _refuse_runs(store: Store) -> None:
@@ -75,6 +110,7 @@ def _open(store: Store) -> Lake:
     try:
         marker = json.loads(data)
         version, grain = marker["format"], marker["grain"]
+        is_sample = bool(marker.get("sample", False))
     except (ValueError, TypeError, KeyError) as error:
         raise LakeFormatError(
             f"{layout.LAKE} of {store.url} can't be read ({error!r}); `tickerlake repair` writes it"
@@ -86,4 +122,4 @@ def _open(store: Store) -> Lake:
             f" knows format {FORMAT} and grains {', '.join(layout.GRAINS)}. Use the version of"
             " tickerlake that made it, or extract into a new lake."
         )
-    return Lake(store, grain)
+    return Lake(store, grain, is_sample=is_sample)

@@ -1,7 +1,8 @@
 """What the transformer still has to do: runs without a receipt, and tickers that are behind."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tickerlake.errors import CorruptObjectError, UsageError
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 
 RETRIED_RUNS: Final = 5
 """A ticker that has failed for so many runs is not tried again until it is repaired."""
+
+_RECENT: Final = 1_000
 
 
 class Survey(NamedTuple):
@@ -39,6 +42,32 @@ class Survey(NamedTuple):
     def newest(self) -> str:
         """The newest run id; '' when there is none."""
         return self.runs[-1] if self.runs else ""
+
+
+@dataclass(frozen=True)
+class Settled(Container[str]):
+    """The runs that have a receipt, in a form that is small enough to travel.
+
+    Attributes:
+        recent: the newest ones that have a receipt.
+        oldest: the oldest of these; whatever is older and not open has a receipt.
+        open: the runs that have none.
+    """
+
+    recent: frozenset[str] = frozenset()
+    oldest: str = ""
+    open: frozenset[str] = frozenset()
+
+    def __contains__(self, run_id: object) -> bool:
+        return run_id in self.recent or (
+            isinstance(run_id, str) and run_id < self.oldest and run_id not in self.open
+        )
+
+    @staticmethod
+    def of(survey: Survey) -> "Settled":
+        """Return what a survey says."""
+        recent = sorted(survey.receipts)[-_RECENT:]
+        return Settled(frozenset(recent), recent[0] if recent else "", frozenset(survey.pending))
 
 
 class Backlog(NamedTuple):
@@ -85,8 +114,7 @@ def read(store: Store, surveyed: Survey) -> Backlog:
                 manifest, {name for name in retried if run_id in retried[name]}
             )
         found.append(manifest)
-    found.sort(key=lambda each: each.order)
-    return Backlog(tuple(found), broken, tuple(damaged))
+    return Backlog(tuple(manifests.without_lost(found)), broken, tuple(damaged))
 
 
 def _behind(store: Store, surveyed: Survey) -> tuple[dict[str, Behind], dict[str, list[str]]]:

@@ -18,6 +18,7 @@ from typing import Final
 from filelock import FileLock, Timeout
 
 from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
+from tickerlake.lake import layout
 from tickerlake.lake.objects import Found, Versioned
 
 LOCK: Final = ".lock"
@@ -110,6 +111,15 @@ class Disk:
                     raise _in_the_way(path, "a folder", key) from None
                 raise
 
+    def obstacles(self) -> Iterator[str]:
+        """Yield the keys of objects in whose place is a folder or a dangling link."""
+        for folder, folders, files in os.walk(self.folder):
+            for name in (*folders, *files):
+                path = Path(folder, name)
+                key = path.relative_to(self.folder).as_posix()
+                if layout.is_object(key) and not path.is_file():
+                    yield key
+
     def clear(self, key: str) -> None:
         """Move what is in an object's place and is no file to `_aside/`; remove a dangling link."""
         path = self.folder / key
@@ -200,7 +210,7 @@ def _find(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
                 yield Found(key, 0, "")
             continue
         if not entry.is_dir():
-            yield Found(key, found.st_size, _version(found))
+            yield Found(key, found.st_size, _version(found), found.st_mtime)
         elif (identity := (found.st_dev, found.st_ino)) not in above:  # a link may lead upwards
             yield from _find(Path(entry.path), f"{key}/", (*above, identity))
 

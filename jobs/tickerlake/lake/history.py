@@ -6,10 +6,10 @@
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -18,6 +18,9 @@ from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
+from tickerlake.market.bars import HISTORY
+
+_SUMMARY: Final = {name: HISTORY[name] for name in ("session", "flags")}
 
 
 class Span(NamedTuple):
@@ -143,12 +146,25 @@ def load_stored(lake: Lake, ticker: str) -> Stored:
     found = lake.store.get_versioned(key)
     if found is None:
         return Stored()
+    return replace(_readable(key, lambda: decode(found.data, key)), version=found.version)
+
+
+def _readable(key: str, read_stored: Callable[[], Stored]) -> Stored:
     try:
-        return replace(decode(found.data, key), version=found.version)
+        return read_stored()
     except (CorruptObjectError, KeyError, ValueError, TypeError) as error:
         raise CorruptObjectError(
             f"{key} can't be read ({error}); `tickerlake repair` rebuilds it", key
         ) from error
+
+
+def load_summary(lake: Lake, ticker: str) -> Stored:
+    """Read what is known of a ticker: of its bars nothing but `session` and `flags`."""
+    key = layout.history(ticker)
+    data = lake.store.get(key)
+    if data is None:
+        return Stored(History(pl.DataFrame(schema=_SUMMARY)))
+    return _readable(key, lambda: decode(data, key, list(_SUMMARY)))
 
 
 def encode(stored: Stored) -> bytes:
@@ -170,9 +186,15 @@ def encode(stored: Stored) -> bytes:
     )
 
 
-def decode(data: bytes, key: str) -> Stored:
-    """Undo `encode`; the version is not known here."""
-    bars = from_parquet(data, key)
+def decode(data: bytes, key: str, columns: list[str] | None = None) -> Stored:
+    """Undo `encode`; the version is not known here.
+
+    Args:
+        data: what `encode` made.
+        key: of the object, for messages.
+        columns: the columns of the bars to read; None reads all.
+    """
+    bars = from_parquet(data, key, columns)
     metadata = pl.read_parquet_metadata(io.BytesIO(data))
     splits = json.loads(metadata["tickerlake.splits"])
     as_of, run_id = json.loads(metadata["tickerlake.last"])

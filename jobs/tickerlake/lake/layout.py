@@ -1,7 +1,7 @@
 """The keys of the lake: where everything lies. Nothing else builds or takes apart a key."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal, get_args
 
 import polars as pl
@@ -91,19 +91,59 @@ def recheck(note_id: str) -> str:
     return f"{RECHECK}{note_id}.json"
 
 
+def is_object(key: str) -> bool:
+    """Return whether a key is that of an object of a table, a run or a note.
+
+    >>> is_object("history/ticker=AAPL/history.parquet"), is_object("history/ticker=AAPL")
+    (True, False)
+    """
+    prefix = max((each for each in _OBJECTS if key.startswith(each)), key=len, default=None)
+    if prefix is None or not re.fullmatch(_OBJECTS[prefix], key.removeprefix(prefix)):
+        return False
+    encoded = re.search(r"/ticker=([^/]+)/", f"/{key}")
+    return encoded is None or symbols.encode(symbols.decode(encoded[1])) == encoded[1]
+
+
 def is_alien(key: str) -> bool:
     """Return whether a key lies in a folder of the lake, but is none of the lake's.
 
     >>> is_alien("raw/_runs/notes.txt"), is_alien("history/ticker=AAPL/history.parquet")
     (True, False)
     """
-    prefix = max((each for each in _OBJECTS if key.startswith(each)), key=len, default=None)
-    if prefix is None:
-        return False
-    if not re.fullmatch(_OBJECTS[prefix], key.removeprefix(prefix)):
-        return True
-    encoded = re.search(r"/ticker=([^/]+)/", f"/{key}")
-    return encoded is not None and symbols.encode(symbols.decode(encoded[1])) != encoded[1]
+    is_inside = any(key.startswith(each) for each in _OBJECTS)
+    # the S3 console makes an empty object for a folder
+    is_folder = any(each.startswith(f"{key}/") for each in _OBJECTS)
+    return is_folder or (is_inside and not is_object(key))
+
+
+def is_stray(key: str) -> bool:
+    """Return whether an engine that reads a table's folder would take a key for part of it.
+
+    Engines leave out names that begin with a dot or an underscore.
+
+    >>> is_stray("history/ticker=AAPL/history 2.parquet"), is_stray("history/_SUCCESS")
+    (True, False)
+    """
+    name = key.rpartition("/")[2]
+    in_table = key.startswith((RAW, QUARANTINE, HISTORY, DAILY)) and not key.startswith(
+        (RUNS, LOST)
+    )
+    is_hidden = name.startswith((".", "_")) and not name.endswith(".parquet")
+    return in_table and "." in name and is_alien(key) and not is_hidden
+
+
+def sessions(date_value: str) -> tuple[date, date]:
+    """Return the first and the last day of a partition.
+
+    >>> sessions("2012-02")
+    (datetime.date(2012, 2, 1), datetime.date(2012, 2, 29))
+    """
+    year, month, day = (*map(int, date_value.split("-")), 0, 0)[:3]
+    first = date(year, month or 1, day or 1)
+    if day:
+        return first, first
+    last = date(year, month or 12, 1)
+    return first, (last.replace(day=28) + timedelta(days=4)).replace(day=1) - timedelta(days=1)
 
 
 def run_id(key: str) -> str:

@@ -87,13 +87,24 @@ class Entry(_Model):
 
 
 class Manifest(_Model):
-    """A run: a commit of raw. `as_of` (UTC) is the moment whose state of the market it fetched."""
+    """A run: a commit of raw.
+
+    Attributes:
+        format: of the manifest.
+        run_id: starts with the moment of the commit.
+        as_of: the moment (UTC) whose state of the market it fetched.
+        source: where the bars are from.
+        tickers: how the run ended for each ticker.
+        lost: the keys of blobs that older runs list, and that are lost: a repair could not get the
+            same rows again.
+    """
 
     format: Literal[1] = 1
     run_id: str
     as_of: datetime
     source: str
     tickers: dict[str, Entry]
+    lost: tuple[str, ...] = ()
 
     @property
     def order(self) -> Order:
@@ -121,11 +132,16 @@ def commit(store: Store, manifest: Manifest) -> None:
         raise CorruptObjectError(f"{key} is there already: run ids must not repeat")
 
 
+def rewrite(store: Store, manifest: Manifest) -> None:
+    """Replace a manifest by one that says the same rightly; only a repair does this."""
+    store.put(layout.run(manifest.run_id), _encode(manifest))
+
+
 def acknowledge(store: Store, manifest: Manifest) -> None:
     """Write the receipt for a processed manifest."""
     tickers = tuple(sorted(manifest.tickers))
     receipt = Receipt(run_id=manifest.run_id, tickers=tickers)
-    store.put_new(layout.receipt(manifest.run_id), _encode(receipt))
+    store.put_same(layout.receipt(manifest.run_id), _encode(receipt))
 
 
 def read(store: Store, run_id: str) -> Manifest:
@@ -175,7 +191,7 @@ def pending_ids(store: Store) -> list[str]:
 def read_all(
     store: Store, run_ids: Iterable[str], tickers: Container[str] | None = None
 ) -> list[Manifest]:
-    """Read manifests, sorted from the oldest to the newest.
+    """Read manifests, sorted from the oldest to the newest, without the blobs that are lost.
 
     Args:
         store: where they are.
@@ -188,7 +204,34 @@ def read_all(
             manifest = read(store, run_id)
             yield manifest if tickers is None else cut(manifest, tickers)
 
-    return sorted(each(), key=lambda manifest: manifest.order)
+    return without_lost(each())
+
+
+def without_lost(found: Iterable[Manifest]) -> list[Manifest]:
+    """Sort manifests, and leave out the blobs that one of them calls lost."""
+    ordered = sorted(found, key=lambda manifest: manifest.order)
+    lost = {key for manifest in ordered for key in manifest.lost}
+    return [_without(manifest, lost) for manifest in ordered] if lost else ordered
+
+
+def _without(manifest: Manifest, lost: Container[str]) -> Manifest:
+    def kept(prefix: str, ticker: str, names: dict[str, str]) -> dict[str, str]:
+        return {
+            partition: name
+            for partition, name in names.items()
+            if layout.blob(prefix, partition, ticker, name) not in lost
+        }
+
+    tickers = {
+        ticker: entry.model_copy(
+            update={
+                "blobs": kept(layout.RAW, ticker, entry.blobs),
+                "quarantine": kept(layout.QUARANTINE, ticker, entry.quarantine),
+            }
+        )
+        for ticker, entry in manifest.tickers.items()
+    }
+    return manifest.model_copy(update={"tickers": tickers})
 
 
 def pending(lake: Lake) -> list[Manifest]:

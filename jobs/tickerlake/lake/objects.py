@@ -29,11 +29,12 @@ class Versioned(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An object in a listing; its size is in bytes."""
+    """An object in a listing; its size is in bytes, `modified` in seconds since 1970."""
 
     key: str
     size: int
     version: str
+    modified: float = 0.0
 
 
 class TryAgainError(Exception):
@@ -116,7 +117,12 @@ class Remote:
         """See `Objects`."""
         for page in obstore.list(self.inner, prefix):
             for each in page:
-                yield Found(each["path"], each["size"], cast("str", each["e_tag"]))
+                yield Found(
+                    each["path"],
+                    each["size"],
+                    cast("str", each["e_tag"]),
+                    each["last_modified"].timestamp(),
+                )
 
     def delete(self, keys: Sequence[str]) -> None:
         """See `Objects`."""
@@ -169,7 +175,7 @@ def s3(location: str) -> Remote:
             bucket,
             retry_config={
                 "max_retries": 6,
-                "retry_timeout": timedelta(seconds=8),
+                "retry_timeout": timedelta(seconds=6),
                 "backoff": {
                     "init_backoff": timedelta(milliseconds=100),
                     "max_backoff": timedelta(seconds=2),
@@ -178,7 +184,8 @@ def s3(location: str) -> Remote:
             },
             client_options={
                 "allow_http": endpoint() is not None,
-                "connect_timeout": timedelta(seconds=4),
+                "connect_timeout": timedelta(seconds=2),
+                "read_timeout": timedelta(seconds=8),
                 "timeout": timedelta(seconds=60),
             },
             prefix=prefix.strip("/") or None,

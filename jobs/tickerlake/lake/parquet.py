@@ -18,14 +18,14 @@ def to_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> b
     return buffer.getvalue()
 
 
-def from_parquet(data: bytes, key: str) -> pl.DataFrame:
-    """Decode what `to_parquet` made.
+def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.DataFrame:
+    """Decode what `to_parquet` made, or some columns of it.
 
     Raises:
         CorruptObjectError: it is no Parquet; names the key.
     """
     try:
-        return pl.read_parquet(io.BytesIO(data), hive_partitioning=False)
+        return pl.read_parquet(io.BytesIO(data), columns=columns, hive_partitioning=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise CorruptObjectError(f"{key} is no Parquet file: {error}") from error
 

@@ -14,45 +14,17 @@ import polars as pl
 
 from tickerlake.errors import ConflictError, CorruptObjectError
 from tickerlake.lake import Lake, history, layout, notes
-from tickerlake.lake.backlog import Survey
+from tickerlake.lake.backlog import Settled
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import partitions, to_parquet
-from tickerlake.lake.store import pause
+from tickerlake.lake.retries import pause
 from tickerlake.market import features
 
 RACES: Final = 100
 """Lost races after which a ticker is left to the next transform."""
-
-_RECENT: Final = 1_000
-
-
-@dataclass(frozen=True)
-class Settled(Container[str]):
-    """The runs that have a receipt, in a form that is small enough to travel.
-
-    Attributes:
-        recent: the newest ones that have a receipt.
-        oldest: the oldest of these; whatever is older and not open has a receipt.
-        open: the runs that have none.
-    """
-
-    recent: frozenset[str] = frozenset()
-    oldest: str = ""
-    open: frozenset[str] = frozenset()
-
-    def __contains__(self, run_id: object) -> bool:
-        return run_id in self.recent or (
-            isinstance(run_id, str) and run_id < self.oldest and run_id not in self.open
-        )
-
-    @staticmethod
-    def of(survey: Survey) -> "Settled":
-        """Return what a survey says."""
-        recent = sorted(survey.receipts)[-_RECENT:]
-        return Settled(frozenset(recent), recent[0] if recent else "", frozenset(survey.pending))
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,14 @@ This is the one place that knows what to do when a store falters: a request is r
 seconds, and a put whose answer was lost is recognised by what is there.
 """
 
-import errno
 import logging
 import os
-import random
-import time
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
 
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import ObjectStore
 
 from tickerlake.errors import (
@@ -24,28 +22,15 @@ from tickerlake.errors import (
 )
 from tickerlake.lake import layout, objects
 from tickerlake.lake.disk import Disk
-from tickerlake.lake.objects import Found, Objects, Remote, TryAgainError, UncertainError, Versioned
+from tickerlake.lake.objects import Found, Objects, Remote, UncertainError, Versioned
+from tickerlake.lake.retries import ATTEMPTS, attempt, interruptible, pause
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-ATTEMPTS: Final = 6
-PATIENCE: Final = 8.0
-"""Seconds after which a request that failed is not repeated. S3's client repeats it within these
-seconds, too; what it does not repeat (a truncated listing, a 409) is repeated here."""
-
 _NAMED: Final = 5
-_REASONS: Final = {
-    errno.ENOSPC: "the disk is full; free some space and run the command again",
-    errno.EDQUOT: "your disk quota is used up; free some space and run the command again",
-    errno.EROFS: "it is read-only",
-    errno.EACCES: "you may not write or read there; check the owner and the permissions",
-    errno.EPERM: "you may not write or read there; check the owner and the permissions",
-    errno.ENOTDIR: "a file is where a folder should be; move it away",
-    errno.EEXIST: "a file is where a folder should be; move it away",
-}
 
 
 class Store:
@@ -81,7 +66,14 @@ class Store:
 
     def put_same(self, key: str, data: bytes) -> bool:
         """Put an object only if there is none; say whether it now holds these bytes."""
-        return self.put_new(key, data) or self.get(key) == data
+        for number in range(1, ATTEMPTS + 1):
+            if self.put_new(key, data):
+                return True
+            found = self.get(key)
+            if found is not None:
+                return found == data
+            pause(number)
+        raise StoreError(f"the lake's store {self.url} failed: it neither has {key} nor takes it")
 
     def replace(self, key: str, data: bytes, version: str | None) -> str:
         """Put an object only if its version tag is still `version` (None: if there is none).
@@ -110,13 +102,13 @@ class Store:
         """
         attempts = 0
 
-        def attempt() -> str | None:
+        def once() -> str | None:
             nonlocal attempts
             attempts += 1
             return put(key, data, *condition)
 
         try:
-            if (version := self._try(attempt)) or attempts == 1:
+            if (version := self._try(once)) or attempts == 1:
                 return version
         except ConflictError:
             if attempts == 1:
@@ -165,6 +157,10 @@ class Store:
         if keys:
             self._try(self._objects.delete, keys)
 
+    def obstacles(self) -> list[str]:
+        """Return the keys of objects in whose place is something else."""
+        return sorted(self._objects.obstacles()) if isinstance(self._objects, Disk) else []
+
     def clear(self, key: str) -> None:
         """Move out of the way what is in an object's place and is none."""
         if isinstance(self._objects, Disk):
@@ -189,46 +185,12 @@ class Store:
         return filesystem
 
     def _try(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return _try(self.url, call, *args, **kwargs)
-
-
-def _try(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a store; repeat what may end well, and turn what does not into a `StoreError`."""
-    start = time.monotonic()
-    attempt = 0
-    while True:
-        attempt += 1
-        try:
-            return call(*args, **kwargs)
-        except (TryAgainError, BaseError, OSError) as error:
-            hopeless = isinstance(error, (OSError, PermissionDeniedError, UnauthenticatedError))
-            late = time.monotonic() - start > PATIENCE or attempt == ATTEMPTS
-            if late or hopeless or _unreachable(error):
-                raise StoreError(_sentence(url, error)) from error
-        pause(attempt)
-
-
-def pause(attempt: int) -> None:
-    """Wait before another attempt: longer each time, at most about a second."""
-    time.sleep(min(1.0, 0.02 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
-
-
-def _unreachable(error: BaseException) -> bool:
-    text = str(error)
-    return any(words in text for words in ("kind: Connect", "dns error", "error trying to connect"))
-
-
-def _sentence(url: str, error: BaseException) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        place = error.filename2 or error.filename or url
-        reason = _REASONS.get(error.errno, os.strerror(error.errno).lower())
-        return f"the lake's store {url} failed: {place}: {reason}"
-    if _unreachable(error):
-        return f"the lake's store {url} failed: nothing listens at {objects.endpoint() or 'AWS'}"
-    reason = str(error).partition("\n\nDebug source")[0].strip()
-    if isinstance(error, TryAgainError):
-        reason = f"{reason}; it asked to try again {ATTEMPTS} times, so run the command again"
-    return f"the lake's store {url} failed: {reason}"
+        if (
+            isinstance(self._objects, Remote)
+            and threading.current_thread() is threading.main_thread()
+        ):
+            return attempt(self.url, interruptible, partial(call, *args, **kwargs))
+        return attempt(self.url, call, *args, **kwargs)
 
 
 def open_store(url: str, *, create: bool = False) -> Store:
@@ -263,7 +225,7 @@ def _open_folder(folder: Path, *, create: bool) -> Store:
     if not create and not folder.is_dir():
         raise NoLakeError(f"there is no lake at {folder}: `tickerlake extract` makes one")
     if create:
-        _try(str(folder), lambda: folder.mkdir(parents=True, exist_ok=True))
+        attempt(str(folder), lambda: folder.mkdir(parents=True, exist_ok=True))
     return Store(str(folder), Disk(folder))
 
 

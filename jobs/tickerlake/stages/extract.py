@@ -19,7 +19,7 @@ from tickerlake.errors import (
     SourceUnreachableError,
     UnknownSymbolError,
 )
-from tickerlake.lake import Lake, manifests
+from tickerlake.lake import Lake, establish, manifests
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
 from tickerlake.market import calendars
 from tickerlake.sources import Source
@@ -69,7 +69,7 @@ def extract(
     start: date | None = None,
     end: date | None = None,
     workers: int,
-    known: Sequence[str] = (),
+    known: Callable[[], Sequence[str]] = tuple,
     progress: Callable[[str, Entry], None] = lambda *_: None,
 ) -> Report:
     """Bring bars into raw.
@@ -83,7 +83,7 @@ def extract(
             tickers that are not held yet. With `end`, the first session to fetch.
         end: the last session to fetch; None brings the lake up to date.
         workers: how many tickers are in progress at the same time.
-        known: tickers that exist, to suggest for misspelt ones.
+        known: returns tickers that exist, to suggest for misspelt ones.
         progress: is called in this thread with each ticker that has ended.
 
     Raises:
@@ -111,7 +111,7 @@ def extract(
 class _Run:
     """A run in progress: its entries, and what of them is not committed yet."""
 
-    def __init__(self, request: Request, known: Sequence[str]) -> None:
+    def __init__(self, request: Request, known: Callable[[], Sequence[str]]) -> None:
         self.report = Report()
         self._request = request
         self._known = known
@@ -160,6 +160,7 @@ class _Run:
                 source=self._request.source.name,
                 tickers=dict(sorted(self._uncommitted.items())),
             )
+            establish(self._request.lake)
             manifests.commit(self._request.lake.store, manifest)
             self.report.manifests.append(manifest)
             log.info("committed run %s", manifest.run_id)
@@ -181,7 +182,7 @@ class _Run:
             log.warning("%s", warning)
 
     def _suggest(self, ticker: str) -> str:
-        similar = difflib.get_close_matches(ticker, self._known, n=3)
+        similar = difflib.get_close_matches(ticker, self._known(), n=3)
         if not similar:
             search = getattr(self._request.source, "search", None)
             similar = search(ticker)[:3] if search else []

@@ -13,9 +13,9 @@ from typing import Final
 from tickerlake.engines import Engine, Kind, Refreshed, Task, Work
 from tickerlake.errors import CorruptObjectError, StoreError
 from tickerlake.lake import Lake, backlog, layout, manifests, notes, refresh
+from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.refresh import Settled
-from tickerlake.lake.store import pause
+from tickerlake.lake.retries import pause
 
 log = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ class Rounds:
         whole = {run_id for run_id in known if run_id not in self.survey.receipts}
         missing = [run_id for run_id in self.survey.runs if run_id not in whole]
         read = manifests.read_all(self.lake.store, missing, only)
-        return sorted([*read, *(known[each] for each in whole)], key=lambda each: each.order)
+        return manifests.without_lost([*read, *(known[each] for each in whole)])
 
     def _moved(self) -> dict[str, tuple[str, ...]]:
         """Return the partitions put from a history that has been replaced since, by ticker."""

@@ -1,24 +1,18 @@
 """Status: what the lake holds. It reads only what it needs to: no prices, and no raw data."""
 
-import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 from zoneinfo import ZoneInfo
 
-import polars as pl
-
-from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.parquet import from_parquet
 from tickerlake.market import calendars, exchanges
-
-if TYPE_CHECKING:
-    from tickerlake.market.calendars import Exchange
+from tickerlake.market.calendars import Exchange
 
 _Blob = tuple[bytes, str]
 """An object's bytes and its key."""
@@ -31,8 +25,22 @@ GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
 _EARLIEST_ZONE: Final = "Pacific/Kiritimati"
 """Where a day begins first."""
 
+GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
+"""Calendars that have no last day."""
+
+_EARLIEST_ZONE: Final = "Pacific/Kiritimati"
+"""Where a day begins first."""
+
 SIMULATED: Final = timedelta(days=1)
 """A run that was committed this long after the moment that it took for now was a replay's."""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """How many rows were quarantined, and how many of them failed which check."""
+
+    rows: int
+    reasons: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -44,21 +52,28 @@ class Ticker:
         sessions: how many bars are held; 0 when all that arrived is in quarantine.
         first: the session of the first bar, or None.
         last: the session of the last bar, or None.
-        behind: how many sessions have closed since the last bar; None when that is not known, or
-            the ticker is retired.
-        gaps: the sessions of its exchange since its first bar that have no bar.
-        quarantined: how many different rows are in quarantine.
-        retired: the day after which it is not asked for, or None.
+        behind: how many sessions have closed since the last bar; None when that is not known.
+        gaps: the sessions of its exchange between its first and its last bar that have no bar.
+        quarantined: the rows that were not accepted, and why.
+        flagged: how many bars are kept although something is odd about them.
+        retired: the day after which the ticker is not asked for any more.
+        renamed_to: the ticker that goes on with its history.
+        calendar_ends: the last day that the exchange's calendar knows, when that is soon or past.
+        has_calendar: whether the exchange has a calendar; without one gaps are not known.
     """
 
     ticker: str
-    sessions: int = 0
-    first: date | None = None
-    last: date | None = None
-    behind: int | None = None
-    gaps: tuple[date, ...] = ()
-    quarantined: int = 0
+    sessions: int
+    first: date | None
+    last: date | None
+    behind: int | None
+    gaps: tuple[date, ...]
+    quarantined: Quarantined
+    flagged: int = 0
     retired: date | None = None
+    renamed_to: str | None = None
+    calendar_ends: date | None = None
+    has_calendar: bool = True
 
 
 @dataclass(frozen=True)
@@ -92,19 +107,16 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         last = manifests.all_ids(lake.store)[-LAST_RUNS:]
         runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
         moment = as_of or _moment(runs)
-        quarantine = _quarantine_keys(lake)
         pending = manifests.pending(lake)
-        names = sorted(_names(lake, pending) | quarantine.keys())
-        held = pool.map(lambda name: _ticker(lake, name, quarantine.get(name, []), moment), names)
-        shown = tuple(each for each in held if each.sessions or each.quarantined)
-    return Status(
-        lake=lake.store.url,
-        grain=lake.grain,
-        tickers=shown,
-        runs=runs,
-        pending=tuple(manifest.run_id for manifest in pending),
-        warnings=tuple(_ending_calendars([each.ticker for each in shown], moment)),
-    )
+        names = sorted(_names(lake, pending))
+        held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
+        return Status(
+            lake=lake.store.url,
+            grain=lake.grain,
+            tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+            runs=runs,
+            pending=tuple(manifest.run_id for manifest in pending),
+        )
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -140,115 +152,51 @@ def _committed(run_id: str) -> datetime | None:
         return None
 
 
-def _ticker(lake: Lake, ticker: str, quarantine: Sequence[str], moment: datetime) -> Ticker:
-    key = layout.history(ticker)
-    data = lake.store.get(key)
-    if data is None:
-        return Ticker(ticker, quarantined=_quarantined(lake, quarantine))
-    sessions = _column(data, key)
-    known = _known(data, key)
+def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: datetime) -> Ticker:
+    stored = history.load_summary(lake, ticker)
+    rejected = set(stored.history.rejected)
+    for manifest in pending:
+        entry = manifest.tickers.get(ticker)
+        rejected |= set(entry.rejected) if entry else set()
+    reasons = Counter(name for each in rejected for name in each.reasons.split(","))
+    quarantined = Quarantined(len(rejected), dict(sorted(reasons.items())))
+    known = stored.history
+    sessions = known.bars["session"]
     if sessions.is_empty():
-        return Ticker(ticker, quarantined=len(known.rejected), retired=known.retired)
+        return Ticker(ticker, 0, None, None, None, (), quarantined)
+    exchange = _exchange(ticker, known, moment)
+    behind, ends = 0, None
+    if exchange is not None:
+        behind = int((exchange.sessions(sessions[-1], moment) > sessions[-1]).sum())
+        ends = exchange.ends if exchange.ends_soon(moment) else None
     return Ticker(
         ticker=ticker,
         sessions=len(sessions),
         first=sessions[0],
         last=sessions[-1],
-        behind=None if known.retired else _behind(ticker, known.timezone, sessions[-1], moment),
-        gaps=known.gaps,
-        quarantined=len(known.rejected),
+        behind=None if known.retired else behind,
+        gaps=tuple(day for day in known.gaps if day < sessions[-1]),
+        quarantined=quarantined,
+        flagged=int((known.bars["flags"] != "").sum()),
         retired=known.retired,
+        renamed_to=known.renamed_to,
+        calendar_ends=ends,
+        has_calendar=calendars.exchange(ticker) is not None or ticker.startswith("^"),
     )
 
 
-def _known(data: bytes, key: str) -> History:
-    try:
-        return history.decode_known(data)
-    except (KeyError, ValueError, TypeError) as error:
-        raise _damaged(key, error) from error
+def _exchange(ticker: str, known: History, moment: datetime) -> Exchange | None:
+    """Return a ticker's exchange, unless its calendar has nothing to say.
 
-
-def _behind(ticker: str, timezone: str | None, last: date, moment: datetime) -> int | None:
-    """Return how many sessions have closed since the last one that is held.
-
-    Calendars are slow to load, so they are only asked when a day has passed that may be a session.
+    Calendars are slow to load, so they are only asked when they may end, or when a day has passed
+    that may have been a session.
     """
-    place = exchanges.place(ticker, timezone)
+    place = exchanges.place(ticker, known.timezone)
     if place is None:
         return None
-    today = moment.astimezone(ZoneInfo(timezone or _EARLIEST_ZONE)).date()
+    today = moment.astimezone(ZoneInfo(known.timezone or _EARLIEST_ZONE)).date()
+    last = known.bars["session"][-1]
     passed = (last + timedelta(days=number) for number in range(1, (today - last).days + 1))
-    if not any(day.isoweekday() in place.weekdays for day in passed):
-        return 0
-    exchange = calendars.of(ticker, timezone)
-    if exchange.known is None:
+    if place.calendar in GOING_ON and not any(day.isoweekday() in place.weekdays for day in passed):
         return None
-    closed = exchange.sessions(last + timedelta(days=1), moment)
-    return 0 if closed.is_empty() else len(exchange.expected(closed[0], closed[-1]))
-
-
-def _ending_calendars(tickers: Sequence[str], moment: datetime) -> list[str]:
-    """Warn of calendars that end soon; those that go on for ever are not loaded for it."""
-    found: dict[str, Exchange] = {}
-    for ticker in tickers:
-        place = exchanges.place(ticker)
-        if place and place.calendar and place.calendar not in GOING_ON:
-            found.setdefault(place.calendar, calendars.of(ticker))
-    return [
-        f"the calendar {exchange.name} ends on {exchange.ends}: update the package"
-        " exchange_calendars, or gaps after that day will not be noticed."
-        for exchange in found.values()
-        if exchange.ends_soon(moment)
-    ]
-
-
-def _quarantine_keys(lake: Lake) -> dict[str, list[str]]:
-    keys: dict[str, list[str]] = {}
-    for key in lake.store.keys(layout.QUARANTINE):
-        if ticker := layout.values(key).get("ticker"):
-            keys.setdefault(ticker, []).append(key)
-    return keys
-
-
-def _quarantined(lake: Lake, keys: Sequence[str]) -> int:
-    """Return how many different rows of a ticker are in quarantine.
-
-    Only a partition with several blobs can hold a row twice; of the others no row is read.
-    """
-    partitions: dict[str, list[_Blob]] = {}
-    for key in keys:
-        if data := lake.store.get(key):
-            partitions.setdefault(layout.folder(key), []).append((data, key))
-    alone = [blobs[0] for blobs in partitions.values() if len(blobs) == 1]
-    shared = [blobs for blobs in partitions.values() if len(blobs) > 1]
-    return _height(alone) + sum(
-        pl.concat([from_parquet(*blob) for blob in blobs], how="diagonal").unique().height
-        for blobs in shared
-    )
-
-
-def _height(blobs: Sequence[_Blob]) -> int:
-    """Return how many rows Parquet files have in total."""
-    if not blobs:
-        return 0
-    try:  # all at once: most of the time goes into the single call
-        files: list[Any] = [io.BytesIO(data) for data, _ in blobs]
-        return pl.read_parquet(files, columns=["session"], hive_partitioning=False).height
-    except pl.exceptions.PolarsError:
-        return sum(len(_column(*blob)) for blob in blobs)  # one of them is damaged: name it
-
-
-def _column(data: bytes, key: str) -> pl.Series:
-    """Read nothing but the sessions of a Parquet file."""
-    try:
-        return pl.read_parquet(io.BytesIO(data), columns=["session"], hive_partitioning=False)[
-            "session"
-        ]
-    except pl.exceptions.PolarsError as error:
-        raise _damaged(key, error) from error
-
-
-def _damaged(key: str, error: Exception) -> CorruptObjectError:
-    return CorruptObjectError(
-        f"{key} can't be read ({error}); `tickerlake repair` rebuilds it", key
-    )
+    return calendars.of(ticker, known.timezone)

@@ -13,9 +13,10 @@ from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
 from tickerlake.lake import Lake, layout, manifests, notes, refresh
+from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
-from tickerlake.lake.refresh import Outcome, Settled
+from tickerlake.lake.refresh import Outcome
 from tickerlake.stages import PARTLY_DONE, exit_code
 from tickerlake.stages.rounds import Rounds
 

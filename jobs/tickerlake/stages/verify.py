@@ -1,88 +1,288 @@
-"""Verify: derive everything from raw again, and say whether the lake equals it."""
+"""Verify: derive everything from raw again, and say whether any engine would read what raw says."""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import io
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, Literal, NamedTuple
 
-from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, history, layout, manifests, refresh
-from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.parquet import digest, from_parquet, partitions
-from tickerlake.stages.rounds import by_ticker
+import polars as pl
+from pydantic import ValidationError
+
+from tickerlake.engines.local import spread
+from tickerlake.errors import CorruptObjectError, UsageError
+from tickerlake.lake import Lake, backlog, blobs, history, layout, manifests, notes, refresh
+from tickerlake.lake.backlog import Survey
+from tickerlake.lake.history import Stored
+from tickerlake.lake.manifests import Entry, Manifest, Receipt
+from tickerlake.lake.parquet import from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet_statistics import lies
+
+log = logging.getLogger(__name__)
+
+Kind = Literal[
+    "obstacle", "manifest", "receipt", "note", "blob", "quarantine", "counts", "derived", "stray",
+    "pending", "behind",
+]  # fmt: skip
+
+REMEDIES: Final = {
+    "pending": "`tickerlake transform` processes it",
+    "stray": "`tickerlake repair --prune` removes it",
+}
+_REPAIR: Final = "`tickerlake repair` mends it"
+
+
+class Finding(NamedTuple):
+    """Something that is not as it should be.
+
+    Attributes:
+        kind: of what; decides on the remedy.
+        key: of the object.
+        text: what is wrong with it.
+        ticker: whose it is; '' when it is of the whole lake.
+        run_id: of the run that lists it; '' when none does.
+    """
+
+    kind: Kind
+    key: str
+    text: str
+    ticker: str = ""
+    run_id: str = ""
+
+    @property
+    def remedy(self) -> str:
+        """The command that repairs it."""
+        return REMEDIES.get(self.kind, _REPAIR)
+
+    def __str__(self) -> str:
+        """Return a line for people."""
+        return f"{self.key} {self.text}; {self.remedy}"
 
 
 def verify(
     lake: Lake, *, workers: int, progress: Callable[[str], None] = lambda _: None
-) -> list[str]:
-    """Compare `history` and `refined` with what raw gives, and every blob with its name.
+) -> list[Finding]:
+    """Compare `history` and `refined` with what raw gives, and every object with its name.
 
-    Runs that the transformer has yet to process are left out of the comparison.
+    What a run delivers that the transformer has yet to process is no difference, but the run is
+    reported as pending.
 
     Args:
         lake: the lake.
-        workers: tickers in work at the same time.
+        workers: tickers in progress at the same time.
         progress: is called with each ticker that has been compared.
 
     Returns:
-        The differences, one line each; none when the lake is what raw says.
+        What is not as it should be; nothing when every engine would read what raw says.
 
     Raises:
         StoreError: the lake can't be read.
-        CorruptObjectError: a manifest can't be read.
     """
-    store = lake.store
-    done = set(manifests.all_ids(store)) - set(manifests.pending_ids(store))
-    everything = manifests.read_all(store, done)
+    survey = backlog.survey(lake.store)
+    found, everything = _manifests(lake, survey)
     stored = refresh.stored_partitions(lake)
-    tickers = sorted(by_ticker(everything).keys() | stored.keys())
+    named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
+    quarantined = {name for each in everything for name in each.tickers}
+    check = _Check(lake, survey, everything, stored)
 
-    def one(ticker: str) -> list[str]:
+    def one(ticker: str) -> tuple[str, list[Finding]]:
+        return ticker, list(check.ticker(ticker))
+
+    by_ticker = {}
+    for ticker, findings in spread(one, sorted(named | stored.keys() | quarantined), workers):
+        by_ticker[ticker] = findings
+        progress(ticker)
+    found += [finding for ticker in sorted(by_ticker) for finding in by_ticker[ticker]]
+    return list(dict.fromkeys([*found, *_unfinished(lake, survey), *_strays(lake)]))
+
+
+def _manifests(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manifest]]:
+    """Read all manifests and receipts; report those that can't be read."""
+    found, read = [], []
+    for run_id in survey.runs:
         try:
-            return list(_differences(lake, ticker, everything, stored.get(ticker, set())))
+            read.append(manifests.read(lake.store, run_id))
+        except (CorruptObjectError, UsageError) as error:
+            key = layout.run(run_id)
+            found.append(Finding("manifest", key, f"can't be read: {error}", run_id=run_id))
+    for run_id in sorted(survey.receipts):
+        key = layout.receipt(run_id)
+        if run_id not in survey.runs:
+            found.append(
+                Finding("manifest", layout.run(run_id), "is missing, though it has a receipt",
+                        run_id=run_id)
+            )  # fmt: skip
+        elif not _is_receipt(lake, key):
+            found.append(Finding("receipt", key, "can't be read", run_id=run_id))
+    return found, manifests.without_lost(read)
+
+
+def _is_receipt(lake: Lake, key: str) -> bool:
+    try:
+        Receipt.model_validate_json(lake.store.get(key) or b"")
+    except (ValidationError, CorruptObjectError):
+        return False
+    return True
+
+
+def _unfinished(lake: Lake, survey: Survey) -> Iterator[Finding]:
+    for run_id in survey.pending:
+        yield Finding("pending", layout.run(run_id), "has not been processed yet", run_id=run_id)
+    for ticker, run_ids in survey.behind.items():
+        note = notes.read_behind(lake.store, ticker, run_ids)
+        if note:
+            text = f"says that {ticker} is behind since run {run_ids[0]}: {note.reason}"
+            yield Finding("behind", layout.behind(ticker, run_ids[-1]), text, ticker)
+    for key in sorted(lake.store.keys(layout.RECHECK)):
+        try:
+            notes.read_recheck(lake.store, key)
+        except CorruptObjectError:
+            yield Finding("note", key, "can't be read")
+
+
+def _strays(lake: Lake) -> Iterator[Finding]:
+    for key in lake.store.obstacles():
+        yield Finding("obstacle", key, "is a folder or a link to nothing instead of a file")
+    for key in strays(lake):
+        yield Finding("stray", key, "is none of the lake's, but engines read it as part of a table")
+
+
+def strays(lake: Lake) -> list[str]:
+    """Return the keys that are not the lake's and that engines read as part of a table."""
+    found = (
+        each.key
+        for prefix in (layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY)
+        for each in lake.store.find_all(prefix)
+    )
+    return sorted(key for key in found if layout.is_stray(key))
+
+
+class _Check:
+    """The comparison of tickers with what the manifests say of them."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        survey: Survey,
+        everything: Sequence[Manifest],
+        stored: dict[str, set[str]],
+    ) -> None:
+        self.lake, self.survey, self.everything, self.stored = lake, survey, everything, stored
+
+    def ticker(self, ticker: str) -> Iterator[Finding]:
+        """Yield what is wrong with a ticker."""
+        raw_is_whole = True
+        for manifest in self.everything:
+            if ticker in manifest.tickers:
+                for finding in _blobs(self.lake, ticker, manifest):
+                    raw_is_whole &= finding.kind != "blob"
+                    yield finding
+        if raw_is_whole:
+            yield from self._derived(ticker)
+
+    def _derived(self, ticker: str) -> Iterator[Finding]:
+        key = layout.history(ticker)
+        try:
+            stored = history.load_stored(self.lake, ticker)
         except CorruptObjectError as error:
-            return [str(error)]
+            yield Finding("derived", key, f"can't be read: {error}", ticker)
+            return
+        behind = self.survey.behind.get(ticker, ())
+        done = (self.survey.receipts - set(behind)) | set(stored.folded)
+        derived = history.rebuild(
+            self.lake, ticker, [each for each in self.everything if each.run_id in done]
+        )
+        if not history.is_same(derived, stored.history):
+            yield Finding("derived", key, "is not what raw gives", ticker)
+        elif stored.version:
+            yield from self._footer(ticker, key)
+        yield from self._partitions(ticker, refresh.refined(derived), stored)
 
-    findings = []
-    with ThreadPoolExecutor(workers) as pool:
-        for ticker, found in zip(tickers, pool.map(one, tickers), strict=True):
-            findings += found
-            progress(ticker)
-    return findings
+    def _partitions(self, ticker: str, rows: pl.DataFrame, stored: Stored) -> Iterator[Finding]:
+        expected = dict(partitions(rows, self.lake.grain))
+        is_open = set(stored.folded) - self.survey.receipts
+        owed = stored.owed if is_open else None
+        for name in sorted(expected.keys() | self.stored.get(ticker, set())):
+            if owed and owed.first <= name <= owed.last:
+                continue  # the next transform puts it
+            key = layout.daily(name, ticker)
+            problem = self._problem(key, expected.get(name))
+            if problem:
+                yield Finding("derived", key, problem, ticker)
+            else:
+                yield from self._footer(ticker, key, expected[name])
+
+    def _problem(self, key: str, expected: pl.DataFrame | None) -> str:
+        try:
+            data = self.lake.store.get(key)
+            if data is None:
+                return "is missing" if expected is not None else ""
+            if expected is None:
+                return "should not exist"
+            if data != to_parquet(expected) and not from_parquet(data, key).equals(expected):
+                return "is not what raw gives"
+        except CorruptObjectError as error:
+            return f"can't be read: {error}"
+        return ""
+
+    def _footer(
+        self, ticker: str, key: str, expected: pl.DataFrame | None = None
+    ) -> Iterator[Finding]:
+        """Report a file whose rows are right, but whose footer misleads engines."""
+        data = self.lake.store.get(key)
+        if data is None or (expected is not None and data == to_parquet(expected)):
+            return
+        columns = _lies(data)
+        if columns:
+            text = f"has a footer whose statistics are wrong ({', '.join(columns)})"
+            yield Finding("derived", key, text, ticker)
 
 
-def _differences(
-    lake: Lake, ticker: str, everything: list[Manifest], stored: set[str]
-) -> Iterator[str]:
-    yield from _misnamed(lake, ticker, everything)
-    derived = history.rebuild(lake, ticker, everything)
-    held, _ = history.read(lake, ticker)
-    if not held.bars.equals(derived.bars) or (held.splits, held.last) != (
-        derived.splits,
-        derived.last,
-    ):
-        yield f"{layout.history(ticker)} is not what raw gives"
-    expected = dict(partitions(refresh.refined(derived), lake.grain))
-    for partition in sorted(expected.keys() | stored):
-        key = layout.daily(partition, ticker)
+def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
+    """Check the blobs that a manifest lists of a ticker, and what it says of their number."""
+    entry = manifest.tickers[ticker]
+    found: tuple[tuple[Kind, str, dict[str, str], int], ...] = (
+        ("blob", layout.RAW, entry.blobs, entry.new + entry.corrected),
+        ("quarantine", layout.QUARANTINE, entry.quarantine, entry.quarantined),
+    )
+    for kind, prefix, names, said in found:
+        rows, is_whole = 0, True
+        for partition, name in sorted(names.items()):
+            key = layout.blob(prefix, partition, ticker, name)
+            problem, height = _blob(lake, key)
+            rows += height
+            if problem:
+                is_whole = False
+                yield Finding(kind, key, problem, ticker, manifest.run_id)
+        # a manifest whose blobs are partly lost says what it once delivered
+        if is_whole and names and rows != said and not _has_lost(lake, manifest, ticker, entry):
+            text = f"says that it has {said:,} rows of {ticker}, not {rows:,} ({kind})"
+            key = layout.run(manifest.run_id)
+            yield Finding("counts", key, text, ticker, manifest.run_id)
+
+
+def _has_lost(lake: Lake, manifest: Manifest, ticker: str, entry: Entry) -> bool:
+    return manifests.read(lake.store, manifest.run_id).tickers[ticker] != entry
+
+
+def _blob(lake: Lake, key: str) -> tuple[str, int]:
+    """Return what is wrong with a blob ('' when nothing is), and the number of its rows."""
+    try:
         data = lake.store.get(key)
-        if data is None:
-            yield f"{key} is missing"
-        elif partition not in expected:
-            yield f"{key} should not be there"
-        elif not from_parquet(data, key).equals(expected[partition]):
-            yield f"{key} is not what raw gives"
+    except CorruptObjectError as error:
+        return f"can't be read: {error}", 0
+    if data is None:
+        return "is listed by a manifest, but is missing", 0
+    if not blobs.is_whole(data, layout.digest(key)):
+        return "is damaged: it does not hold the rows that it is named after", 0
+    columns = _lies(data)
+    if columns:
+        return f"has a footer whose statistics are wrong ({', '.join(columns)})", 0
+    return "", pl.read_parquet(io.BytesIO(data), columns=["session"]).height
 
 
-def _misnamed(lake: Lake, ticker: str, everything: list[Manifest]) -> Iterator[str]:
-    named = {
-        (partition, name)
-        for manifest in everything
-        if ticker in manifest.tickers
-        for partition, name in manifest.tickers[ticker].blobs.items()
-    }
-    for partition, name in sorted(named):
-        key = layout.blob(layout.RAW, partition, ticker, name)
-        data = lake.store.get(key)
-        if data is None:
-            yield f"{key} is listed by a manifest, but is not there"
-        elif digest(from_parquet(data, key)) != name:
-            yield f"{key} does not hold the rows that it is named after"
+def _lies(data: bytes) -> list[str]:
+    try:
+        return lies(data)
+    except Exception as error:  # noqa: BLE001 - pyarrow raises many kinds
+        log.debug("pyarrow can't read it: %s", error)
+        return ["all of it"]

@@ -1,0 +1,89 @@
+"""What to do when a store falters: repeat the request for a few seconds, then say what is wrong."""
+
+import errno
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final, ParamSpec, TypeVar
+
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+
+from tickerlake.errors import StoreError
+from tickerlake.lake import objects
+from tickerlake.lake.objects import TryAgainError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+ATTEMPTS: Final = 6
+PATIENCE: Final = 8.0
+"""Seconds after which a request that failed is not repeated. S3's client repeats it within these
+seconds, too; what it does not repeat (a truncated listing, a 409) is repeated here."""
+
+_REASONS: Final = {
+    errno.ENOSPC: "the disk is full; free some space and run the command again",
+    errno.EDQUOT: "your disk quota is used up; free some space and run the command again",
+    errno.EROFS: "it is read-only",
+    errno.EACCES: "you may not write or read there; check the owner and the permissions",
+    errno.EPERM: "you may not write or read there; check the owner and the permissions",
+    errno.ENOTDIR: "a file is where a folder should be; move it away",
+    errno.EEXIST: "a file is where a folder should be; move it away",
+}
+
+
+def attempt(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a store; repeat what may end well, and turn what does not into a `StoreError`."""
+    start = time.monotonic()
+    number = 0
+    while True:
+        number += 1
+        try:
+            return call(*args, **kwargs)
+        except (TryAgainError, BaseError, OSError) as error:
+            hopeless = isinstance(error, (OSError, PermissionDeniedError, UnauthenticatedError))
+            late = time.monotonic() - start > PATIENCE or number == ATTEMPTS
+            if late or hopeless or _unreachable(error):
+                raise StoreError(_sentence(url, error)) from error
+        pause(number)
+
+
+def interruptible(call: Callable[[], T]) -> T:
+    """Call in another thread, as a signal's handler runs only when this one is in Python."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread that waits
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return answer.result()
+
+
+def pause(attempt: int) -> None:
+    """Wait before another attempt: longer each time, at most about a second."""
+    time.sleep(min(1.0, 0.02 * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
+
+
+def _unreachable(error: BaseException) -> bool:
+    text = str(error)
+    return any(words in text for words in ("kind: Connect", "dns error", "error trying to connect"))
+
+
+def _sentence(url: str, error: BaseException) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        place = error.filename2 or error.filename or url
+        reason = _REASONS.get(error.errno, os.strerror(error.errno).lower())
+        return f"the lake's store {url} failed: {place}: {reason}"
+    if _unreachable(error):
+        return f"the lake's store {url} failed: nothing listens at {objects.endpoint() or 'AWS'}"
+    if "kind: Timeout" in str(error):
+        return f"the lake's store {url} failed: {objects.endpoint() or 'AWS'} does not answer"
+    reason = str(error).partition("\n\nDebug source")[0].strip()
+    if isinstance(error, TryAgainError):
+        reason = f"{reason}; it asked to try again {ATTEMPTS} times, so run the command again"
+    return f"the lake's store {url} failed: {reason}"

@@ -1,0 +1,192 @@
+"""Repair: mend what verify finds.
+
+What is derived is rebuilt. A damaged blob is made again from the history, which holds its rows as
+long as they are the newest, or from the source. If neither has the same rows any more, a new commit
+says that the blob is lost, and the sessions are extracted again. A manifest that can't be read is
+moved to `raw/_lost/`, and what it delivered is extracted again.
+"""
+
+import json
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from tickerlake.engines import Engine
+from tickerlake.errors import (
+    CorruptObjectError,
+    LakeFormatError,
+    NoLakeError,
+)
+from tickerlake.lake import (
+    Lake,
+    encode_marker,
+    layout,
+    manifests,
+    open_lake,
+)
+from tickerlake.lake.layout import Grain
+from tickerlake.lake.store import Store, open_store
+from tickerlake.sources import Source
+from tickerlake.stages.repair_raw import RawRepair
+from tickerlake.stages.transform import transform
+from tickerlake.stages.verify import Finding, strays, verify
+
+log = logging.getLogger(__name__)
+
+ORPHAN_AFTER: Final = 24 * 3600.0
+"""Seconds after which a blob that no manifest lists belongs to no extraction in progress."""
+
+
+@dataclass
+class Report:
+    """What a repair did.
+
+    Attributes:
+        done: a line for each repair.
+        strays: what engines read as part of a table although it is not the lake's.
+        orphans: blobs that no manifest lists; runs that died have left them.
+        left: what could not be repaired.
+    """
+
+    done: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+    orphans: list[str] = field(default_factory=list)
+    left: list[Finding] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when all is well now, else 1."""
+        return 1 if self.left else 0
+
+
+def repair(
+    lake: Lake,
+    source: Source,
+    *,
+    as_of: datetime,
+    workers: int,
+    prune: bool = False,
+    engine: Engine | None = None,
+    register: Callable[[Iterable[str]], object] = lambda _: None,
+) -> Report:
+    """Mend what `verify` finds, and verify again.
+
+    Args:
+        lake: the lake.
+        source: what lost bars are fetched from; it is asked for nothing else.
+        as_of: the moment (UTC) of these fetches.
+        workers: tickers in progress at the same time.
+        prune: remove strays, and blobs that no manifest has listed for a day.
+        engine: what spreads the tickers; None takes threads.
+        register: see `transform`.
+
+    Raises:
+        StoreError: the lake can't be read or written; run it again.
+    """
+    report = Report()
+    for key in lake.store.obstacles():
+        lake.store.clear(key)
+        report.done.append(f"{key}: moved what was in its place out of the way")
+    findings = verify(lake, workers=workers)
+    raw = RawRepair(lake, source, as_of)
+    raw.mend(findings)
+    report.done += raw.done
+    transform(lake, engine=engine, register=register)
+    _derived(lake, findings, report, engine, everything=raw.runs_are_lost)
+    report.strays, report.orphans = strays(lake), orphans(lake)
+    if prune:
+        gone = [*report.strays, *report.orphans]
+        lake.store.delete(gone)
+        report.done += [f"{key}: removed" for key in gone]
+    report.left = [each for each in verify(lake, workers=workers) if each.kind != "stray"]
+    return report
+
+
+def open_damaged(url: str) -> tuple[Lake, str]:
+    """Open a lake; write `_lake.json` again if it is missing or can't be read.
+
+    Returns:
+        The lake, and what was done ('' when nothing was).
+
+    Raises:
+        NoLakeError: there is no lake.
+        LakeFormatError: it has another format version, or nothing in it tells its grain.
+    """
+    store = open_store(url)
+    data = store.get(layout.LAKE)
+    if data is not None and _is_marker(data):
+        return open_lake(url), ""
+    grain = _grain(store)
+    if grain is None:
+        if next(store.keys(layout.RUNS), None) is None:
+            raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` makes one")
+        raise LakeFormatError(
+            f"nothing in {store.url} tells its grain; write {layout.LAKE} by hand"
+        )
+    store.put(layout.LAKE, encode_marker(grain))
+    return open_lake(url), f"{layout.LAKE}: written again; the lake has partitions by {grain}"
+
+
+def orphans(lake: Lake) -> list[str]:
+    """Return the blobs that no manifest lists and no extraction in progress can be writing."""
+    try:
+        everything = manifests.read_all(lake.store, manifests.all_ids(lake.store))
+    except CorruptObjectError:
+        return []  # what it lists is not known
+    listed = {
+        layout.blob(prefix, partition, ticker, name)
+        for manifest in everything
+        for ticker, entry in manifest.tickers.items()
+        for prefix, names in ((layout.RAW, entry.blobs), (layout.QUARANTINE, entry.quarantine))
+        for partition, name in names.items()
+    }
+    before = time.time() - ORPHAN_AFTER
+    return sorted(
+        each.key
+        for prefix in (layout.RAW, layout.QUARANTINE)
+        for each in lake.store.find(prefix)
+        if each.key.endswith(".parquet") and each.key not in listed and each.modified < before
+    )
+
+
+def _derived(
+    lake: Lake,
+    findings: Sequence[Finding],
+    report: Report,
+    engine: Engine | None,
+    *,
+    everything: bool,
+) -> None:
+    """Rebuild the tickers whose derived objects are not right."""
+    broken = [each.key for each in findings if each.kind == "note"]
+    tickers = sorted({each.ticker for each in findings if each.ticker})
+    only = None if broken or everything else tickers
+    if only is None or only:
+        rebuilt = transform(lake, rebuild=True, only=only, engine=engine)
+        wrong = {each.ticker for each in findings if each.kind == "derived"}
+        for ticker, each in sorted(rebuilt.refreshed.items()):
+            if not each.error and (each.partitions or ticker in wrong):
+                report.done.append(f"{ticker}: rebuilt from raw")
+    lake.store.delete(broken)
+    report.done += [f"{key}: removed after everything was rebuilt" for key in broken]
+
+
+def _is_marker(data: bytes) -> bool:
+    try:
+        marker = json.loads(data)
+        return bool({"format", "grain"} <= marker.keys())
+    except (ValueError, AttributeError):
+        return False
+
+
+def _grain(store: Store) -> Grain | None:
+    """Tell a lake's grain from its partitions."""
+    grains: dict[int, Grain] = {10: "day", 7: "month", 4: "year"}
+    for prefix in (layout.RAW, layout.DAILY):
+        for key in store.keys(prefix):
+            if "date=" in key:
+                return grains.get(len(layout.values(key)["date"]))
+    return None
