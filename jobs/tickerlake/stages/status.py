@@ -14,16 +14,7 @@ from tickerlake.lake.manifests import Manifest
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
 
-_Blob = tuple[bytes, str]
-"""An object's bytes and its key."""
-
 LAST_RUNS: Final = 5
-
-GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
-"""Calendars that have no last day."""
-
-_EARLIEST_ZONE: Final = "Pacific/Kiritimati"
-"""Where a day begins first."""
 
 GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
 """Calendars that have no last day."""
@@ -87,8 +78,6 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
-    warnings: tuple[str, ...] = ()
-    """Sentences for people."""
 
 
 def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
