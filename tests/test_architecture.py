@@ -17,7 +17,7 @@ LEVELS = (
     {"aws", "engines", "sources"},
     {"lake"},
     {"market"},
-    {"logs", "settings"},
+    {"logs", "progress", "settings"},
     {"errors"},
 )
 """What is above may import what is below, and nothing else of the package but itself."""

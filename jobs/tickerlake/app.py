@@ -16,6 +16,7 @@ from tickerlake.errors import (
     TransformFailedError,
     UsageError,
 )
+from tickerlake.progress import Counter, Progress
 from tickerlake.settings import (
     LAKE,
     WORKERS,
@@ -44,9 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[int, int | None], None]
-"""Is called with how many tickers have ended, and of how many (None: that is not known)."""
-
 EARLIEST: Final = date(1900, 1, 1)
 """No source has daily bars from before; some can't even be asked for them."""
 
@@ -69,7 +67,7 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
     tickers = universe.tickers(settings)
     with _source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
-        ended = _Counter(progress, len(tickers))
+        ended = Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
             lake,
             source,
@@ -105,7 +103,7 @@ def transform(
         lake,
         engine=_engine(settings.engine, settings.workers),
         rebuild=settings.rebuild,
-        progress=_Counter(progress).one_more,
+        progress=Counter(progress).one_more,
         register=_registering(lake, settings.catalog, rebuild=settings.rebuild),
     )
     failed = sum(bool(each.error) for each in report.refreshed.values())
@@ -137,7 +135,7 @@ def verify(
     from tickerlake.lake import open_lake
 
     return tickerlake.stages.verify.verify(
-        open_lake(lake), workers=workers, progress=_Counter(progress).one_more
+        open_lake(lake), workers=workers, progress=Counter(progress).one_more
     )
 
 
@@ -288,19 +286,6 @@ def _registering(
     catalog = Catalog(lake, database)
     # a rebuild puts and deletes partitions that no new manifest tells of
     return (lambda _: catalog.sync()) if rebuild else catalog.register
-
-
-class _Counter:
-    """Counts the tickers that have ended, for whoever watches."""
-
-    def __init__(self, progress: Progress, total: int | None = None) -> None:
-        self._progress, self._ended, self._total = progress, 0, total
-        progress(0, total)
-
-    def one_more(self, *_: object) -> None:
-        """Take what a stage says of a ticker that has ended."""
-        self._ended += 1
-        self._progress(self._ended, self._total)
 
 
 def _tell_of_failures(stage: str, failed: int, tickers: int) -> None:

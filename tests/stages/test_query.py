@@ -9,7 +9,7 @@ import pytest
 
 from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import create_lake, layout, open_lake
+from tickerlake.lake import create_lake, establish, layout, open_lake
 from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
 from tickerlake.stages.query import MEANINGS, query
 
@@ -50,7 +50,7 @@ def test_tables(filled):
 
 def test_an_empty_lake_has_empty_tables(tmp_path):
     lake = str(tmp_path / "lake")
-    create_lake(lake)
+    establish(create_lake(lake))
     for table in MEANINGS:
         assert ask(lake, f"select * from {table}") == []
 

@@ -7,13 +7,14 @@ import polars as pl
 import pytest
 from helpers import bar, tickerlake
 
+from tickerlake.cli import output
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import create_lake, layout, manifests
+from tickerlake.lake import create_lake, establish, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.parquet import digest, to_parquet
 from tickerlake.market import calendars
-from tickerlake.market.bars import QUARANTINE, RAW
-from tickerlake.stages.status import GOING_ON, status, tickers
+from tickerlake.market.bars import RAW
+from tickerlake.stages.status import GOING_ON, Quarantined, Ticker, status, tickers
 from tickerlake.stages.transform import transform
 
 DAYS = [date(2013, 2, day) for day in (4, 5, 7, 8)]  # the 6th is missing
@@ -22,7 +23,9 @@ EVENING = datetime(2013, 2, 8, 22, 30, tzinfo=UTC)
 
 @pytest.fixture
 def lake(tmp_path):
-    return create_lake(str(tmp_path / "lake"), "year")
+    made = create_lake(str(tmp_path / "lake"), "year")
+    establish(made)
+    return made
 
 
 def commit(lake, *, as_of=EVENING, run_id=None, **entries) -> str:
@@ -48,12 +51,6 @@ def delivery(lake, ticker: str, days: list[date], **fields) -> Entry:
     )
 
 
-def quarantine(lake, ticker: str, partition: str, days: list[date]) -> None:
-    rows = pl.DataFrame([bar(day) | {"reasons": "bad"} for day in days], schema=QUARANTINE)
-    key = layout.blob(layout.QUARANTINE, partition, ticker, digest(rows))
-    lake.store.put_new(key, to_parquet(rows))
-
-
 def test_what_is_held(lake):
     bad = tuple(Rejected(day, "bad", str(day)) for day in DAYS[:2])
     commit(lake, AAPL=delivery(lake, "AAPL", DAYS, gaps=(date(2013, 2, 6),), rejected=bad))
@@ -63,7 +60,7 @@ def test_what_is_held(lake):
     assert (ticker.ticker, ticker.sessions) == ("AAPL", 4)
     assert (ticker.first, ticker.last) == (DAYS[0], DAYS[-1])
     assert ticker.gaps == (date(2013, 2, 6),)
-    assert ticker.quarantined == 2
+    assert ticker.quarantined == Quarantined(2, {"bad": 2})
     assert held.pending == ()
 
 
@@ -89,22 +86,18 @@ def test_a_lake_of_today_is_behind_today(lake):
 
 
 def test_a_ticker_with_nothing_but_quarantined_rows_is_shown(lake):
-    quarantine(lake, "BAD", "2013", DAYS[:2])
-    commit(lake, BAD=Entry(outcome="empty", quarantined=2))
-    [ticker] = status(lake, 4).tickers
-    assert ticker.ticker == "BAD"
-    assert (ticker.sessions, ticker.first, ticker.last, ticker.gaps) == (0, None, None, ())
-    assert ticker.quarantined == 2
-    done = tickerlake("status", "--lake", lake.store.url)
-    assert done.returncode == 0
-    assert "BAD" in done.stdout
-
-
-def test_a_quarantined_row_counts_once(lake):
-    quarantine(lake, "BAD", "2013", DAYS[:2])
-    quarantine(lake, "BAD", "2013", DAYS[1:])
-    quarantine(lake, "BAD", "2012", [date(2012, 2, 6)])
-    assert status(lake, 4).tickers[0].quarantined == 5
+    bad = tuple(Rejected(day, "null_price,bad_volume", str(day)) for day in DAYS[:2])
+    entry = Entry(outcome="ok", start=DAYS[0], end=DAYS[1], splits={}, quarantined=2, rejected=bad)
+    commit(lake, BAD=entry)
+    for _ in ("pending", "transformed"):
+        [ticker] = status(lake, 4).tickers
+        assert ticker.ticker == "BAD"
+        assert (ticker.sessions, ticker.first, ticker.last, ticker.gaps) == (0, None, None, ())
+        assert ticker.quarantined == Quarantined(2, {"bad_volume": 2, "null_price": 2})
+        done = tickerlake("status", "--lake", lake.store.url)
+        assert done.returncode == 0
+        assert "BAD" in done.stdout
+        transform(lake)
 
 
 def test_a_run_that_is_pending_says_what_to_do(lake):
@@ -126,7 +119,6 @@ def test_status_reads_only_what_it_needs(lake, monkeypatch):
     for number in range(8):
         commit(lake, AAPL=delivery(lake, "AAPL", DAYS[: 1 + number % 4]))
     transform(lake)
-    quarantine(lake, "AAPL", "2013", DAYS)
     read = []
     get = lake.store.get
 
@@ -148,20 +140,16 @@ def test_the_keys_of_its_json(lake):
     held = json.loads(done.stdout)
     assert held["tickers"][0].keys() == {
         "ticker", "sessions", "first", "last", "behind", "gaps", "quarantined",
-        "retired",
+        "retired", "flagged", "renamed_to", "calendar_ends", "has_calendar",
     }  # fmt: skip
     assert {"outcome", "reason", "flags"} <= held["runs"][0]["tickers"]["NOPE"].keys()
 
 
-@pytest.mark.parametrize("prefix", [layout.HISTORY, layout.QUARANTINE])
-def test_a_damaged_object_is_named(lake, prefix):
+def test_a_damaged_history_is_named(lake):
     commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
     transform(lake)
-    quarantine(lake, "BAD", "2012", DAYS[:1])
-    quarantine(lake, "BAD", "2013", DAYS[:1])
-    key = next(iter(lake.store.keys(prefix)))
-    lake.store.put(key, b"no Parquet")
-    with pytest.raises(CorruptObjectError, match=key):
+    lake.store.put(layout.history("AAPL"), b"no Parquet")
+    with pytest.raises(CorruptObjectError, match=layout.history("AAPL")):
         status(lake, 4)
 
 
@@ -198,9 +186,21 @@ def test_a_calendar_that_ends_soon_is_a_warning(lake):
     transform(lake)
     ends = calendars.of(name).ends
     before = datetime(ends.year, ends.month, ends.day, tzinfo=UTC)
-    [warning] = status(lake, 4, as_of=before - timedelta(days=30)).warnings
-    assert str(ends) in warning
-    assert status(lake, 4, as_of=before - timedelta(days=90)).warnings == ()
+    [_, ticker] = status(lake, 4, as_of=before - timedelta(days=30)).tickers
+    assert ticker.calendar_ends == ends
+    [_, ticker] = status(lake, 4, as_of=before - timedelta(days=90)).tickers
+    assert ticker.calendar_ends is None
+
+
+def test_calendars_that_end_are_told_once():
+    ends = date(2026, 12, 31)
+    empty = Quarantined(0, {})
+    held = [
+        Ticker(f"T{number}.NS", 1, ends, ends, 0, (), empty, calendar_ends=ends)
+        for number in range(200)
+    ]
+    [note] = output._calendar_notes(tuple(held))
+    assert "T0.NS, T1.NS, T2.NS, T3.NS, T4.NS and 195 more ends on 2026-12-31" in note
 
 
 @pytest.mark.parametrize("name", sorted(GOING_ON))

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from tickerlake import logs
-from tickerlake.app import Progress
 from tickerlake.cli import tables
+from tickerlake.progress import Progress
 from tickerlake.stages import counted
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from tickerlake.stages.status import Status, Ticker
     from tickerlake.stages.transform import Report as TransformReport
     from tickerlake.stages.verify import Finding
+
+_NAMED: Final = 5
 
 
 @contextmanager
@@ -136,8 +138,8 @@ def held(status: "Status") -> None:
         return
     click.echo(_tickers(status.tickers))
     click.echo("\n" + _runs(status))
-    for warning in status.warnings:
-        click.echo(f"\nWarning: {warning}")
+    for note in _calendar_notes(status.tickers):
+        click.echo(f"\nNote: {note}")
     if status.pending:
         number = len(status.pending)
         click.echo(
@@ -146,6 +148,25 @@ def held(status: "Status") -> None:
         )
         for run_id in status.pending:
             click.echo(f"  {run_id}")
+
+
+def _calendar_notes(held: "tuple[Ticker, ...]") -> Iterator[str]:
+    ending: dict[date, list[str]] = {}
+    for each in held:
+        if each.calendar_ends:
+            ending.setdefault(each.calendar_ends, []).append(each.ticker)
+    for ends, names in sorted(ending.items()):
+        yield (
+            f"the calendar of {_named(names)} ends on {ends}: update the package"
+            " exchange_calendars, or gaps after that day will not be noticed."
+        )
+    if names := [each.ticker for each in held if not each.has_calendar and each.sessions]:
+        yield f"the exchange of {_named(names)} has no calendar: gaps are not known."
+
+
+def _named(names: list[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _tickers(held: "tuple[Ticker, ...]") -> str:

@@ -1,7 +1,7 @@
 """Status: what the lake holds. It reads only what it needs to: no prices, and no raw data."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -78,8 +78,6 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
-    warnings: tuple[str, ...] = ()
-    """Sentences for people."""
 
 
 def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
@@ -101,15 +99,13 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         pending = manifests.pending(lake)
         names = sorted(_names(lake, pending))
         held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
-        shown = tuple(each for each in held if each.sessions or each.quarantined.rows)
-    return Status(
-        lake=lake.store.url,
-        grain=lake.grain,
-        tickers=shown,
-        runs=runs,
-        pending=tuple(manifest.run_id for manifest in pending),
-        warnings=tuple(_warnings(shown)),
-    )
+        return Status(
+            lake=lake.store.url,
+            grain=lake.grain,
+            tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+            runs=runs,
+            pending=tuple(manifest.run_id for manifest in pending),
+        )
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -176,17 +172,6 @@ def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: dateti
         calendar_ends=ends,
         has_calendar=calendars.exchange(ticker) is not None or ticker.startswith("^"),
     )
-
-
-def _warnings(tickers: Iterable[Ticker]) -> Iterator[str]:
-    for each in tickers:
-        if each.calendar_ends:
-            yield (
-                f"the calendar of {each.ticker} ends on {each.calendar_ends}: update the package"
-                " exchange_calendars, or gaps after that day will not be noticed."
-            )
-        elif not each.has_calendar and each.sessions:
-            yield f"the exchange of {each.ticker} has no calendar: gaps are not known."
 
 
 def _exchange(ticker: str, known: History, moment: datetime) -> Exchange | None:
