@@ -1,0 +1,198 @@
+"""Any history of extract, transform, rebuild and repair on a store that fails at random.
+
+Afterwards the lake equals one that nobody disturbed, on local disk and on S3. Set
+`TICKERLAKE_LONG_TESTS=1` for many more histories.
+"""
+
+import os
+import random
+from contextlib import suppress
+from datetime import date
+from typing import Final
+
+import boto3
+import faults
+from helpers import point_to
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from small_market import SESSIONS, SPLIT, TICKERS, Steady, evening, in_turn, prices, state
+
+from tickerlake.errors import StoreError, TickerlakeError
+from tickerlake.lake import Lake, create_lake, layout, manifests, notes
+from tickerlake.lake.store import Store
+from tickerlake.stages import extract, repair, transform, verify
+
+LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
+DAYS: Final = [*SESSIONS[3:7], SPLIT, SESSIONS[-2], SESSIONS[-1]]
+FATES: Final = ("before", "after", "killed")
+
+
+def fetch(lake: Lake, day: date) -> None:
+    """Extract what there is on an evening."""
+    source, as_of = Steady(day), evening(day)
+    extract.extract(lake, source, TICKERS, as_of=as_of, start=SESSIONS[0], workers=1)
+
+
+class Killed(BaseException):
+    """As by SIGKILL."""
+
+
+class Failing(Store):
+    """A store that fails at its n-th write, before or after it takes place, or dies there."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner.url, inner._objects)
+        self.writes, self.fate = -1, ""
+        self.dead = False
+
+    def arm(self, writes: int, fate: str) -> None:
+        self.writes, self.fate, self.dead = writes, fate, False
+
+    def _write(self, name: str, *arguments: object) -> object:
+        if self.dead:
+            raise Killed
+        self.writes -= 1
+        if self.writes != 0:
+            return getattr(super(), name)(*arguments)
+        if self.fate == "killed":
+            self.dead = True
+        if self.fate == "after" or (self.dead and random.random() < 0.5):
+            getattr(super(), name)(*arguments)
+        raise Killed if self.dead else StoreError("injected")
+
+    def put(self, key: str, data: bytes) -> None:
+        self._write("put", key, data)
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        return bool(self._write("put_new", key, data))
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str:
+        return str(self._write("replace", key, data, version))
+
+    def delete(self, keys: list[str]) -> None:
+        self._write("delete", keys)
+
+
+FAULT = st.tuples(st.integers(1, 9), st.sampled_from(FATES))
+
+
+class Life(RuleBasedStateMachine):
+    """What may happen to a lake; `where` makes the place for one."""
+
+    where = staticmethod(lambda: "memory://")
+
+    @initialize()
+    def begin(self) -> None:
+        made = create_lake(self.where(), "month")
+        self.lake = Lake(Failing(made.store), made.grain)
+        self.today = 0
+
+    @rule()
+    def a_day_passes(self) -> None:
+        self.today = min(self.today + 1, len(DAYS) - 1)
+
+    @rule(fault=FAULT)
+    def extract(self, fault: tuple[int, str]) -> None:
+        self._with(fault, lambda: fetch(self.lake, DAYS[self.today]))
+
+    @rule()
+    def extract_in_peace(self) -> None:
+        fetch(self.lake, DAYS[self.today])
+
+    @rule(fault=FAULT)
+    def transform(self, fault: tuple[int, str]) -> None:
+        self._with(fault, lambda: transform.transform(self.lake, engine=in_turn))
+
+    @rule()
+    def transform_in_peace(self) -> None:
+        assert transform.transform(self.lake, engine=in_turn).exit_code == 0
+        assert verify.verify(self.lake, workers=1) == []
+
+    @rule(fault=FAULT)
+    def rebuild(self, fault: tuple[int, str]) -> None:
+        self._with(fault, lambda: transform.transform(self.lake, engine=in_turn, rebuild=True))
+
+    @rule(fault=FAULT)
+    def repair(self, fault: tuple[int, str]) -> None:
+        self._with(fault, self._repair)
+
+    @rule(what=st.sampled_from([layout.HISTORY, layout.DAILY, layout.RAW]), dice=st.integers(0, 99))
+    def damage_and_repair(self, what: str, dice: int) -> None:
+        keys = sorted(key for key in self.lake.store.keys(what) if key.endswith(".parquet"))
+        if keys:
+            self.lake.store.put(keys[dice % len(keys)], b"garbage")
+            self._repair()
+
+    def _repair(self) -> None:
+        source, as_of = Steady(DAYS[self.today]), evening(DAYS[self.today])
+        repair.repair(self.lake, source, as_of=as_of, workers=1, engine=in_turn)
+
+    def _with(self, fault: tuple[int, str], step: object) -> None:
+        self.lake.store.arm(*fault)
+        with suppress(Killed, TickerlakeError):
+            step()
+        self.lake.store.arm(-1, "")
+
+    def teardown(self) -> None:
+        if not hasattr(self, "lake"):
+            return
+        store = self.lake.store
+        store.arm(-1, "")
+        self.today = len(DAYS) - 1
+        fetch(self.lake, DAYS[-1])
+        assert transform.transform(self.lake, engine=in_turn).exit_code == 0
+        assert verify.verify(self.lake, workers=1) == []
+        assert manifests.pending_ids(store) == []
+        assert notes.behind_ids(store) == {}
+        assert prices(state(self.lake)) == undisturbed()
+        super().teardown()
+
+
+_known: list[dict[str, object]] = []
+
+
+def undisturbed() -> dict[str, object]:
+    if not _known:
+        lake = create_lake("memory://", "month")
+        for day in DAYS:
+            fetch(lake, day)
+            assert transform.transform(lake).exit_code == 0
+        _known.append(prices(state(lake)))
+    return _known[0]
+
+
+def live(kind: type[Life], examples: int) -> None:
+    run_state_machine_as_test(
+        kind,
+        settings=settings(
+            max_examples=examples * (20 if LONG else 1),
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
+
+
+def test_any_life_on_local_disk_ends_as_an_undisturbed_one(tmp_path_factory):
+    class Local(Life):
+        where = staticmethod(lambda: str(tmp_path_factory.mktemp("life") / "lake"))
+
+    live(Local, 25)
+
+
+def test_any_life_on_an_s3_that_fails_on_the_wire_ends_as_an_undisturbed_one(moto, monkeypatch):
+    numbers = iter(range(10**6))
+    with faults.proxy(moto) as proxied:
+        point_to(proxied.url, monkeypatch)
+        boto3.client("s3").create_bucket(Bucket="lives")
+
+        class Remote(Life):
+            where = staticmethod(lambda: f"s3://lives/{next(numbers)}")
+
+        proxied.choose = faults.sometimes(
+            0.05, ("409", "500", "500 after", "503", "reset", "reset after", "truncated"), seed=5
+        )
+        live(Remote, 4)
+        assert proxied.seen
