@@ -61,26 +61,29 @@ def killer(monkeypatch):
     return arm
 
 
-def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factory, killer):
+@pytest.mark.parametrize("step", range(len(STEPS)))
+def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factory, killer, step):
     def folder() -> Path:
         return tmp_path_factory.mktemp("lake") / "lake"
 
+    day = STEPS[step]
     undisturbed = create_lake(str(folder()), "month")
-    for day in STEPS:
-        before = shutil.copytree(undisturbed.store.url, folder())
-        killer(None)
-        run(undisturbed, day)
-        total = killer.writes()
-        for at, after in itertools.product(range(total), [False, True]):
-            lake = open_lake(str(shutil.copytree(before, folder())))
-            killer(at, after=after)
-            with pytest.raises(Killed):
-                run(lake, day)
-            killer(None)
+    for earlier in STEPS[:step]:
+        run(undisturbed, earlier)
+    before = shutil.copytree(undisturbed.store.url, folder())
+    killer(None)
+    run(undisturbed, day)
+    total = killer.writes()
+    for at, after in itertools.product(range(total), [False, True]):
+        lake = open_lake(str(shutil.copytree(before, folder())))
+        killer(at, after=after)
+        with pytest.raises(Killed):
             run(lake, day)
-            assert state(lake) == state(undisturbed), (day, at, after)
-            assert verify.verify(lake, workers=1) == []
-            assert manifests.pending_ids(lake.store) == []
+        killer(None)
+        run(lake, day)
+        assert state(lake) == state(undisturbed), (at, after)
+        assert verify.verify(lake, workers=1) == []
+        assert manifests.pending_ids(lake.store) == []
 
 
 def test_a_rebuild_that_is_killed_is_finished_by_the_next_transform(tmp_path_factory, killer):

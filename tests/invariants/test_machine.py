@@ -179,7 +179,7 @@ def test_any_life_on_local_disk_ends_as_an_undisturbed_one(tmp_path_factory):
     class Local(Life):
         where = staticmethod(lambda: str(tmp_path_factory.mktemp("life") / "lake"))
 
-    live(Local, 25)
+    live(Local, 12)
 
 
 def test_any_life_on_an_s3_that_fails_on_the_wire_ends_as_an_undisturbed_one(moto, monkeypatch):
@@ -194,5 +194,5 @@ def test_any_life_on_an_s3_that_fails_on_the_wire_ends_as_an_undisturbed_one(mot
         proxied.choose = faults.sometimes(
             0.05, ("409", "500", "500 after", "503", "reset", "reset after", "truncated"), seed=5
         )
-        live(Remote, 4)
+        live(Remote, 3)
         assert proxied.seen

@@ -137,10 +137,11 @@ def test_a_put_that_keeps_failing_fails_one_ticker(s3, tmp_path, undisturbed):
 
 def test_a_store_that_is_gone_is_not_asked_for_every_ticker(s3, tmp_path, monkeypatch):
     lake = create_lake(f"s3://{bucket(tmp_path)}/lake", "month")
-    tickers = [f"T{number}" for number in range(20)]
+    tickers = [f"T{number}" for number in range(6)]
     fetch(lake, STEPS[0], tickers)
     s3.choose = lambda method, key: "500" if method == "GET" and "/history/ticker=" in key else None
     monkeypatch.setattr("tickerlake.lake.retries.PATIENCE", 0)
+    monkeypatch.setattr("tickerlake.stages.rounds.GIVE_UP_AFTER", 2)
     with pytest.raises(StoreError, match="tickers in a row failed"):
         transform.transform(lake, engine=in_turn)
     s3.choose = faults.never

@@ -187,8 +187,8 @@ class Reader(DataSourceReader):
             if data is None:
                 raise CorruptObjectError(f"{key} was deleted while it was to be read")
             values = layout.values(key)
-            own = [name for name in self.columns.names if name not in values]
-            frame = pl.read_parquet(io.BytesIO(data), columns=own or ["session"])
+            in_file = [name for name in self.columns.names if name not in values]
+            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or ["session"])
             frame = frame.with_columns(
                 pl.lit(value).alias(name) for name, value in values.items()
             ).select(self.columns.names)

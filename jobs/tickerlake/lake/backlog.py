@@ -64,7 +64,7 @@ class Settled(Container[str]):
         )
 
     @staticmethod
-    def of(survey: Survey) -> "Settled":
+    def from_survey(survey: Survey) -> "Settled":
         """Return what a survey says."""
         recent = sorted(survey.receipts)[-_RECENT:]
         return Settled(frozenset(recent), recent[0] if recent else "", frozenset(survey.pending))

@@ -125,7 +125,8 @@ def derive(
     wanted |= _names(before, lake.grain) - _names(rows, lake.grain)
     folded = _open(manifests, settled)
     try:
-        version = _replace(lake, ticker, new, folded, wanted, version)
+        if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
+            version = _replace(lake, ticker, new, folded, wanted, version)
     except ConflictError:
         return LATE
     put_partitions(lake, ticker, rows, wanted)
@@ -185,9 +186,9 @@ def rebuild(
     return Outcome(tuple(sorted(differing)), version, overtook=overtook)
 
 
-def refined(history: History) -> pl.DataFrame:
+def refined(held: History) -> pl.DataFrame:
     """Return the rows of `daily` (`features.DAILY`) that a history gives."""
-    return features.daily(history.bars)
+    return features.daily(held.bars)
 
 
 def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:

@@ -39,7 +39,7 @@ class Rounds:
         self.survey = backlog.survey(lake.store)
         self.rechecks = notes.rechecks(lake.store)
         self.backlog = backlog.read(lake.store, self.survey)
-        self._settled = Settled.of(self.survey)
+        self._settled = Settled.from_survey(self.survey)
         self._engine, self._work, self._progress = engine, work, progress
         self._failures = 0
         self._again: dict[str, set[str]] = {}
@@ -133,7 +133,7 @@ class Rounds:
         store = self.lake.store
         versions = self._versions()
         self.survey = backlog.survey(store)
-        self._settled = Settled.of(self.survey)
+        self._settled = Settled.from_survey(self.survey)
         try:
             everything = by_ticker(self._read(only))
         except CorruptObjectError as error:
