@@ -26,9 +26,9 @@ import click
 import dictionary
 import polars as pl
 import pytest
-from helpers import free_port, objects, point_to, shell, until
+from helpers import free_port, new_lake, objects, point_to, shell, until
 
-from tickerlake.lake import Lake, create_lake, layout, manifests, open_lake
+from tickerlake.lake import Lake, layout, manifests, open_lake
 from tickerlake.market import calendars
 from tickerlake.sources.replay import Fault, Replay
 from tickerlake.sources.yahoo import LONGEST_PAUSE
@@ -347,7 +347,7 @@ def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
         )
         (infra / "e2e_override.tf").write_text(override(endpoint))
         (infra / "e2e.auto.tfvars.json").write_text(json.dumps(variables(replay.url)))
-        local = create_lake(str(work / "local"), "day")
+        local = new_lake(str(work / "local"), "day")
         made = Cloud(infra, work / "ministack.log", replay, local, iter(EVENINGS), {})
         with step("terraform init"):
             shell(infra / "init", infra)
