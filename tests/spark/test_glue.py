@@ -117,6 +117,7 @@ def test_the_chain(glue, tmp_path):
     for _ in ("once", "a repeated event"):
         done = submit(glue, "glue_transformer_job.py", f"--lake {folder} --run-id {run_id}")
         assert done.returncode == 0, done.stdout
+        assert "ignored" not in done.stdout
         assert manifests.pending_ids(lake.store) == []
     subprocess.run([BIN / "tickerlake", "transform", "--lake", local], check=True)
     prefixes = ("history/", "refined/")
