@@ -88,11 +88,9 @@ e2e-cloud: .venv/dev dist images ## the Terraform deployment, on an emulator of 
 	$(BIN)/pytest -s -m docker tests/e2e/cloud
 
 ##@ Release
-dist: $(UV) ## build dist/: the wheel, Glue's requirements and job scripts, the Lambda's zip
+dist: $(UV) ## build dist/: what the Glue jobs install, their scripts, and the Lambda's zip
 	rm -rf dist && mkdir dist
-	$(UV) build --quiet --wheel --out-dir dist
-	rm -f dist/.gitignore
-	$(UV) export $(EXPORT) --prune duckdb --output-file dist/glue-requirements.txt >/dev/null
+	$(BIN)/python images/glue/package.py dist
 	cp jobs/glue_extractor_job.py jobs/glue_transformer_job.py dist
 	$(BIN)/python images/starter/package.py dist/starter.zip
 

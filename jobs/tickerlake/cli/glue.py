@@ -36,11 +36,13 @@ RESERVED: Final = frozenset(
     enable-rename-algorithm-v2 enable-s3-parquet-optimized-committer enable-spark-ui
     job-insights-byo-rules spark-event-logs-path write-shuffle-files-to-s3
     write-shuffle-spills-to-s3
+    no-index
     """.split()  # noqa: SIM905 - a line a name is sixty lines
 )
 """Arguments that are Glue's, not the script's: 'Using job parameters in AWS Glue jobs' of the AWS
-Glue developer guide, and what `awsglue.utils` calls reserved. They are left out without a word;
-what is not listed here, with a warning."""
+Glue developer guide, and what `awsglue.utils` calls reserved; `--no-index` is the value that infra/
+gives to `--python-modules-installer-option`. They are left out without a word; what is not listed
+here, with a warning."""
 
 _SIMILAR: Final = 0.75
 """How like one of our options a name must be to be taken for a misspelling of it (difflib)."""
