@@ -182,8 +182,11 @@ def rebuild(
         store.delete([key])
         version = None
     store.delete([note])
-    overtook = stored is None or bool(_unfinished(stored, settled))
-    return Outcome(tuple(sorted(differing)), version, overtook=overtook)
+    return Outcome(tuple(sorted(differing)), version, overtook=_is_unsettled(stored, settled))
+
+
+def _is_unsettled(stored: Stored | None, settled: Container[str]) -> bool:
+    return stored is None or bool(_unfinished(stored, settled))
 
 
 def _version(found: Versioned | None) -> str | None:
