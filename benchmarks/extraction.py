@@ -4,8 +4,7 @@
 symbols from a process of its own, and counts requests. Each measurement is a fresh process, like a
 scheduled container, whose yfinance remembers no time zones yet; loading the libraries is not
 measured. extract also checks bars, compares them with what is held and writes them to a lake on
-local disk; yf.download only joins them in memory. A budget of requests is a thing that yf.download
-does not have.
+local disk; yf.download only joins them in memory. yf.download has no request budget.
 """
 
 import statistics
@@ -53,7 +52,7 @@ def recorded() -> pl.DataFrame:
 
 
 def serve(pipe: Connection) -> None:
-    """Replay in this process; for each moment that comes in, say what was requested before it."""
+    """Replay in this process; for each moment received, send back what was requested before it."""
     with Replay(recorded(), latency=LATENCY) as replay:
         pipe.send(replay.url)
         while moment := pipe.recv():
@@ -78,7 +77,7 @@ class Served:
         self._process.join()
 
     def at(self, moment: datetime) -> list[str]:
-        """Set the clock; return the paths requested since this was done last."""
+        """Set the clock; return the paths requested since the last call."""
         self._pipe.send(moment)
         return self._pipe.recv()
 
@@ -93,7 +92,7 @@ class Run:
 
 
 def run(served: Served, day: date, work: Callable[P, float], *args: P.args) -> Run:
-    """Run what returns its seconds, in a process of its own, on the evening of a day."""
+    """Run a function that returns its seconds, in its own process, on the evening of a day."""
     served.at(evening(day))
     seconds = alone(work, *args)
     paths = served.at(evening(day))

@@ -1,10 +1,11 @@
 """All features of 500 tickers x 2,520 sessions: tickerlake, pandas groupby, and bare TA-Lib.
 
 `python benchmarks/features.py`, in the development environment. Every peer computes all features
-from bars in memory, the way its users hold them: tickerlake a frame a ticker, pandas one long
-frame, TA-Lib a dict of arrays a ticker. Values are compared first, on a few tickers. pandas' `ewm`
-starts from the first value, TA-Lib's averages from a mean, so what `ewm` gives (EMA, MACD, RSI,
-ATR, DI, ADX) is compared only where the start is forgotten; all else agrees from its first bar on.
+from bars in memory, the way its users hold them: tickerlake in one frame per ticker, pandas in one
+long frame, TA-Lib in one dict of arrays per ticker. Values are compared first, on a few tickers.
+pandas' `ewm` starts from the first value, TA-Lib's averages from a mean, so what `ewm` gives (EMA,
+MACD, RSI, ATR, DI, ADX) is compared only where the start no longer matters; everything else agrees
+from its first bar on.
 """
 
 import os

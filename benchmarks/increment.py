@@ -1,13 +1,13 @@
-"""A day on a lake of 500 tickers with 5 and with 10 years of past: what it costs, what it moves.
+"""A day on a lake of 500 tickers with 5 and 10 years of history: what it costs and what it moves.
 
-`python benchmarks/increment.py`; some minutes, of which most go by to make the lakes. Bars are
+`python benchmarks/increment.py`; some minutes, most of which are spent creating the lakes. Bars are
 generated and served from memory, so what is measured is the lake's own work, on local disk. Each
 day runs in a process of its own. A day reads and writes, of each ticker:
 
     extract    reads the history; writes one blob
     transform  reads the history and the blob; writes one partition (the year) and the history
 
-so its past costs the reading, computing and writing of one compact file a ticker.
+so the past costs the reading, computing and writing of one compact file per ticker.
 """
 
 import os
@@ -71,7 +71,7 @@ def sessions(count: int, last: date = LAST) -> pl.Series:
 
 
 def bars(days: pl.Series, seed: int) -> pl.DataFrame:
-    """A random walk (`schema.RAW`) with four dividends a year.
+    """A random walk (`market.bars.RAW`) with four dividends a year.
 
     It is made from the last session backwards, so a shorter one is the end of a longer one.
     """

@@ -1,8 +1,8 @@
 """What a day reads on a lake with many runs: `python benchmarks/reads.py`; about a minute.
 
-It counts objects that are read, and listings, for a lake in memory: of a healthy day, of the day
-after a transform that was killed before its receipt, of days on which a ticker is broken, and of a
-day on which a run of the past arrives late. The law that the figures show, for T tickers:
+It counts the objects read and the listings of a lake in memory: on a healthy day, on the day after
+a transform that was killed before its receipt, on days on which a ticker is broken, and on a day on
+which an old run arrives late. The law that the figures show, for T tickers:
 
     extract     T histories
     transform   T histories, T blobs, 1 manifest, however many runs there are

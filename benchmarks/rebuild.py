@@ -1,10 +1,10 @@
-"""A lake of 500 tickers and 10 years made anew from raw, and what copying the same rows takes.
+"""A lake of 500 tickers and 10 years rebuilt from raw, and what copying the same rows takes.
 
 `python benchmarks/rebuild.py`; some minutes. History and refined are gone, so a rebuild reads raw,
-folds it into histories, computes all features, and writes everything. The peers compute nothing,
-which nothing that does can beat: they read rows of a lake, and write them to the same partitions,
-a file each. Each measurement is a process of its own, after the libraries were loaded. At the end,
-what was rebuilt must be, byte for byte, what was there before.
+folds it into histories, computes all features, and writes everything. The peers compute nothing, so
+they are a lower bound: they read the rows of a lake, and write them to the same partitions, one
+file each. Each measurement runs in a process of its own, after the libraries have been loaded. At
+the end, the rebuilt lake must equal the one before, byte for byte.
 """
 
 import shutil

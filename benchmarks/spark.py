@@ -1,7 +1,7 @@
 """The table `daily` of 500 tickers and 10 years, on Spark and on threads; and when Spark pays off.
 
 `python benchmarks/spark.py`; a quarter of an hour; needs Java 17 or newer and the extra `spark`.
-Each way reads the same histories and writes a Parquet file a partition, on two cores of one
+Each way reads the same histories and writes one Parquet file per partition, on two cores of one
 machine:
 
     local engine   threads
@@ -9,10 +9,11 @@ machine:
     Spark windows  local[2], what a user of Spark would write: window functions, and
                    `write.partitionBy("date", "ticker")`
 
-Window functions can't express what is defined by its own last value, Wilder's and exponential
-smoothing (`RECURSIVE`), so the third computes 27 features and the others all 37. What all compute
-must be equal to 1e-9. Each measurement is taken in a session that has done the same once, since a
-Glue session, too, is started once for a whole job; what starting takes is printed.
+Window functions can't express what is defined by its own last value, such as Wilder's and
+exponential smoothing (`RECURSIVE`), so the third way computes 27 features and the others all 37.
+What all compute must be equal to 1e-9. Each measurement is taken in a session that has done the
+same once before, since a Glue session is also started only once per job; the time to start one is
+printed.
 """
 
 import math

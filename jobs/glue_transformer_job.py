@@ -1,4 +1,4 @@
-"""Glue job script of the transformer: `tickerlake transform --engine spark`, arguments of Glue."""
+"""Glue script of the transformer: `tickerlake transform --engine spark` with Glue's arguments."""
 
 from tickerlake.cli import glue
 

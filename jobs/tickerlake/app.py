@@ -1,7 +1,7 @@
-"""Wiring: typed settings in; which source, which engine, which catalog and which tickers.
+"""Wiring: typed settings decide which source, engine, catalog and tickers are used.
 
-The command line, the Glue jobs, `watch` and Python all come this way. Heavy imports are inside the
-functions, so that settings cost nothing.
+The command line, the Glue jobs, `watch` and Python callers all come through here. Heavy imports are
+inside the functions, so that checking settings stays cheap.
 """
 
 import logging
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EARLIEST: Final = date(1900, 1, 1)
-"""No source has daily bars from before; some can't even be asked for them."""
+"""No source has daily bars from before this day; some can't even be asked for them."""
 
 MANY: Final = 0.1
-"""A stage in which a larger share of the tickers failed says so by an event of its own."""
+"""A stage logs a separate event when a larger share of its tickers failed."""
 
 
 def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> "ExtractReport":
-    """Bring bars into the lake's raw data, making the lake when there is none.
+    """Fetch bars into the lake's raw data; create the lake if there is none.
 
     Raises:
         UsageError: the settings are wrong, or no ticker is known.
@@ -84,10 +84,10 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
 def transform(
     settings: TransformSettings, progress: Progress = lambda *_: None
 ) -> "TransformReport":
-    """Turn the runs that are pending into history and refined.
+    """Process pending runs into history and refined.
 
     Raises:
-        UsageError: the settings are wrong; there is no such run.
+        UsageError: the settings are wrong, or there is no such run.
         LakeError, EngineError, CatalogError: as their names say.
     """
     import tickerlake.stages.transform
@@ -137,7 +137,7 @@ def verify(
 
 
 def check(lake: str = LAKE, workers: int = WORKERS) -> "Checked":
-    """Find what needs somebody's attention in the lake."""
+    """Find what needs attention in the lake."""
     import tickerlake.stages.check
     from tickerlake.lake import open_lake
 
@@ -147,7 +147,7 @@ def check(lake: str = LAKE, workers: int = WORKERS) -> "Checked":
 def repair(
     lake: str, source: SourceSettings, *, workers: int = WORKERS, prune: bool = False
 ) -> "RepairReport":
-    """Mend what `verify` finds."""
+    """Repair what `verify` finds."""
     import tickerlake.stages.repair
 
     opened, done = tickerlake.stages.repair.open_damaged(lake)
@@ -161,7 +161,7 @@ def repair(
 
 
 def rename(lake: str, old: str, new: str, first_day: date) -> "Manifest":
-    """Let a ticker's history go on under another name."""
+    """Continue a ticker's history under another name."""
     import tickerlake.stages.lifecycle
     from tickerlake.lake import open_lake
     from tickerlake.market import symbols
@@ -171,7 +171,7 @@ def rename(lake: str, old: str, new: str, first_day: date) -> "Manifest":
 
 
 def retire(lake: str, ticker: str, last_day: date | None) -> "Manifest":
-    """Stop asking for a ticker."""
+    """Stop fetching a ticker."""
     import tickerlake.stages.lifecycle
     from tickerlake.lake import open_lake
     from tickerlake.market import symbols
@@ -181,7 +181,7 @@ def retire(lake: str, ticker: str, last_day: date | None) -> "Manifest":
 
 
 def sync_catalog(lake: str, database: str) -> "Synced":
-    """Make the partitions and columns in a database of the Glue Data Catalog equal to the lake."""
+    """Make the partitions and columns in a Glue Data Catalog database match the lake."""
     from tickerlake.aws.glue_catalog import Catalog
     from tickerlake.lake import open_lake
 
@@ -196,7 +196,7 @@ def watch(settings: WatchSettings) -> Iterator[list[str]]:
 
 
 def transforming(settings: WatchSettings) -> "Launch":
-    """Return what runs the transformer in this process for a run that has arrived."""
+    """Return a function that runs the transformer in this process when a run has arrived."""
 
     def launch(arrival: "Arrival") -> None:
         from tickerlake.lake import manifests, open_lake
@@ -219,7 +219,7 @@ def serve_replay(host: str, port: int, as_of: datetime | None, latency: float) -
     """Serve the replay of Yahoo in this thread, until the process ends.
 
     Raises:
-        BadSettingError: the address is taken, or can't be listened on.
+        BadSettingError: the address is in use, or can't be listened on.
     """
     from tickerlake.sources.replay import END, Replay
 
@@ -230,19 +230,19 @@ def serve_replay(host: str, port: int, as_of: datetime | None, latency: float) -
 
 
 def _window(settings: ExtractSettings, moment: datetime) -> tuple[date | None, date | None]:
-    """Return the first and the last session to ask for, as far as there can be any."""
-    tomorrow = moment.date() + timedelta(days=1)  # it has begun east of here
+    """Return the first and the last session to ask for, limited to days that can have bars."""
+    tomorrow = moment.date() + timedelta(days=1)  # it has already begun further east
     start = max(settings.start, EARLIEST) if settings.start else None
     if start and start > tomorrow:
         raise UsageError(f"--start {start} is in the future: today is {moment:%Y-%m-%d}")
     if settings.end and settings.end < EARLIEST:
-        raise UsageError(f"--end {settings.end} is before {EARLIEST}: there are no bars so old")
+        raise UsageError(f"--end {settings.end} is before {EARLIEST}: there are no bars that old")
     return start, min(settings.end, tomorrow) if settings.end else None
 
 
 @contextmanager
 def _source(settings: SourceSettings, workers: int) -> "Iterator[tuple[Source, datetime]]":
-    """Open the source; give it and the moment that it lives at."""
+    """Open the source; yield it and its current time."""
     from contextlib import ExitStack
 
     from tickerlake.sources.yahoo import Yahoo
@@ -281,7 +281,7 @@ def _registering(
     from tickerlake.aws.glue_catalog import Catalog
 
     catalog = Catalog(lake, database)
-    # a rebuild puts and deletes partitions that no new manifest tells of
+    # a rebuild writes and deletes partitions that no new manifest names
     return (lambda _: catalog.sync()) if rebuild else catalog.register
 
 

@@ -6,20 +6,20 @@ TickerlakeError
 │   └── BadSettingError    a setting or an argument has an impossible value
 ├── LakeError              exit code 1: the lake or its store
 │   ├── NoLakeError        there is no lake at that place
-│   ├── LakeFormatError    the lake was made with another format version or grain
-│   ├── StoreError         the store refused, or can't be reached
+│   ├── LakeFormatError    the lake was created with another format version or grain
+│   ├── StoreError         the store refused a request, or can't be reached
 │   └── CorruptObjectError an object is missing or is not what its name or its manifest says
 ├── SourceError            exit code 1: the source of bars
 │   ├── UnknownSymbolError the source does not know the symbol
 │   ├── RateLimitedError   the source wants fewer requests
-│   └── SourceFailedError  it did not answer, or with nonsense, however often it was asked
+│   └── SourceFailedError  it did not answer, or sent nonsense, even after retries
 │       └── SourceUnreachableError  there is no network, or nothing listens at its address
 ├── EventError             an event that should start the transformer
 │   ├── MalformedEventError  it can't be read; it ends in the dead-letter queue
 │   └── TransformFailedError the transformer that it started failed; it is delivered again
 ├── CatalogError           exit code 1: the Data Catalog refused, lacks a table, or is out of reach
-├── AllFailedError         exit code 1: no ticker ended well; the message says why
-├── EngineError            exit code 1: what spreads the work on tickers failed
+├── AllFailedError         exit code 1: every ticker failed; the message says why
+├── EngineError            exit code 1: the engine that distributes the work failed
 └── ConflictError          another run replaced an object first; handled by redoing the work
 """
 
@@ -53,11 +53,11 @@ class NoLakeError(LakeError):
 
 
 class LakeFormatError(LakeError):
-    """The lake was made with another format version or grain."""
+    """The lake was created with another format version or grain."""
 
 
 class StoreError(LakeError):
-    """The store refused, or can't be reached."""
+    """The store refused a request, or can't be reached."""
 
 
 class CorruptObjectError(LakeError):
@@ -81,7 +81,7 @@ class RateLimitedError(SourceError):
 
 
 class SourceFailedError(SourceError):
-    """The source did not answer, or with nonsense, however often it was asked."""
+    """The source did not answer, or sent nonsense, even after retries."""
 
 
 class SourceUnreachableError(SourceFailedError):
@@ -105,11 +105,11 @@ class CatalogError(TickerlakeError):
 
 
 class AllFailedError(TickerlakeError):
-    """No ticker ended well."""
+    """Every ticker failed."""
 
 
 class EngineError(TickerlakeError):
-    """What spreads the work on tickers failed."""
+    """The engine that distributes the work on tickers failed."""
 
 
 class ConflictError(TickerlakeError):

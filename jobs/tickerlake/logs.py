@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def console() -> "Console":
     """Return the console of standard error, the same for log lines and progress bars.
 
-    One console knows of both, and so prints a line above the bar instead of into it.
+    Because both use one console, log lines appear above the bar instead of inside it.
     """
     from rich.console import Console
 

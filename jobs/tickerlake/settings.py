@@ -1,4 +1,4 @@
-"""Settings: what the stages need, typed, checked where they are made. They cost no import."""
+"""Settings: what the stages need, typed, and checked on creation. They import nothing heavy."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,8 +17,8 @@ REQUESTS_PER_SECOND: Final = 5.0
 class SourceSettings:
     """Where bars come from: Yahoo; a replay of it at `yahoo_url`; or, offline, recorded bars.
 
-    `as_of` is the moment (UTC) to take for now, which only a replay can live at; None is now, or
-    what the replay's clock shows.
+    `as_of` is the moment (UTC) to use as the current time, which only works with a replay; None is
+    the real time, or what the replay's clock shows.
     """
 
     offline: bool = False
@@ -28,11 +28,11 @@ class SourceSettings:
 
     @property
     def is_sample(self) -> bool | None:
-        """Whether a lake that is filled so holds recorded bars; None when nobody can know."""
+        """Whether this source fills a lake with recorded bars; None when that can't be known."""
         return None if self.yahoo_url else self.offline
 
     def __post_init__(self) -> None:
-        """Refuse what can't be."""
+        """Refuse settings that contradict each other."""
         if self.as_of and not (self.offline or self.yahoo_url):
             raise BadSettingError(
                 "--as-of needs --offline or --yahoo-url: Yahoo itself only knows today"
@@ -57,7 +57,7 @@ class ExtractSettings:
     source: SourceSettings = field(default_factory=SourceSettings)
 
     def __post_init__(self) -> None:
-        """Refuse what can't be."""
+        """Refuse settings that contradict each other."""
         if self.tickers and self.universe:
             raise BadSettingError("give tickers or --universe, not both")
         if self.end and not self.start:
@@ -70,8 +70,8 @@ class ExtractSettings:
 class TransformSettings:
     """What `transform` needs.
 
-    `catalog` is the Glue Data Catalog's database in which new partitions are registered; `run_id`
-    must be there, or the transform fails.
+    `catalog` is the Glue Data Catalog's database in which new partitions are registered; the run
+    `run_id` must exist, or the transform fails.
     """
 
     lake: str = LAKE
@@ -84,7 +84,7 @@ class TransformSettings:
 
 @dataclass(frozen=True)
 class WatchSettings:
-    """What `watch` needs: the URL of the queue that gets S3's events."""
+    """What `watch` needs: the URL of the queue that receives S3's events."""
 
     queue: str
     workers: int = WORKERS

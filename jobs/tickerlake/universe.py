@@ -9,11 +9,11 @@ from tickerlake.settings import ExtractSettings
 def tickers(settings: ExtractSettings) -> list[str]:
     """Return the tickers of a run.
 
-    Those that are named; or those of the universe; or those that the lake holds; or, offline and
-    for a new lake, all that are recorded.
+    The first of these that exists: the tickers given, the universe, the tickers that the lake
+    holds, and, offline, all recorded tickers.
 
     Raises:
-        UsageError: none is known, or one is malformed.
+        UsageError: no ticker is known, or one is malformed.
     """
     from tickerlake.market import symbols
 
@@ -31,7 +31,7 @@ def tickers(settings: ExtractSettings) -> list[str]:
 
 
 def known(settings: ExtractSettings) -> list[str]:
-    """Return tickers that exist, to suggest for misspelt ones."""
+    """Return existing tickers, as suggestions for misspelt ones."""
     return sorted({*_held(settings.lake), *_recorded()})
 
 
@@ -43,7 +43,7 @@ def _recorded() -> list[str]:
 
 
 def read_universe(location: str) -> list[str]:
-    """Read a universe: a symbol a line, `#` starts a comment.
+    """Read a universe: one symbol per line, `#` starts a comment.
 
     Args:
         location: a file, or `s3://bucket/key`.
@@ -55,13 +55,13 @@ def read_universe(location: str) -> list[str]:
     from tickerlake.market import symbols
 
     try:
-        # an editor's byte-order mark is no part of a symbol
+        # an editor's byte-order mark is not part of a symbol
         lines = _read(location).decode("utf-8-sig").splitlines()
     except (OSError, StoreError, ValueError) as error:
         raise UsageError(f"can't read the universe file {location}: {error}") from error
     entries = [text for line in lines if (text := line.partition("#")[0].strip())]
     if not entries:
-        raise UsageError(f"the universe file {location} names no ticker; write one symbol a line")
+        raise UsageError(f"the universe file {location} names no ticker; give one symbol per line")
     return symbols.parse(entries)
 
 

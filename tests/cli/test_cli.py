@@ -150,7 +150,7 @@ WRONG = {
     "too old": (
         ["run", "--offline", "--start", "0001-01-01", "--end", "0001-02-01"],
         2,
-        "no bars so old",
+        "no bars that old",
     ),
     "universe of no kind": (["run", "--offline", "--universe", "gs://b/k"], 2, "s3://bucket/key"),
     "parquet on a terminal": (["query", "select 1", "--format", "parquet"], 2, "--output"),

@@ -462,7 +462,7 @@ def test_malformed_messages_end_in_the_dead_letter_queue(place, run, lived, tran
     assert sorted(receive(there.dead, len(MALFORMED))) == sorted(MALFORMED)
     assert sum(map(len, transforms)) == len(EVENINGS)
     assert state(lake) == state(lived)
-    assert caplog.text.count("is left to the queue") >= len(MALFORMED)
+    assert caplog.text.count("is left in the queue") >= len(MALFORMED)
 
 
 @pytest.mark.usefixtures("transforms")

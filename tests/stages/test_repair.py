@@ -1,4 +1,4 @@
-"""Damage of every kind: the others go on, verify names the object, and repair mends it."""
+"""Damage of every kind: the others go on, verify names the object, and repair repairs it."""
 
 import io
 import json

@@ -1,1 +1,1 @@
-"""What speaks to AWS."""
+"""The code that talks to AWS."""

@@ -1,9 +1,9 @@
 """The Glue Data Catalog: partitions of `raw`, `history` and `daily`, and their tables' columns.
 
-Terraform makes the database and its tables (`infra/modules/catalog`). What they hold is kept here:
-a transform registers the partitions that its manifests deliver; `sync` makes the catalog equal to
-the lake, whatever has happened. Calls may meet those of other runs: what is there already, or is
-gone already, is fine.
+Terraform creates the database and its tables (`infra/modules/catalog`). This module keeps their
+contents up to date: a transform registers the partitions that its manifests deliver; `sync` makes
+the catalog match the lake, whatever has happened. Other runs may call Glue at the same time, so it
+is fine if a partition already exists, or is already gone.
 """
 
 import logging
@@ -24,10 +24,10 @@ from tickerlake.lake.tables import TABLES, Table, comment, sql_type
 log = logging.getLogger(__name__)
 
 BATCH: Final = 100
-"""Partitions a call: the most that Glue takes."""
+"""The most partitions that Glue accepts per call."""
 
 _CALLS: Final = 4
-"""Calls at the same time."""
+"""How many calls run at the same time."""
 
 _RETRIES: Final = Config(retries={"mode": "standard", "total_max_attempts": 8})
 
@@ -52,7 +52,7 @@ class Catalog:
     """
 
     def __init__(self, lake: Lake, database: str) -> None:
-        """Name the database; nothing is called yet.
+        """Take the lake and the database's name; Glue is not called yet.
 
         Raises:
             UsageError: the lake is not on S3.
@@ -69,10 +69,10 @@ class Catalog:
             self._glue = boto3.client("glue", config=_RETRIES)
 
     def register(self, keys: Iterable[str]) -> None:
-        """Register the partitions of some keys, and make the columns of their tables right.
+        """Register the partitions that keys belong to, and update the columns of their tables.
 
         Args:
-            keys: keys of raw, history or daily, also those whose partitions are registered.
+            keys: keys of raw, history or daily; their partitions may already be registered.
         """
         found = list(keys)
         with self._failures():
@@ -83,17 +83,17 @@ class Catalog:
                     log.info("%s.%s: %s new partitions", self.database, name, count)
 
     def sync(self) -> Synced:
-        """Make partitions and columns equal to the lake.
+        """Make partitions and columns match the lake.
 
-        Runs may register at the same time. Only data that was gone and is put again in the middle
-        of it may need another sync.
+        Other runs may register partitions at the same time. Another sync is only needed if data
+        that was gone is written again while this one is running.
         """
         registered = updated = removed = 0
         with self._failures():
             for name, table in TABLES.items():
                 descriptor = self._descriptor(name, table)
-                # Partitions before keys: what is registered has its data, so a partition that
-                # another run registers in between is never taken for one without.
+                # List partitions before keys: data is written before its partition is registered,
+                # so a partition registered in between is never mistaken for one without data.
                 held = self._held(name, descriptor["Columns"])
                 wanted = _partitions(table, self.lake.store.keys(table.prefix))
                 new = {values: wanted[values] for values in wanted.keys() - held.keys()}
@@ -108,7 +108,7 @@ class Catalog:
         return Synced(registered, updated, removed)
 
     def _descriptor(self, name: str, declared: Table) -> _Answer:
-        """Make a table's columns right; the storage descriptor of its partitions, less location."""
+        """Update a table's columns; return its partitions' storage descriptor, less location."""
         columns = [
             {"Name": column, "Type": sql_type(dtype), "Comment": comment(column)}
             for column, dtype in declared.schema.items()
@@ -123,23 +123,23 @@ class Catalog:
         held = [{key: each.get(key, "") for key in columns[0]} for each in descriptor["Columns"]]
         if held != columns:
             descriptor["Columns"] = columns
-            # what Glue answers is more than it takes, and it takes no empty text
+            # Glue returns more fields than it accepts, and it accepts no empty text
             members = self._glue.meta.service_model.shape_for("TableInput").members
             settings = {
                 key: value for key, value in table.items() if key in members and value != ""
             }
-            # several runs of a new version may find the same
+            # several runs of a new version may do this at the same time
             with suppress(self._glue.exceptions.ConcurrentModificationException):
                 self._glue.update_table(DatabaseName=self.database, TableInput=settings)
             log.info("%s.%s: columns updated", self.database, name)
-        # a large table has its columns in every partition, where nobody reads the comments
+        # every partition repeats the columns; nobody reads the comments there
         return {**descriptor, "Columns": [_bare(column) for column in columns]}
 
     def _location(self, folder: str) -> str:
         return f"{self._url}/{folder}"
 
     def _held(self, name: str, columns: Sequence[_Answer]) -> dict[_Values, str]:
-        """Locations of a table's partitions; '' where the columns are others."""
+        """Return the locations of a table's partitions; '' where the columns differ."""
         pages = self._glue.get_paginator("get_partitions").paginate(
             DatabaseName=self.database, TableName=name
         )
@@ -213,8 +213,9 @@ class Catalog:
         except ClientError as error:
             if error.response["Error"]["Code"] == "EntityNotFoundException":
                 raise CatalogError(
-                    f"the Data Catalog's database {self.database} or a table of it is not there:"
-                    f" {error}. Run `terraform apply`, which makes them, then this again."
+                    f"the Data Catalog's database {self.database} or one of its tables does not"
+                    f" exist: {error}. Run `terraform apply`, which creates them, then run this"
+                    " again."
                 ) from error
             raise self._failed(error) from error
         except BotoCoreError as error:
@@ -223,12 +224,12 @@ class Catalog:
     def _failed(self, reason: object) -> CatalogError:
         return CatalogError(
             f"partitions could not be registered in the Data Catalog's database {self.database}:"
-            f" {reason}. The lake is as it should be; run this again to register them."
+            f" {reason}. The lake itself is fine; run this again to register them."
         )
 
 
 def _partitions(table: Table, keys: Iterable[str]) -> dict[_Values, str]:
-    """The partitions that keys lie in: values, and the folder."""
+    """Return the partitions that keys belong to: the folder by values."""
     names = table.partition_keys
     found = {}
     for key in keys:

@@ -52,7 +52,7 @@ Launch = Callable[[Arrival], None]
 
 
 def handle(event: Mapping[str, Any], launch: Launch) -> list[str]:
-    """Launch the transformer for every manifest that an S3 event tells of.
+    """Launch the transformer for every manifest named in an S3 event.
 
     Args:
         event: as S3 sends it, to a Lambda function or in the body of a queue's message.
@@ -85,10 +85,10 @@ def _records(event: Mapping[str, Any]) -> Sequence[Any]:
     match event:
         case {"Records": list(records)}:
             return records
-        case {"Event": "s3:TestEvent"}:  # comes when a bucket's notifications are set up
+        case {"Event": "s3:TestEvent"}:  # sent when a bucket's notifications are set up
             return ()
-    # were it taken for an event without records, it would be lost and nobody would know
-    raise MalformedEventError(f"this is no S3 event: {event!r}")
+    # If it were treated as an event without records, it would be lost silently.
+    raise MalformedEventError(f"not an S3 event: {event!r}")
 
 
 def _arrivals(record: Any) -> Iterator[Arrival]:
@@ -96,7 +96,7 @@ def _arrivals(record: Any) -> Iterator[Arrival]:
         case {"s3": {"bucket": {"name": str(bucket)}, "object": {"key": str(quoted)}}}:
             key = unquote_plus(quoted)
         case _:
-            raise MalformedEventError(f"this is no record of an S3 event: {record!r}")
+            raise MalformedEventError(f"not a record of an S3 event: {record!r}")
     prefix, found, name = key.rpartition(RUNS)
     run_id = name.removesuffix(".json")
     if not found or "/" in name or run_id in ("", name):
@@ -157,7 +157,7 @@ class _Claim:
 
 
 def glue(job: str) -> Launch:
-    """A launch that starts a Glue job, unless the run is done, or has a job run or a fresh claim.
+    """Return a launch that starts a Glue job, unless the run is done, or has a job run or a claim.
 
     Args:
         job: the Glue job's name.
@@ -182,7 +182,7 @@ def glue(job: str) -> Launch:
         ]
         for run in runs:
             if run["JobRunState"] not in ENDED_BADLY:
-                log.info("run %s has the job run %s", arrival.run_id, run["Id"])
+                log.info("run %s already has the job run %s", arrival.run_id, run["Id"])
                 return
         claim = _Claim(objects, arrival, attempt=len(runs))
         if not claim.take():

@@ -1,4 +1,4 @@
-"""Watch: feed S3's events from a queue to the starter, which launches what it is given."""
+"""Watch: feed S3's events from a queue to the starter, which launches the transformer."""
 
 import json
 import logging
@@ -12,24 +12,24 @@ from tickerlake.errors import EventError, MalformedEventError
 log = logging.getLogger(__name__)
 
 LONG_POLL: Final = 20
-"""Seconds that the queue holds a request back while it has no message: SQS's longest."""
+"""Seconds that SQS holds a request open while the queue is empty: the most that it allows."""
 
 
 def watch(queue: str, launch: Launch) -> Iterator[list[str]]:
-    """Handle the messages of a queue, for as long as the caller goes on.
+    """Handle the messages of a queue, for as long as the caller keeps iterating.
 
-    A message that was handled is deleted; one that failed is left to the queue, which delivers it
-    again and moves it to its dead-letter queue in the end.
+    A message that was handled is deleted; one that failed is left in the queue, which delivers it
+    again and eventually moves it to its dead-letter queue.
 
     Args:
         queue: the SQS queue's URL.
         launch: is called with each manifest that has arrived, and transforms its run.
 
     Yields:
-        The run ids that a message led to.
+        The run ids that were handled for a message.
 
     Raises:
-        EventError: the queue is not there, or can't be reached.
+        EventError: the queue does not exist, or can't be reached.
     """
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
@@ -46,8 +46,8 @@ def watch(queue: str, launch: Launch) -> Iterator[list[str]]:
         for message in answer.get("Messages", ()):
             try:
                 handled = starter.handle(_event(message), launch)
-            except Exception:  # what is wrong with one message must not end the watch
-                log.exception("message %s is left to the queue", message["MessageId"])
+            except Exception:  # one bad message must not end the watch
+                log.exception("message %s is left in the queue", message["MessageId"])
                 continue
             ask(messages.delete_message, ReceiptHandle=message["ReceiptHandle"])
             yield handled
@@ -57,7 +57,7 @@ def _event(message: dict[str, Any]) -> dict[str, Any]:
     try:
         event = json.loads(message["Body"])
     except ValueError as error:
-        raise MalformedEventError(f"this message is no JSON: {message['Body']!r}") from error
+        raise MalformedEventError(f"this message is not JSON: {message['Body']!r}") from error
     if not isinstance(event, dict):
-        raise MalformedEventError(f"this message is no event: {message['Body']!r}")
+        raise MalformedEventError(f"this message is not an event: {message['Body']!r}")
     return event

@@ -1,6 +1,6 @@
-"""The command `tickerlake`: every way that it can end is here.
+"""The command `tickerlake`, and every way in which it can end.
 
-Whatever happens, a user reads a sentence, and a script gets an exit code.
+Whatever happens, a user gets a sentence, and a script gets an exit code.
 """
 
 import errno
@@ -46,14 +46,14 @@ def _exit_code(arguments: list[str] | None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except _Interrupted as interruption:
-        # requests in flight must not hold up the end; what they fetch is fetched again next time
+        # don't wait for requests in flight; what they fetch is fetched again next time
         log.warning("ended by signal %s; what was committed stays", interruption.number)
         with suppress(OSError, ValueError):
             sys.stdout.flush()
         os._exit(BY_SIGNAL + interruption.number)
     except (SystemExit, KeyboardInterrupt, GeneratorExit):
         raise
-    except BaseException as error:  # noqa: BLE001 - Polars' panics are no `Exception`
+    except BaseException as error:  # noqa: BLE001 - Polars' panics are not an `Exception`
         return _tell(error)
     return int(code or 0)
 
@@ -107,7 +107,7 @@ def _say(message: str) -> None:
 
 
 def _abandon_output() -> None:
-    """Let what is still buffered go nowhere: the interpreter's own end would complain of it."""
+    """Discard what is still buffered: the interpreter would complain about it when it exits."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

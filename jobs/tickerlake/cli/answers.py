@@ -25,11 +25,11 @@ _EXAMPLES: Final = (
     "select ticker, session, rsi_14 from daily where rsi_14 < 30 order by session desc limit 9",
 )
 _PATIENCE: Final = 2.0
-"""Seconds to wait for a pipe to say anything, before it counts as no SQL."""
+"""Seconds to wait for a pipe to send anything before we assume that it has no SQL."""
 
 
 def statement(sql: str | None, file: TextIO | None) -> str | None:
-    """Return the SQL that was given in one way or another, or None.
+    """Return the SQL from the argument, the file or standard input; None if there is none.
 
     Raises:
         UsageError: it was given twice, or can't be read.
@@ -61,7 +61,7 @@ def _is_fed() -> bool:
 
 
 def examples() -> str:
-    """Return the tables and some questions to ask them."""
+    """Return the tables and some example queries, as text."""
     from tickerlake.stages.query import MEANINGS
 
     lines = [f"  {name:9}{meaning}" for name, meaning in MEANINGS.items()]
@@ -173,12 +173,12 @@ def _counts(frame: "pl.DataFrame", rows: int, columns: int) -> list[str]:
         return [] if frame.height else ["0 rows"]
     how = "--all shows everything"
     if columns < frame.width:
-        how += ", --vertical each value in a line of its own"
+        how += ", --vertical puts each value on its own line"
     return ["", f"{', '.join(counts)}: {how}."]
 
 
 def _flat(frame: "pl.DataFrame") -> "pl.DataFrame":
-    """Return the frame with lists and structures as JSON, which CSV has no way to write."""
+    """Return the frame with lists and structures as JSON, since CSV can't hold them."""
     import polars as pl
 
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]

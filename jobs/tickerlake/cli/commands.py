@@ -1,4 +1,4 @@
-"""The commands: they parse, call `app`, and let `output` say what came of it. They decide nothing.
+"""The commands: they parse, call `app`, and let `output` print the result. They decide nothing.
 
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
@@ -57,7 +57,7 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
     try:
         with output.progress_of("transform") as progress:
             transformed = app.transform(transformation, progress)
-    except NoLakeError as error:  # all tickers of a new lake failed: none was made
+    except NoLakeError as error:  # every ticker failed, so no lake was created
         raise AllFailedError(_reasons(extracted)) from error
     output.transformed(transformed)
     output.next_steps(extracted, transformed)
@@ -69,9 +69,9 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
 def extract(extraction: ExtractSettings) -> int:
     """Fetch bars into raw/.
 
-    It brings the lake up to date: every ticker gets the sessions that have closed since,
-    corrections of the last ones, and gaps that have healed. With --start and --end it fetches those
-    sessions, and what lies between them and the sessions that are held.
+    Bring the lake up to date: every ticker gets the sessions that have closed since, corrections of
+    recent ones, and gaps that the source has filled. With --start and --end, fetch those sessions,
+    and any that lie between them and the sessions that are held.
     """
     with output.progress_of("extract") as progress:
         report = app.extract(extraction, progress)
@@ -101,7 +101,7 @@ def _reasons(report: "ExtractReport") -> str:
     "--run-id",
     type=Text(),
     metavar="RUN",
-    help="Fail unless this run is there. All pending runs are processed.",
+    help="Fail unless this run exists. All pending runs are processed.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
 def transform(
@@ -159,10 +159,10 @@ def status(lake: str, workers: int, output_format: str) -> None:
     "output_file",
     type=Text(),
     metavar="FILE",
-    help="Write the answer into a file; without --format, its name says how.",
+    help="Write the answer to a file; without --format, its extension decides the format.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every row and column of a table.")
-@click.option("--vertical", is_flag=True, help="Show each value in a line of its own.")
+@click.option("--vertical", is_flag=True, help="Show each value on its own line.")
 @click.option("--unsafe", is_flag=True, help="Let the SQL read and write files outside the lake.")
 def query(
     sql: str | None,
@@ -174,10 +174,10 @@ def query(
     vertical: bool,
     unsafe: bool,
 ) -> None:
-    """Ask the lake in SQL (DuckDB's).
+    """Query the lake in SQL (DuckDB's dialect).
 
     One statement over the tables daily, history and raw.
-    The SQL is an argument, a --file, or comes by standard input. Without any, the tables and some
+    Give the SQL as an argument, with --file, or on standard input. Without any, the tables and some
     examples are shown.
     """
     asked = answers.statement(sql, file)

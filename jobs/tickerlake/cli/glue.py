@@ -1,9 +1,9 @@
 """Glue jobs: the commands of `tickerlake`, called as AWS Glue calls a job's script.
 
-Glue appends the job's arguments, its own ones among them, to the script's command line, and takes
-an exception for a failure. `awsglue.utils.getResolvedOptions` is not used: it takes no optional
-argument, and what it does not know it ignores, so a misspelt argument would be lost
-(docs/decisions/0012, 0043).
+Glue appends the job's arguments, including its own, to the script's command line, and treats an
+exception as a failure. `awsglue.utils.getResolvedOptions` is not used: it supports no optional
+arguments and ignores unknown ones, so a misspelt argument would be lost (docs/decisions/0012,
+0043).
 """
 
 import difflib
@@ -37,15 +37,15 @@ RESERVED: Final = frozenset(
     job-insights-byo-rules spark-event-logs-path write-shuffle-files-to-s3
     write-shuffle-spills-to-s3
     no-index
-    """.split()  # noqa: SIM905 - a line a name is sixty lines
+    """.split()  # noqa: SIM905 - one name per line is sixty lines
 )
 """Arguments that are Glue's, not the script's: 'Using job parameters in AWS Glue jobs' of the AWS
 Glue developer guide, and what `awsglue.utils` calls reserved; `--no-index` is the value that infra/
-gives to `--python-modules-installer-option`. They are left out without a word; what is not listed
-here, with a warning."""
+gives to `--python-modules-installer-option`. They are dropped silently; other unknown arguments are
+dropped with a warning."""
 
 _SIMILAR: Final = 0.75
-"""How like one of our options a name must be to be taken for a misspelling of it (difflib)."""
+"""How similar (difflib) a name must be to one of our options to count as a misspelling of it."""
 
 
 @dataclass
@@ -59,11 +59,11 @@ class _Argument:
 def run(*command: str) -> None:
     """Run a command with the arguments of this process, which Glue started.
 
-    Returns when it is done, also when it is done in part: what failed is in the log and in the
-    manifest, and must not make Glue do everything again.
+    Returns when it is done, even if only in part: what failed is in the log and in the manifest,
+    and must not make Glue do everything again.
 
     Args:
-        command: the command, and options that come before the arguments, which may repeat them.
+        command: the command, and options that come before the arguments, which may override them.
 
     Raises:
         SystemExit: it failed; the text, which becomes the job run's error message, says why.
@@ -71,7 +71,9 @@ def run(*command: str) -> None:
     logs.setup("INFO")
     arguments = ours(sys.argv[1:], tickerlake.commands[command[0]])
     if "--lake" not in arguments:
-        raise SystemExit("--lake is missing: the default, a folder of this machine, ends with it")
+        raise SystemExit(
+            "--lake is missing: the default, a folder on this machine, is lost with it"
+        )
     try:
         code = tickerlake.main(
             [*command, *arguments], prog_name="tickerlake", standalone_mode=False
@@ -107,7 +109,7 @@ def ours(arguments: Sequence[str], command: click.Command) -> list[str]:
         elif argument.name.removeprefix("--") in RESERVED:
             continue
         elif _is_misspelt(argument.name, options):
-            kept += [argument.name, *argument.words]  # the command will say that it has no such one
+            kept += [argument.name, *argument.words]  # the command will reject it
         else:
             log.warning(
                 "ignored %s: it is neither Glue's nor an option of `tickerlake %s`",
@@ -135,7 +137,7 @@ def _split(arguments: Sequence[str]) -> Iterator[_Argument]:
 
 
 def _given(argument: _Argument, option: click.Option) -> list[str]:
-    """Return one of our options as the command line has it."""
+    """Return one of our options as the command line expects it."""
     name, words = argument.name, argument.words
     if option.is_flag:
         match words:

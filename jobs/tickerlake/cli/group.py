@@ -1,4 +1,4 @@
-"""The group of all commands: how they are listed, and what a closed pipe is to them."""
+"""The group of all commands: how they are listed, and how they report a closed pipe."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ import click
 
 
 class OutputClosedError(Exception):
-    """Whoever read standard output has gone."""
+    """The reader of standard output has gone."""
 
 
 class Commands(click.Group):
-    """The commands in the order of use, operators' ones in a group of their own."""
+    """The commands in order of use, those for operators in a section of their own."""
 
     def __init__(self, *args: Any, operators: Sequence[str], **extra: Any) -> None:
-        """Take the names of operators' commands, and what every group takes."""
+        """Take the names of the operators' commands, and the arguments of every group."""
         super().__init__(*args, **extra)
         self._operators = operators
 
@@ -50,7 +50,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _telling_closed_output() -> Iterator[None]:
-    """Raise an error for a closed pipe that click has no answer of its own to."""
+    """Turn a closed pipe into an error that click does not handle itself."""
     try:
         yield
     except BrokenPipeError as error:

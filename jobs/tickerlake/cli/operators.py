@@ -20,15 +20,15 @@ log = logging.getLogger(__name__)
     type=Text(),
     required=True,
     metavar="URL",
-    help="The SQS queue that gets S3's events.",
+    help="The SQS queue that receives S3's events.",
 )
 @options.workers
 @options.catalog
 def watch(queue: str, workers: int, catalog: str | None) -> None:
     """Wait for manifests to arrive on S3, and transform each run.
 
-    S3's events come by a queue. They are handled by the code of the starter Lambda, which here runs
-    the transformer in this process. Ends by a signal.
+    S3's events arrive through a queue. The code of the starter Lambda handles them, and here runs
+    the transformer in this process. Stops on a signal.
     """
     for handled in app.watch(WatchSettings(queue, workers, catalog)):
         log.info("handled %s", handled)
@@ -50,7 +50,7 @@ def catalog() -> None:
     help="The database that has the tables.",
 )
 def sync(lake: str, database: str) -> None:
-    """Make partitions and columns in the catalog equal to the lake."""
+    """Make the partitions and columns in the catalog match the lake."""
     output.synced(app.sync_catalog(lake, database), database)
 
 
@@ -85,9 +85,9 @@ def sync(lake: str, database: str) -> None:
     help="How long every answer takes.",
 )
 def replay(host: str, port: int, as_of: datetime | None, latency: float) -> None:
-    """Serve recorded bars as Yahoo does.
+    """Serve recorded bars the way Yahoo does.
 
-    The replay answers as Yahoo's chart API, for tests and demonstrations. Ends by a signal.
+    The replay answers like Yahoo's chart API, for tests and demonstrations. Stops on a signal.
     """
     app.serve_replay(host, port, as_of, latency)
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and the settings that are made of them."""
+"""Options that several commands share, and the settings that are made from them."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Decorator = Callable[[Command], Command]
 
 
 def option(*names: str, **attributes: Any) -> Decorator:
-    """Declare an option that an environment variable can give, too."""
+    """Declare an option that an environment variable can also set."""
     variable = "TICKERLAKE_" + names[0].removeprefix("--").replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_envvar=True, **attributes)
 
@@ -75,7 +75,7 @@ catalog: Final = option(
 offline: Final = option(
     "--offline",
     is_flag=True,
-    help="Use recorded bars of 2000-2013 instead of Yahoo: no network is needed.",
+    help="Use recorded bars from 2000-2013 instead of Yahoo: no network is needed.",
 )
 yahoo_url: Final = option(
     "--yahoo-url",
@@ -117,7 +117,7 @@ _extract_options: Final = _together(
         "--start",
         type=Day(),
         metavar="YYYY-MM-DD",
-        help="How far back the lake shall reach, for held tickers too; with --end, the first"
+        help="How far back the lake should reach, for held tickers too; with --end, the first"
         " session to fetch.  [default for new tickers: two years ago]",
     ),
     option(
@@ -147,7 +147,7 @@ _extract_options: Final = _together(
         "--as-of",
         type=Moment(),
         metavar="YYYY-MM-DDTHH:MMZ",
-        help="The moment to take for now; only with a replay."
+        help="The moment to use as the current time; only with a replay."
         "  [default: now, or what the replay's clock shows]",
     ),
 )
@@ -192,8 +192,10 @@ def _extract_settings(
 ) -> ExtractSettings:
     typed = _typed("tickers"), _typed("universe"), bool(arguments)
     if sum(typed) > 1:
-        raise click.UsageError("give tickers as arguments, by --tickers, or by --universe: one way")
-    if any(typed):  # what is typed goes before what the environment says
+        raise click.UsageError(
+            "give tickers as arguments, with --tickers or with --universe: one way"
+        )
+    if any(typed):  # the command line takes precedence over the environment
         tickers = tickers if typed[0] else None
         universe = universe if typed[1] else None
     return ExtractSettings(

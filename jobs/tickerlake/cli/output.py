@@ -1,4 +1,4 @@
-"""What the commands say."""
+"""What the commands print."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,7 +93,7 @@ def repaired(report: "RepairReport", *, pruned: bool) -> None:
         click.echo(line)
     if not pruned:
         for key in [*report.strays, *report.orphans]:
-            click.echo(f"{key} is not the lake's; `tickerlake repair --prune` removes it")
+            click.echo(f"{key} does not belong to the lake; `tickerlake repair --prune` removes it")
     for finding in report.left:
         click.echo(str(finding))
     click.echo(

@@ -1,4 +1,4 @@
-"""Types of parameters: what a user may type, checked where it enters."""
+"""Parameter types: what a user may type, checked where it enters."""
 
 import math
 from datetime import UTC, date, datetime
@@ -23,7 +23,7 @@ class Text(click.ParamType[str]):
 
 
 class Tickers(click.ParamType[tuple[str, ...]]):
-    """Symbols, separated by commas. What a symbol is, `market.symbols` decides."""
+    """Symbols, separated by commas; `market.symbols` decides which are valid."""
 
     name = "tickers"
 

@@ -24,7 +24,7 @@ class Column:
 
     @cached_property
     def width(self) -> int:
-        """How many places of a terminal it takes."""
+        """How many cells of a terminal it takes."""
         return max(
             map(_width, (line for cell in (self.name, *self.cells) for line in _lines(cell)))
         )
@@ -64,7 +64,7 @@ def text(value: object) -> str:
 
 
 def clean(cell: str) -> str:
-    r"""Return text without what would move the cursor of a terminal; line breaks stay.
+    r"""Return text with characters that would move a terminal's cursor escaped, except line breaks.
 
     >>> clean("a\x1b[31mb\tc")
     'a\\x1b[31mb\\tc'
@@ -99,7 +99,7 @@ def fitting(columns: Sequence[Column], width: int | None) -> int:
 
 
 def render_vertical(columns: Sequence[Column]) -> str:
-    """Return rows one below the other, a value in a line."""
+    """Return rows one below the other, one value per line."""
     longest = max(_width(each.name) for each in columns)
     return "\n".join(_vertical(columns, longest))
 

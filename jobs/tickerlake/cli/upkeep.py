@@ -67,14 +67,14 @@ def check(lake: str, workers: int, output_format: str, fail_on: tuple[str, ...] 
 @click.option(
     "--prune",
     is_flag=True,
-    help="Remove files that are not the lake's, and blobs that no run lists.",
+    help="Remove files that do not belong to the lake, and blobs that no run lists.",
 )
 @options.offline
 @options.yahoo_url
 def repair(lake: str, workers: int, prune: bool, offline: bool, yahoo_url: str | None) -> int:
-    """Mend what `verify` finds.
+    """Repair what `verify` finds.
 
-    What is derived is rebuilt. Damaged or missing blobs are made again from the history, or fetched
+    Derived data is rebuilt. Damaged or missing blobs are restored from the history, or fetched
     again; when the source no longer gives the same rows, a new run says so.
     """
     source = SourceSettings(offline=offline, yahoo_url=yahoo_url)
@@ -96,7 +96,7 @@ def repair(lake: str, workers: int, prune: bool, offline: bool, yahoo_url: str |
     help="The first session under the new name.",
 )
 def rename(lake: str, old: str, new: str, day: date) -> None:
-    """Let a ticker's history go on under its new name.
+    """Continue a ticker's history under its new name.
 
     The bars before the change are delivered to the new name, and the old one is retired.
     """
@@ -115,7 +115,7 @@ def rename(lake: str, old: str, new: str, day: date) -> None:
     "--on", "day", type=Day(), metavar="YYYY-MM-DD", help="Its last day.  [default: its last bar's]"
 )
 def retire(lake: str, tickers: tuple[tuple[str, ...], ...], day: date | None) -> None:
-    """Stop asking for tickers; what is held of them stays."""
+    """Stop fetching tickers; their bars stay in the lake."""
     names = [name for each in tickers for name in each]
     if not names:
         raise UsageError("which ticker? tickerlake retire TICKER")

@@ -1,8 +1,8 @@
-"""Engines: the ways to spread the work on tickers. One kernel, the same lake byte for byte.
+"""Engines: ways to distribute the work. All run the same code and leave the same bytes in the lake.
 
-An engine is given a function and a task for each ticker; it says how each ended. Tickers share
+An engine gets a function and one task per ticker, and reports how each task ended. Tickers share
 nothing but the lake, whose keys are deterministic and whose histories are replaced conditionally.
-So a task may be done twice, at the same time or after its worker was lost, and nothing changes.
+So it does no harm if a task runs twice, at the same time or after its worker was lost.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -19,17 +19,18 @@ Kind = Literal["refresh", "derive", "rebuild"]
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be done for one ticker; `lake.refresh` has a function for each kind.
+    """The work on one ticker; `lake.refresh` has a function for each kind.
 
     Attributes:
-        ticker: which.
-        manifests: sorted, and cut down to the ticker: those that are pending for a refresh, else
+        ticker: its symbol.
+        manifests: sorted, and cut down to the ticker: for a refresh the pending ones, otherwise
             all of them.
-        bars: an estimate of the work: how many are held and delivered.
+        bars: an estimate of the work: how many bars are held and delivered.
         kind: what to do.
         settled: the runs that are known to be done; None when nothing is known.
-        version: of the history before the manifests were listed; a refresh does not need it.
-        partitions: for a rebuild those that exist, else those to put in any case.
+        version: the history's version tag before the manifests were listed; a refresh does not
+            need it.
+        partitions: for a rebuild those that exist, otherwise those to write in any case.
     """
 
     ticker: str
@@ -46,13 +47,13 @@ class Refreshed:
     """How the transform of one ticker ended.
 
     Attributes:
-        ticker: which.
-        partitions: of `daily` that were put or deleted.
+        ticker: its symbol.
+        partitions: those of `daily` that were written or deleted.
         error: why it failed; '' when it did not.
         damaged: the key of the object that is damaged, if that is why.
-        is_late: it has to be derived from all its manifests; nothing was done.
+        is_late: nothing was done, because it has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
-        version: of the history that the partitions were made from.
+        version: the version tag of the history that the partitions were made from.
     """
 
     ticker: str
@@ -65,7 +66,7 @@ class Refreshed:
 
 
 Work = Callable[["Lake", Task], Refreshed]
-"""Does a task, in whatever thread or process it is called; pickled by its name."""
+"""Does a task, in the thread or process that calls it; pickled by its name."""
 
 Engine = Callable[["Lake", Work, Sequence[Task]], Iterator[Refreshed]]
-"""Does the tasks, in any order; raises what makes it pointless to go on."""
+"""Does the tasks, in any order; raises errors that make it pointless to continue."""

@@ -31,8 +31,8 @@ def spread(
 ) -> Iterator[Answer]:
     """Call a function with each item in threads; yield the answers in the order of their arrival.
 
-    Whoever stops listening (a signal, an error) need not wait for what is in progress: threads that
-    have begun come to their end behind his back, the others never begin.
+    A caller that stops iterating (because of a signal or an error) does not wait for calls in
+    progress: those that have started finish in the background, the others never start.
     """
     pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
     try:

@@ -1,10 +1,10 @@
-"""The engine of many machines: Spark spreads the tickers, and each task does its own I/O.
+"""The engine for many machines: Spark distributes the tickers, and each task does its own I/O.
 
-Names move, rows do not. A Spark task gets the names of its tickers and what the manifests say of
+Names move, rows do not. A Spark task gets the names of its tickers and what the manifests say about
 them, reads and writes the lake through our own store (no Hadoop connector, no output committer),
-and returns how they ended. What a lost or doubled task has put is put again with the same bytes.
+and returns how they ended. If a task is lost or runs twice, the same bytes are written again.
 
-This module must load without Polars: a worker first says how many threads Polars may have.
+This module must load without Polars: a worker first sets how many threads Polars may use.
 """
 
 import heapq
@@ -24,17 +24,18 @@ if TYPE_CHECKING:
     from tickerlake.lake import Lake
 
 TASKS_A_CORE: Final = 4
-"""More make a loss cheaper and the end more even; each costs some milliseconds."""
+"""With more tasks, losing one costs less and cores finish closer together; each costs some
+milliseconds."""
 
 THREADS: Final = 4
-"""Tickers that a task has in work at the same time: a core is idle while one waits for S3."""
+"""Tickers that a task processes at the same time: a core is idle while one waits for S3."""
 
 FIXED: Final = 500
-"""Bars whose work equals what a ticker costs however few bars it has."""
+"""The fixed cost of a ticker, expressed as a number of bars."""
 
 _LOCAL: Final = "local[*]"
-"""What `spark-submit` takes for the master when nothing else is said. With it, the first failure of
-a task ends the job: no task is tried again."""
+"""The default master of `spark-submit`. With it, the first failure of a task ends the job: no task
+is retried."""
 
 OUTCOMES: Final = (
     "ticker string, partitions array<string>, error string, damaged string, is_late boolean,"
@@ -44,7 +45,7 @@ OUTCOMES: Final = (
 
 
 def session() -> "SparkSession":
-    """The session that Glue or `spark-submit` made, or one on this machine's cores.
+    """Return the session that Glue or `spark-submit` created, or one on this machine's cores.
 
     Raises:
         BadSettingError: PySpark or Java is not installed.
@@ -92,12 +93,12 @@ def spark(session: "SparkSession") -> Engine:
 def outcomes(
     session: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]
 ) -> "DataFrame":
-    """Return a frame whose evaluation does the tasks: a row for each ticker (`OUTCOMES`)."""
+    """Return a frame that does the tasks when it is evaluated: one row per ticker (`OUTCOMES`)."""
     from tickerlake.lake.store import environment
 
     context = session.sparkContext
     parts = balanced(tasks, TASKS_A_CORE * context.defaultParallelism)
-    # a row is a whole part: as many slices as rows leave each a Spark task of its own
+    # a row is a whole part: with as many slices as rows, each part is a Spark task of its own
     rows = context.parallelize([(pickle.dumps(part),) for part in parts], len(parts))
     place = (lake.store.url, lake.grain, environment(lake.store.url))
 
@@ -108,9 +109,9 @@ def outcomes(
 
 
 def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
-    """Cut tasks into at most so many parts of similar weight, the heaviest first.
+    """Split tasks into at most `parts` lists of similar weight, the heaviest first.
 
-    Longest processing time first (Graham 1969): at most 4/3 of the best cut's heaviest part.
+    Longest processing time first (Graham 1969): the heaviest list is at most 4/3 of the optimum.
     """
     heap: list[tuple[int, int]] = [(0, number) for number in range(min(parts, len(tasks)))]
     cut: list[list[Task]] = [[] for _ in heap]
@@ -128,8 +129,7 @@ def _run(
     grain: str,
     environment: dict[str, str],
 ) -> Iterator["pa.RecordBatch"]:
-    # Spark runs a worker a core; were each to take all cores, they would only be in each other's
-    # way
+    # Spark runs one worker per core; if each used all cores, they would get in each other's way
     os.environ.setdefault("POLARS_MAX_THREADS", "1")
     os.environ.update(environment)
     import pyarrow as pa

@@ -7,9 +7,9 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
     datasource.register(spark)
     spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
 
-Only files are read whose partition a filter on `ticker`, `date` or `session` leaves; only the
-columns are read that `.schema("ticker string, session date, close double")` names. Spark tells a
-Python data source nothing of the columns that a query uses, so without `.schema` all are read.
+Filters on `ticker`, `date` or `session` limit the files that are read, and
+`.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
+Python data source which columns a query uses, so without `.schema` all are read.
 """
 
 import io
@@ -50,7 +50,7 @@ FILES_A_TASK: Final = 64
 
 
 def register(spark: "SparkSession") -> None:
-    """Make the format known to a session, and switch on what lets Spark push filters to it."""
+    """Register the format with a session, and let Spark push filters down to it."""
     spark.conf.set("spark.sql.python.filterPushdown.enabled", "true")
     spark.dataSource.register(Tickerlake)
 
@@ -60,16 +60,16 @@ class Tickerlake(DataSource):
 
     @classmethod
     def name(cls) -> str:
-        """What `format` is given."""
+        """Return the name to pass to `format`."""
         return "tickerlake"
 
     def schema(self) -> str:
-        """The partition columns, and the table's own."""
+        """Return the partition columns, followed by the table's own."""
         types = self._table().sql_types()
         return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
 
     def reader(self, schema: StructType) -> "Reader":
-        """A reader of the columns in a schema."""
+        """Return a reader of the columns in a schema."""
         table = self._table()
         types = table.sql_types()
         unknown = sorted(set(schema.names) - types.keys())
@@ -93,28 +93,28 @@ class Tickerlake(DataSource):
 
 @dataclass
 class Files(InputPartition):
-    """What one Spark task reads: keys."""
+    """The keys that one Spark task reads."""
 
     keys: list[str]
 
 
 @dataclass
 class Bounds:
-    """What filters leave of a column: the values in a set, from a least to a greatest one."""
+    """What filters leave of a column: the values of a set, between a least and a greatest one."""
 
     among: set[Any] | None = None
     least: Any = None
     greatest: Any = None
 
     def narrow(self, condition: Filter) -> bool:
-        """Take a filter in, unless it is of a kind that leaves no such bounds."""
+        """Apply a filter; return False if it can't be expressed as bounds."""
         match condition:
             case EqualTo(value=value) if value is not None:
                 self.among = {value} & (self.among if self.among is not None else {value})
             case In(value=values):
                 found = set(values) - {None}
                 self.among = found & (self.among if self.among is not None else found)
-            # bounds of partitions are closed ones: Spark checks every row again
+            # the bounds of partitions are inclusive: Spark checks every row again
             case GreaterThan(value=value) | GreaterThanOrEqual(value=value) if value is not None:
                 self.least = value if self.least is None else max(self.least, value)
             case LessThan(value=value) | LessThanOrEqual(value=value) if value is not None:
@@ -124,7 +124,7 @@ class Bounds:
         return True
 
     def of_partition(self, grain: layout.Grain) -> "Bounds":
-        """The bounds of a session's partition, for bounds of the session."""
+        """Return these bounds of a session as bounds of its partition."""
 
         def cut(day: date | None) -> str | None:
             return None if day is None else layout.partition_of(day, grain)
@@ -133,7 +133,7 @@ class Bounds:
         return Bounds(among, cut(self.least), cut(self.greatest))
 
     def leave(self, value: Any) -> bool:
-        """Whether a value is left."""
+        """Return whether a value is within the bounds."""
         return (
             (self.among is None or value in self.among)
             and (self.least is None or value >= self.least)
@@ -152,7 +152,7 @@ class Reader(DataSourceReader):
     bounds: dict[str, Bounds] = field(default_factory=dict)
 
     def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
-        """Note what prunes partitions. All filters are Spark's to check on the rows, too."""
+        """Note the filters that prune partitions; return all, as Spark has to check the rows."""
         for condition in filters:
             column = getattr(condition, "attribute", ())
             if column in (("ticker",), ("date",), ("session",)):
@@ -160,7 +160,7 @@ class Reader(DataSourceReader):
             yield condition
 
     def partitions(self) -> Sequence[Files]:
-        """The files that the filters leave, some for each task."""
+        """Return the files that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
         bounds = {name: each for name, each in self.bounds.items() if name != "session"}
         sessions = self.bounds.get("session", Bounds()).of_partition(opened.grain)
@@ -171,12 +171,12 @@ class Reader(DataSourceReader):
             return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
 
         keys = [key for key in sorted(opened.store.keys(self.prefix)) if left(layout.values(key))]
-        # of no partition at all Spark makes one that is None
+        # Spark turns an empty list into one partition that is None
         starts = range(0, max(len(keys), 1), FILES_A_TASK)
         return [Files(keys[start : start + FILES_A_TASK]) for start in starts]
 
     def read(self, partition: Files) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
-        """Read files, a batch each."""
+        """Read files, one batch per file."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
         os.environ.update(self.environment)
@@ -185,7 +185,7 @@ class Reader(DataSourceReader):
         for key in partition.keys:
             data = store.get(key)
             if data is None:
-                raise CorruptObjectError(f"{key} was deleted while it was to be read")
+                raise CorruptObjectError(f"{key} was deleted before it could be read")
             values = layout.values(key)
             in_file = [name for name in self.columns.names if name not in values]
             frame = pl.read_parquet(io.BytesIO(data), columns=in_file or ["session"])

@@ -20,7 +20,7 @@ class Lake:
         store: its objects.
         grain: how `date` partitions it.
         is_sample: it holds recorded bars, not those of a live source.
-        is_new: nothing of it is written yet; `establish` does that.
+        is_new: nothing has been written yet; `establish` does that.
     """
 
     store: Store
@@ -50,29 +50,29 @@ def create_lake(url: str, grain: Grain | None = None, *, sample: bool | None = N
     if grain and grain != lake.grain:
         raise LakeFormatError(
             f"the lake at {url} has partitions by {lake.grain}, not by {grain}: a lake's grain is"
-            " chosen once. Leave out --grain, or make another lake with --lake."
+            " chosen once. Leave out --grain, or create another lake with --lake."
         )
     if sample is not None and sample != lake.is_sample:
         held, asked = ("recorded", "live") if lake.is_sample else ("live", "recorded")
         raise LakeFormatError(
-            f"the lake at {url} holds {held} bars, and {asked} ones would not fit to them: make"
+            f"the lake at {url} holds {held} bars, which can't be mixed with {asked} ones: create"
             " another lake with --lake FOLDER"
         )
     return lake
 
 
 def establish(lake: Lake) -> None:
-    """Write what makes a new lake one; nothing for a lake that is there.
+    """Write the marker of a new lake; do nothing if the lake already exists.
 
     Raises:
-        LakeFormatError: another run has just made the lake with another grain.
+        LakeFormatError: another run has just created the lake with another grain.
     """
     if not lake.is_new:
         return
     marker = encode_marker(lake.grain, is_sample=lake.is_sample)
     if not lake.store.put_same(layout.LAKE, marker) and _open(lake.store).grain != lake.grain:
         raise LakeFormatError(
-            f"another run made the lake at {lake.store.url} with another grain at the same time;"
+            f"another run created the lake at {lake.store.url} with another grain at the same time;"
             " run this again"
         )
 
@@ -106,7 +106,7 @@ def _open(store: Store) -> Lake:
     data = store.get(layout.LAKE)
     if data is None:
         _refuse_runs(store)
-        raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` makes one")
+        raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` creates one")
     try:
         marker = json.loads(data)
         version, grain = marker["format"], marker["grain"]
@@ -120,6 +120,6 @@ def _open(store: Store) -> Lake:
         raise LakeFormatError(
             f"the lake at {store.url} has format {version} and grain {grain!r}; this tickerlake"
             f" knows format {FORMAT} and grains {', '.join(layout.GRAINS)}. Use the version of"
-            " tickerlake that made it, or extract into a new lake."
+            " tickerlake that created it, or extract into a new lake."
         )
     return Lake(store, grain, is_sample=is_sample)

@@ -15,7 +15,7 @@ from tickerlake.lake.store import Store
 log = logging.getLogger(__name__)
 
 RETRIED_RUNS: Final = 5
-"""A ticker that has failed for so many runs is not tried again until it is repaired."""
+"""A ticker that has failed for more runs than this is not retried until it is repaired."""
 
 _RECENT: Final = 1_000
 
@@ -26,7 +26,7 @@ class Survey(NamedTuple):
     Attributes:
         runs: all run ids, sorted by the moment of their commit.
         receipts: the ids of the runs that have a receipt.
-        behind: the runs that tickers are behind with though they have a receipt, by ticker.
+        behind: the runs that have a receipt but are missing from a ticker's history, by ticker.
     """
 
     runs: tuple[str, ...]
@@ -88,7 +88,7 @@ class Backlog(NamedTuple):
 def survey(store: Store) -> Survey:
     """List runs, receipts and notes on tickers that are behind.
 
-    Notes are written before the receipt that they make an exception from. So listing receipts first
+    Notes are written before the receipts that they make exceptions to. So listing receipts first
     shows every note that matters.
     """
     receipts = frozenset(manifests.ids(store, layout.RECEIPTS))

@@ -12,7 +12,7 @@ from tickerlake.market.bars import RAW
 def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
     """Write rows as blobs, one for each partition; return their names by partition.
 
-    A blob that is there already is left alone, unless it is damaged.
+    A blob that already exists is left alone, unless it is damaged.
     """
     names = {}
     for partition, part in partitions(rows, lake.grain):

@@ -24,7 +24,7 @@ from tickerlake.lake.objects import Found, Versioned
 LOCK: Final = ".lock"
 STAGING: Final = ".staging"
 ASIDE: Final = "_aside"
-"""Where `repair` moves what is in an object's place and is no file."""
+"""Where `repair` moves what is in an object's place but is not a file."""
 
 LOCK_SECONDS: Final = 10.0
 
@@ -33,7 +33,7 @@ _numbers = count()
 
 
 class Disk:
-    """Objects in a folder. There is no compare-and-swap on a disk: a lock file makes one."""
+    """Objects in a folder. A disk has no compare-and-swap: a lock file provides it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -112,7 +112,7 @@ class Disk:
                 raise
 
     def obstacles(self) -> Iterator[str]:
-        """Yield the keys of objects in whose place is a folder or a dangling link."""
+        """Yield the keys at which there is a folder or a dangling link instead of an object."""
         for folder, folders, files in os.walk(self.folder):
             for name in (*folders, *files):
                 path = Path(folder, name)
@@ -121,7 +121,7 @@ class Disk:
                     yield key
 
     def clear(self, key: str) -> None:
-        """Move what is in an object's place and is no file to `_aside/`; remove a dangling link."""
+        """Move a folder that is in an object's place to `_aside/`; remove a dangling link."""
         path = self.folder / key
         if path.is_symlink() and not path.exists():
             path.unlink()
@@ -139,8 +139,8 @@ class Disk:
             with staged.open("wb") as file:
                 file.write(data)
                 file.flush()
-                # the clock's own time stamps are too coarse to tell two versions apart, as a new
-                # file may get the inode of the one before
+                # the system's own timestamps are too coarse to tell two versions apart, as a new
+                # file may get the inode of the previous one
                 os.utime(file.fileno(), ns=(time.time_ns(),) * 2)
                 os.fsync(file.fileno())
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -206,7 +206,7 @@ def _find(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> Iter
         try:
             found = entry.stat()
         except FileNotFoundError:
-            if entry.is_symlink():  # to nothing; otherwise it was deleted meanwhile
+            if entry.is_symlink():  # a dangling link; otherwise it was just deleted
                 yield Found(key, 0, "")
             continue
         if not entry.is_dir():

@@ -13,11 +13,11 @@ from tickerlake.market.bars import HISTORY, RAW
 
 @dataclass(frozen=True)
 class Delivery:
-    """What one run delivers of one ticker.
+    """What one run delivers for one ticker.
 
     Attributes:
         order: sorts deliveries from the oldest to the newest.
-        entry: what the manifest says of the ticker.
+        entry: what the manifest says about the ticker.
         bars: good rows (`market.bars.RAW`), all on one split basis.
     """
 
@@ -28,18 +28,18 @@ class Delivery:
 
 @dataclass(frozen=True)
 class History:
-    """The newest version of every bar of a ticker on one split basis, and what else is known of it.
+    """The newest version of every bar of a ticker on one split basis, and other facts about it.
 
     Attributes:
         bars: `market.bars.HISTORY`, sorted by session.
         splits: all that are known, by ex-date.
         since: the earliest session that the source has been asked for; None when never.
-        gaps: the sessions of the exchange since the first bar that have none, sorted.
+        gaps: the exchange's sessions since the first bar that have no bar, sorted.
         rejected: the rows that were quarantined.
         timezone: of the exchange, as the source states it.
         retired: the day after which the ticker is not asked for any more.
         renamed_to: the ticker that goes on with this one's history.
-        last: orders the newest delivery folded in.
+        last: the order of the newest delivery folded in.
     """
 
     bars: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HISTORY))
@@ -105,7 +105,7 @@ def _arrived(delivery: Delivery) -> pl.DataFrame:
 
 
 def _gaps(history: History, entry: Entry, arrived: pl.Series) -> tuple[date, ...]:
-    """Return the gaps after a delivery, which knows those in the window that it asked for."""
+    """Return the gaps after a delivery, which states those in the window that it asked for."""
     outside = {
         day
         for day in history.gaps

@@ -32,14 +32,14 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Stored:
-    """A history, and what its object says besides.
+    """A history, and the bookkeeping that is stored with it.
 
     Attributes:
         history: the history.
         folded: the runs folded in that had no receipt when it was written. A run with a receipt is
             folded in by definition.
-        owed: the partitions of `daily` that differ from the history before; they are put after it,
-            and may not have been put yet as long as one of `folded` has no receipt.
+        owed: the partitions of `daily` that this version of the history changes. They are written
+            after it, and may still be missing as long as one of `folded` has no receipt.
         version: the object's version tag; None when there is no object.
     """
 
@@ -50,7 +50,7 @@ class Stored:
 
 
 class Backlog(NamedTuple):
-    """What pending manifests are to a stored history.
+    """Pending manifests, by their relation to a stored history.
 
     Attributes:
         new: those that are newer than all that it has seen, sorted.
@@ -64,7 +64,7 @@ class Backlog(NamedTuple):
 
 
 def sort_out(stored: Stored, ticker: str, manifests: Iterable[Manifest]) -> Backlog:
-    """Sort out what pending manifests are to a stored history."""
+    """Sort pending manifests by their relation to a stored history."""
     found = Backlog([], [], [])
     last = stored.history.last
     for manifest in manifests:
@@ -80,9 +80,9 @@ def sort_out(stored: Stored, ticker: str, manifests: Iterable[Manifest]) -> Back
 
 
 def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
-    """Return a ticker's history as of the newest run, whether it was transformed yet or not.
+    """Return a ticker's history as of the newest run, whether it has been transformed or not.
 
-    What a run delivers that came late is left out: to know it would take all manifests.
+    What late runs deliver is left out: adding it would take all manifests.
 
     Raises:
         CorruptObjectError: the history or a blob can't be read; says how to repair it.
@@ -97,7 +97,7 @@ def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manif
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
-    """Make a history from raw alone.
+    """Derive a history from raw alone.
 
     Args:
         lake: where the blobs are.
@@ -110,10 +110,10 @@ def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None
 
 
 def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterable[Delivery]:
-    """Read what manifests deliver of a ticker.
+    """Read what manifests deliver for a ticker.
 
     Raises:
-        CorruptObjectError: a listed blob is missing or no Parquet.
+        CorruptObjectError: a listed blob is missing or is not a Parquet file.
     """
     for manifest in manifests:
         entry = manifest.tickers.get(ticker)
@@ -137,7 +137,7 @@ def read(lake: Lake, ticker: str) -> tuple[History, str | None]:
 
 
 def load_stored(lake: Lake, ticker: str) -> Stored:
-    """Read a stored history with what its object says besides.
+    """Read a stored history with its bookkeeping.
 
     Raises:
         CorruptObjectError: it can't be read; says how to repair it.
@@ -159,7 +159,7 @@ def _readable(key: str, read_stored: Callable[[], Stored]) -> Stored:
 
 
 def load_summary(lake: Lake, ticker: str) -> Stored:
-    """Read what is known of a ticker: of its bars nothing but `session` and `flags`."""
+    """Read what is known about a ticker, with only `session` and `flags` of its bars."""
     key = layout.history(ticker)
     data = lake.store.get(key)
     if data is None:
@@ -212,7 +212,7 @@ def decode(data: bytes, key: str, columns: list[str] | None = None) -> Stored:
 
 
 def decode_known(data: bytes) -> History:
-    """Return what an encoded history says besides its bars and splits, without reading those.
+    """Return an encoded history without its bars and splits, which are not read.
 
     Raises:
         KeyError, ValueError, TypeError: it was not encoded by `encode`.
@@ -222,7 +222,7 @@ def decode_known(data: bytes) -> History:
 
 
 def _known(history: History) -> dict[str, object]:
-    """Return what is known of a ticker besides its bars and splits."""
+    """Return what is known about a ticker besides its bars and splits."""
     return {
         "since": history.since,
         "gaps": history.gaps,
@@ -234,7 +234,7 @@ def _known(history: History) -> dict[str, object]:
 
 
 def _parse_known(known: dict[str, Any]) -> dict[str, Any]:
-    """Undo `_known` after it was JSON."""
+    """Undo `_known`, after a round trip through JSON."""
     return {
         **known,
         "since": _day(known["since"]),

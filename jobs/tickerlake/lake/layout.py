@@ -1,4 +1,4 @@
-"""The keys of the lake: where everything lies. Nothing else builds or takes apart a key."""
+"""The keys of the lake: where everything is. No other module builds or parses a key."""
 
 import re
 from datetime import date, timedelta
@@ -44,12 +44,12 @@ _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
 
 def partition(grain: Grain) -> pl.Expr:
-    """The value of the partition column `date` for the column `session`."""
+    """Return the value of the partition column `date` for the column `session`."""
     return pl.col("session").dt.to_string(_FORMATS[grain])
 
 
 def partition_of(session: date, grain: Grain) -> str:
-    """The same of one session."""
+    """Return the same for one session."""
     return session.strftime(_FORMATS[grain])
 
 
@@ -89,7 +89,7 @@ def behind(ticker: str, run_id: str) -> str:
 
 
 def recheck(note_id: str) -> str:
-    """Key of the note that partitions have to be put again."""
+    """Key of the note that partitions must be written again."""
     return f"{RECHECK}{note_id}.json"
 
 
@@ -107,19 +107,19 @@ def is_object(key: str) -> bool:
 
 
 def is_alien(key: str) -> bool:
-    """Return whether a key lies in a folder of the lake, but is none of the lake's.
+    """Return whether a key lies in a folder of the lake, but does not belong to the lake.
 
     >>> is_alien("raw/_runs/notes.txt"), is_alien("history/ticker=AAPL/history.parquet")
     (True, False)
     """
     is_inside = any(key.startswith(each) for each in _OBJECTS)
-    # the S3 console makes an empty object for a folder
+    # the S3 console creates an empty object for a folder
     is_folder = any(each.startswith(f"{key}/") for each in _OBJECTS)
     return is_folder or (is_inside and not is_object(key))
 
 
 def is_stray(key: str) -> bool:
-    """Return whether an engine that reads a table's folder would take a key for part of it.
+    """Return whether an engine that reads a table's folder would mistake a key for part of it.
 
     Engines leave out names that begin with a dot or an underscore.
 

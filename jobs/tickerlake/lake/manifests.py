@@ -45,16 +45,16 @@ class Entry(_Model):
         outcome: how it ended.
         reason: why, when it did not end with news.
         start: the first session that was asked for, with `end` the last.
-        new: how many bars are new, and how many `corrected` ones there are.
+        new: how many bars are new; `corrected` is how many replace earlier versions.
         blobs: partitions and the names of the blobs under raw/ that hold the bars.
-        splits: those that the source announced from `start` on: they say on which basis the
-            delivered prices are. None when the entry delivers nothing.
+        splits: those that the source announced from `start` on: they define the basis of the
+            delivered prices. None when the entry delivers nothing.
         restated: why the delivery replaces all that was held; empty when it adds to it.
         quarantined: how many rows were quarantined that no earlier run had; `quarantine` names
             their blobs, and `rejected` says which rows they are.
         gaps: the sessions in [start, end] that have no bar after this delivery.
-        flags: bars that are kept although something is odd about them, as far as only the run could
-            know it.
+        flags: those that only the run could set, on bars that are kept although something is odd
+            about them.
         timezone: of the exchange, as the source states it.
         retired: the day after which the ticker is not asked for any more.
         renamed_from: the ticker whose history goes on here.
@@ -82,7 +82,7 @@ class Entry(_Model):
 
     @property
     def delivers(self) -> bool:
-        """Whether it changes what is known of the ticker."""
+        """Whether it changes what is known about the ticker."""
         return self.splits is not None
 
 
@@ -95,7 +95,7 @@ class Manifest(_Model):
         as_of: the moment (UTC) whose state of the market it fetched.
         source: where the bars are from.
         tickers: how the run ended for each ticker.
-        lost: the keys of blobs that older runs list, and that are lost: a repair could not get the
+        lost: the keys of blobs that older runs list but that are lost: a repair could not get the
             same rows again.
     """
 
@@ -121,7 +121,7 @@ class Receipt(_Model):
 
 
 def new_run_id() -> str:
-    """A run id: the moment of the commit (UTC, microseconds), and a few random digits."""
+    """Return a run id: the moment of the commit (UTC, microseconds), and a few random digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
 
 
@@ -129,11 +129,11 @@ def commit(store: Store, manifest: Manifest) -> None:
     """Write a manifest: from now on its blobs exist for readers."""
     key = layout.run(manifest.run_id)
     if not store.put_same(key, _encode(manifest)):
-        raise CorruptObjectError(f"{key} is there already: run ids must not repeat")
+        raise CorruptObjectError(f"{key} already exists: run ids must not repeat")
 
 
 def rewrite(store: Store, manifest: Manifest) -> None:
-    """Replace a manifest by one that says the same rightly; only a repair does this."""
+    """Replace a manifest with a corrected one; only a repair does this."""
     store.put(layout.run(manifest.run_id), _encode(manifest))
 
 
@@ -160,7 +160,7 @@ def read(store: Store, run_id: str) -> Manifest:
     except ValidationError as error:
         [first, *_] = error.errors()
         raise CorruptObjectError(
-            f"{key} is no run manifest ({first['msg']}); `tickerlake repair` fetches what it"
+            f"{key} is not a run manifest ({first['msg']}); `tickerlake repair` fetches what it"
             " delivered again"
         ) from error
     if manifest.run_id != run_id:
@@ -172,7 +172,7 @@ def read(store: Store, run_id: str) -> Manifest:
 
 
 def cut(manifest: Manifest, tickers: Container[str]) -> Manifest:
-    """Return a manifest with no other tickers than these."""
+    """Return a manifest with only these tickers."""
     kept = {name: entry for name, entry in manifest.tickers.items() if name in tickers}
     return manifest.model_copy(update={"tickers": kept})
 
@@ -195,8 +195,8 @@ def read_all(
 
     Args:
         store: where they are.
-        run_ids: which.
-        tickers: what to keep of them; None keeps all.
+        run_ids: the runs to read.
+        tickers: the tickers to keep; None keeps all.
     """
 
     def each() -> Iterator[Manifest]:

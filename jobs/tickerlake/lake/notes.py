@@ -1,11 +1,11 @@
-"""Notes on unfinished business: a ticker that is behind its runs, partitions to put again.
+"""Notes on unfinished business: a ticker that is behind its runs, partitions to write again.
 
 A receipt says that a run is in the histories of all its tickers, except those that a note says are
-behind. There is a note for each ticker and run, so that transforms which meet never replace each
-other's.
+behind. There is one note per ticker and run, so that concurrent transforms never replace each
+other's notes.
 
-A recheck says that partitions of `daily` may not hold what the history says, since a process that
-was writing them may have been overtaken, and may be dead. The next transform puts them again.
+A recheck says that partitions of `daily` may differ from the history, because a process that was
+writing them may have been overtaken, and may be dead. The next transform writes them again.
 """
 
 import logging
@@ -23,8 +23,8 @@ from tickerlake.lake.store import Store
 log = logging.getLogger(__name__)
 
 RECHECK_FOR: Final = timedelta(hours=1)
-"""So long after it was written, a recheck is kept: no request of a process that was alive then is
-still on its way. Until then, every transform puts its partitions again."""
+"""How long a recheck is kept: after that, no request of a process that was alive when it was
+written can still be in flight. Until then, every transform writes its partitions again."""
 
 
 class Note(BaseModel):
@@ -41,11 +41,11 @@ class Behind(Note):
     """A ticker whose history lacks a run that has a receipt.
 
     Attributes:
-        ticker: which.
+        ticker: its symbol.
         run_id: the run that it lacks.
         reason: what went wrong.
         damaged: the key of the object that is damaged; the ticker is tried again when it is whole.
-            '' when nothing is, so that the next transform tries again.
+            '' when nothing is damaged, so that the next transform tries again.
     """
 
     ticker: str
@@ -55,7 +55,7 @@ class Behind(Note):
 
 
 class Recheck(Note):
-    """Partitions of `daily` that have to be put again, or deleted if the history has none of them.
+    """Partitions of `daily` to write again, or to delete if the history has no rows for them.
 
     Attributes:
         at: when it was written.
@@ -67,7 +67,7 @@ class Recheck(Note):
 
     @property
     def is_old(self) -> bool:
-        """Whether whatever it was written for has come to its end."""
+        """Whether the processes that it guards against have ended."""
         return datetime.now(UTC) - self.at > RECHECK_FOR
 
 
@@ -103,7 +103,7 @@ def behind_ids(store: Store) -> dict[str, list[str]]:
 
 
 def put_recheck(store: Store, tickers: Mapping[str, Iterable[str]]) -> str:
-    """Note that partitions have to be put again; return the note's key."""
+    """Note that partitions must be written again; return the note's key."""
     note = Recheck(
         at=datetime.now(UTC),
         tickers={ticker: tuple(sorted(partitions)) for ticker, partitions in tickers.items()},

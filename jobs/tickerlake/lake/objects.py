@@ -22,7 +22,7 @@ ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
 class Versioned(NamedTuple):
-    """An object's bytes and its version tag, which another put changes."""
+    """An object's bytes and its version tag, which every put changes."""
 
     data: bytes
     version: str
@@ -68,7 +68,7 @@ class Objects(Protocol):
         """List the objects below a prefix that ends with a slash."""
 
     def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects; it is no error when one is not there."""
+        """Delete objects; it is not an error if one is missing."""
 
 
 class Remote:
@@ -143,7 +143,7 @@ def _check_certain(error: Exception) -> None:
 
 
 def memory() -> Remote:
-    """Return a store that is gone with the process."""
+    """Return a store that only lives as long as the process."""
     return Remote(MemoryStore())
 
 
@@ -168,7 +168,7 @@ def s3(location: str) -> Remote:
             f"no AWS credentials to open s3://{location}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
             " AWS_SECRET_ACCESS_KEY, or run where a role is attached"
         )
-    # an endpoint of None is refused, and none at all is AWS's own
+    # obstore refuses an endpoint of None; without the option, it uses AWS's own
     elsewhere: dict[str, Any] = {"endpoint": endpoint()} if endpoint() else {}
     return Remote(
         S3Store(

@@ -22,12 +22,12 @@ def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.
     """Decode what `to_parquet` made, or some columns of it.
 
     Raises:
-        CorruptObjectError: it is no Parquet; names the key.
+        CorruptObjectError: it is not a Parquet file; names the key.
     """
     try:
         return pl.read_parquet(io.BytesIO(data), columns=columns, hive_partitioning=False)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise CorruptObjectError(f"{key} is no Parquet file: {error}") from error
+        raise CorruptObjectError(f"{key} is not a Parquet file: {error}") from error
 
 
 def digest(frame: pl.DataFrame) -> str:
@@ -36,7 +36,7 @@ def digest(frame: pl.DataFrame) -> str:
 
 
 def partitions(frame: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Cut rows by the partition column `date`: pairs of its value and the rows, in order."""
+    """Split rows by the partition column `date`: yield its values and their rows, in order."""
     marked = frame.with_columns(_partition=layout.partition(grain))
     parts = marked.partition_by("_partition", as_dict=True, include_key=False, maintain_order=True)
     for (value,), part in parts.items():

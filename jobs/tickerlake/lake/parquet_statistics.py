@@ -1,6 +1,6 @@
-"""What a Parquet file's footer says of its columns, against what is in them.
+"""Compare what a Parquet file's footer says about its columns with what is in them.
 
-Engines skip files by these statistics, so a footer that lies hides rows although they are there.
+Engines skip files by these statistics, so a footer that lies hides rows that are there.
 """
 
 import io
@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 
 def lies(data: bytes) -> list[str]:
-    """Return the columns whose statistics are not what the rows give.
+    """Return the columns whose statistics do not match the rows.
 
     Raises:
         Exception: the file can't be read; pyarrow's errors are of many kinds.

@@ -1,8 +1,8 @@
 """Bring one ticker's history and its partitions of `daily` up to date.
 
-The history is replaced first, by compare-and-swap, and says which partitions it owes; they are put
-after it. So whoever loses a race has put nothing, and whoever comes after a process that died finds
-in the history what is left to do.
+The history is replaced first, by compare-and-swap, and says which partitions it owes; they are
+written after it. So the loser of a race has written nothing, and whoever follows a process that
+died finds in the history what is left to do.
 """
 
 from collections.abc import Collection, Container, Iterable, Sequence
@@ -33,7 +33,7 @@ class Outcome:
     """How the work on a ticker ended.
 
     Attributes:
-        partitions: of `daily` that were put or deleted.
+        partitions: those of `daily` that were written or deleted.
         version: the version tag of the history that they were made from.
         is_late: nothing was done: the ticker has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
@@ -55,14 +55,14 @@ def refresh(
     settled: Container[str] = Settled(),
     recheck: Iterable[str] = (),
 ) -> Outcome:
-    """Fold pending manifests into a ticker's history, and put the partitions that change.
+    """Fold pending manifests into a ticker's history, and write the partitions that change.
 
     Args:
         lake: the lake.
         ticker: whose history it is.
         pending: the manifests that the ticker may lack, sorted.
         settled: the runs that are known to be done.
-        recheck: partitions to put in any case.
+        recheck: partitions to write in any case.
 
     Raises:
         ConflictError: it lost too many races.
@@ -90,7 +90,7 @@ def refresh(
                 continue
         put_partitions(lake, ticker, rows, wanted)
         return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
-    raise ConflictError(f"{ticker}: other runs kept replacing its history; transform again")
+    raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
 
 def derive(
@@ -101,16 +101,16 @@ def derive(
     version: str | None,
     recheck: Iterable[str] = (),
 ) -> Outcome:
-    """Derive a ticker's history from all its manifests, and put the partitions that change.
+    """Derive a ticker's history from all its manifests, and write the partitions that change.
 
     Args:
         lake: the lake.
         ticker: whose history it is.
-        manifests: all that deliver something of the ticker, sorted; they were listed after
+        manifests: all that deliver something for the ticker, sorted; they were listed after
             `version` was seen, so that they include every run that is folded in.
         settled: the runs that are known to be done.
         version: the version tag that the history had then.
-        recheck: partitions to put in any case.
+        recheck: partitions to write in any case.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -142,10 +142,10 @@ def rebuild(
     version: str | None,
     stored_partitions: AbstractSet[str],
 ) -> Outcome:
-    """Derive a ticker from raw alone; compare every object, and put or delete what differs.
+    """Derive a ticker from raw alone; compare every object, and write or delete what differs.
 
-    What can't be read is replaced as well. A note says which partitions are at stake until all is
-    done, so that the next transform finishes what a process that died has begun.
+    What can't be read is replaced as well. Until all is done, a note names the partitions at stake,
+    so that the next transform can finish the work of a process that died.
 
     Args:
         lake: the lake.
@@ -218,7 +218,7 @@ def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> se
 
 
 def put_partitions(lake: Lake, ticker: str, rows: pl.DataFrame, wanted: Collection[str]) -> None:
-    """Make partitions hold a ticker's rows; delete those that have none."""
+    """Write a ticker's rows to partitions; delete the partitions that have none."""
     chosen = rows.filter(layout.partition(lake.grain).is_in(list(wanted)))
     there = set()
     for partition, part in partitions(chosen, lake.grain):
@@ -229,7 +229,7 @@ def put_partitions(lake: Lake, ticker: str, rows: pl.DataFrame, wanted: Collecti
 
 
 def stored_partitions(lake: Lake) -> dict[str, set[str]]:
-    """Return the partitions of `daily` that exist, by ticker; also tickers with a history alone."""
+    """Return the partitions of `daily` that exist, by ticker; none if it only has a history."""
     stored: dict[str, set[str]] = {}
     for key in lake.store.keys(layout.HISTORY):
         stored.setdefault(layout.values(key)["ticker"], set())
@@ -265,7 +265,7 @@ def _differing(lake: Lake, ticker: str, rows: pl.DataFrame, stored: AbstractSet[
 
 
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
-    """Return the runs folded in of which nobody has said yet that all is done."""
+    """Return the runs folded in that are not known to be done."""
     return [run_id for run_id in stored.folded if run_id not in settled]
 
 

@@ -1,4 +1,4 @@
-"""What to do when a store falters: repeat the request for a few seconds, then say what is wrong."""
+"""What to do when a store fails: retry the request for a few seconds, then say what is wrong."""
 
 import errno
 import os
@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 ATTEMPTS: Final = 6
 PATIENCE: Final = 8.0
-"""Seconds after which a request that failed is not repeated. S3's client repeats it within these
-seconds, too; what it does not repeat (a truncated listing, a 409) is repeated here."""
+"""Seconds after which a failed request is no longer retried. S3's client also retries it within
+these seconds; what it does not retry (a truncated listing, a 409) is retried here."""
 
 _REASONS: Final = {
     errno.ENOSPC: "the disk is full; free some space and run the command again",
@@ -35,7 +35,7 @@ _REASONS: Final = {
 
 
 def attempt(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Call a store; repeat what may end well, and turn what does not into a `StoreError`."""
+    """Call a store; retry failures that may pass, and turn the others into a `StoreError`."""
     start = time.monotonic()
     number = 0
     while True:
@@ -51,7 +51,7 @@ def attempt(url: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
 
 
 def interruptible(call: Callable[[], T]) -> T:
-    """Call in another thread, as a signal's handler runs only when this one is in Python."""
+    """Call in another thread: a signal handler only runs while the main thread executes Python."""
     answer: Future[T] = Future()
 
     def run() -> None:

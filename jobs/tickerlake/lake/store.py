@@ -1,7 +1,7 @@
 """Objects by key, in a folder, in memory or on S3, with the two conditional puts the lake needs.
 
-This is the one place that knows what to do when a store falters: a request is repeated for a few
-seconds, and a put whose answer was lost is recognised by what is there.
+This is the one place that knows what to do when a store fails: a request is retried for a few
+seconds, and a put whose answer was lost is recognised by what is stored.
 """
 
 import logging
@@ -61,11 +61,11 @@ class Store:
         self._try(self._objects.put, key, data)
 
     def put_new(self, key: str, data: bytes) -> bool:
-        """Put an object only if there is none; say whether it was put."""
+        """Put an object only if there is none; return whether it was put."""
         return self._put_if(self._objects.create, key, data) is not None
 
     def put_same(self, key: str, data: bytes) -> bool:
-        """Put an object only if there is none; say whether it now holds these bytes."""
+        """Put an object only if there is none; return whether it now holds these bytes."""
         for number in range(1, ATTEMPTS + 1):
             if self.put_new(key, data):
                 return True
@@ -97,8 +97,8 @@ class Store:
     ) -> str | None:
         """Put an object on a condition; return its version, or None when the condition failed.
 
-        When the put was repeated, its condition may have failed because the first one took place,
-        and only the answer was lost. What is there tells.
+        When the put was retried, its condition may have failed because the first attempt succeeded
+        and only its answer was lost. What is stored now tells the two cases apart.
         """
         attempts = 0
 
@@ -121,7 +121,7 @@ class Store:
     def keys(self, prefix: str) -> Iterator[str]:
         """List the keys below a prefix that ends with a slash, in no particular order.
 
-        What lies there and is none of the lake's objects is left out, with a warning that names it.
+        What does not belong to the lake is left out, with a warning that names it.
         """
         return (each.key for each in self.find(prefix))
 
@@ -139,12 +139,14 @@ class Store:
                 yield each
         if aliens:
             more = f" and {len(aliens) - _NAMED:,} more" if len(aliens) > _NAMED else ""
-            log.warning("ignored, not the lake's: %s%s", ", ".join(sorted(aliens)[:_NAMED]), more)
+            log.warning(
+                "ignored, not part of the lake: %s%s", ", ".join(sorted(aliens)[:_NAMED]), more
+            )
 
     def find_all(self, prefix: str) -> Iterator[Found]:
-        """List everything below a prefix, also what is not the lake's."""
+        """List everything below a prefix, including what does not belong to the lake."""
         if isinstance(self._objects, Remote):
-            # a page that came truncated is not repeated by the client; so the whole list is
+            # the client does not retry a truncated page; so the whole listing is retried
             return iter(self._try(lambda: list(self._objects.find(prefix))))
         return self._lazily(self._objects.find(prefix))
 
@@ -158,11 +160,11 @@ class Store:
             self._try(self._objects.delete, keys)
 
     def obstacles(self) -> list[str]:
-        """Return the keys of objects in whose place is something else."""
+        """Return the keys at which there is something other than an object."""
         return sorted(self._objects.obstacles()) if isinstance(self._objects, Disk) else []
 
     def clear(self, key: str) -> None:
-        """Move out of the way what is in an object's place and is none."""
+        """Move something other than an object out of an object's place."""
         if isinstance(self._objects, Disk):
             self._try(self._objects.clear, key)
 
@@ -200,12 +202,12 @@ def open_store(url: str, *, create: bool = False) -> Store:
         url: a folder, `file:///...`, `s3://bucket[/prefix]`, or `memory://` (gone with the
             process). S3's endpoint comes from the standard `AWS_ENDPOINT_URL_S3` or
             `AWS_ENDPOINT_URL`; credentials and region from wherever boto3 finds them.
-        create: make the folder when there is none (a bucket is never made).
+        create: create the folder if there is none (a bucket is never created).
 
     Raises:
-        BadSettingError: the URL is of no kind that we know.
+        BadSettingError: it is not a kind of URL that we know.
         NoLakeError: there is no such folder.
-        StoreError: the folder can't be made.
+        StoreError: the folder can't be created.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme == "file":
@@ -223,17 +225,17 @@ def _open_folder(folder: Path, *, create: bool) -> Store:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a folder: give another place with --lake")
     if not create and not folder.is_dir():
-        raise NoLakeError(f"there is no lake at {folder}: `tickerlake extract` makes one")
+        raise NoLakeError(f"there is no lake at {folder}: `tickerlake extract` creates one")
     if create:
         attempt(str(folder), lambda: folder.mkdir(parents=True, exist_ok=True))
     return Store(str(folder), Disk(folder))
 
 
 def environment(url: str) -> dict[str, str]:
-    """Return the variables by which another machine opens a store as this one does.
+    """Return the environment variables that let another machine open a store as this one does.
 
-    Region and endpoints, but no credentials: those are for the machine to have. A folder needs
-    none.
+    They are the region and endpoints, but no credentials: the machine must have its own. A folder
+    needs none.
     """
     if not url.startswith("s3://"):
         return {}

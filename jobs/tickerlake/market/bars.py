@@ -30,7 +30,7 @@ morning, 1 when none. `dividend_currency` is null unless the dividend was paid i
 than the price's."""
 
 RAW: Final[dict[str, pl.DataType]] = {**BAR, "source": pl.String()}
-"""What a source said of a bar, split-adjusted as of the fetch."""
+"""What a source said about a bar, split-adjusted as of the fetch."""
 
 QUARANTINE: Final[dict[str, pl.DataType]] = {**RAW, "reasons": pl.String()}
 """A row that failed a check, with the failed checks' names, separated by commas."""
@@ -51,7 +51,7 @@ SIGNIFICANT_DIGITS: Final = 6
 
 
 def rounded(frame: pl.DataFrame) -> pl.DataFrame:
-    """Round prices and dividends to `SIGNIFICANT_DIGITS`, so that a wobble makes no new version."""
+    """Round prices and dividends to `SIGNIFICANT_DIGITS`, so a wobble makes no new version."""
     return frame.with_columns(
         pl.col(*PRICES, "dividend", "capital_gain").round_sig_figs(SIGNIFICANT_DIGITS)
     )

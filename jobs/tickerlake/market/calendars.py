@@ -1,7 +1,7 @@
 """Which sessions an exchange had, and which of them had closed at a moment.
 
-A thin layer over `exchange_calendars`, which answers in frames. Outside the days that a calendar
-knows the answer is not "no session" but "unknown": every weekday may be one.
+A thin layer over `exchange_calendars` that answers in frames. Outside the days that a calendar
+knows, the answer is not "no session" but "unknown": every weekday may be one.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ SETTLE: Final = timedelta(minutes=30)
 """A session counts as closed this long after the bell: Yahoo's quotes lag by up to 20 minutes."""
 
 ENDS_SOON: Final = timedelta(days=60)
-"""How long before the end of a calendar people are warned."""
+"""How long before a calendar ends the user is warned."""
 
 _WEEK: Final = timedelta(days=7)
 _UNKNOWN_CLOSE: Final = time(18)
@@ -28,7 +28,7 @@ _UNKNOWN_CLOSE: Final = time(18)
 _GUESSED_ZONE: Final = "America/New_York"
 _FIRST: Final = {"XNYS": "1927-01-03"}
 _DEFAULT_FIRST: Final = "1970-01-01"
-"""A calendar without a bound of its own would go on into times of which it knows no holidays."""
+"""Without this bound, a calendar could reach back into years whose holidays it does not know."""
 
 _SCHEDULE: Final[dict[str, pl.DataType]] = {
     "session": pl.Date(),
@@ -42,12 +42,12 @@ class Exchange:
 
     Attributes:
         name: the calendar's name in `exchange_calendars`; '' when there is none.
-        timezone: dates the bars.
+        timezone: the zone in which bars are dated.
         schedule: the sessions that the calendar knows, one row each: `session` (Date) and `closed`
             (Datetime, UTC: the close, and `SETTLE`).
         weekdays: ISO days of the week that may be sessions where the calendar knows nothing.
-        ends: the last day that the calendar knows; None when it goes on.
-        zone_is_guessed: the time zone is not known before the source has been asked.
+        ends: the last day that the calendar knows; None when it has no end.
+        zone_is_guessed: the time zone is not known until the source has been asked.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Exchange:
     def sessions(self, start: date, as_of: datetime) -> pl.Series:
         """Return the days on or after `start` that may have been sessions closed by `as_of`.
 
-        Where the calendar knows them these are its sessions, elsewhere the weekdays.
+        Where the calendar knows, these are its sessions; elsewhere, the weekdays.
         """
         closed = pl.col("closed") <= as_of
         known = self.schedule.filter(pl.col("session") >= start, closed)["session"]
@@ -76,8 +76,8 @@ class Exchange:
     def expected(self, start: date, end: date) -> pl.Series:
         """Return the sessions in [start, end] that must have a bar, as far as the calendar knows.
 
-        On a holiday of New York futures may have a bar and may have none; the same is true of
-        currencies on New Year's Day and Christmas Day.
+        On New York holidays, futures may or may not have a bar; the same is true of currencies on
+        New Year's Day and Christmas Day.
         """
         sessions = self.schedule["session"]
         inside = sessions.filter(sessions.is_between(start, end))
@@ -88,7 +88,7 @@ class Exchange:
         return inside
 
     def denies(self) -> pl.Expr:
-        """Return whether the column `session` is a day that is no session, as far as is known."""
+        """Return whether the column `session` is known not to be a session."""
         session = pl.col("session")
         weekend = ~session.dt.weekday().is_in(list(self.weekdays))
         if self.known is None:
@@ -122,8 +122,8 @@ def of(symbol: str, timezone: str | None = None) -> Exchange:
 
     Args:
         symbol: as Yahoo spells it.
-        timezone: what the source said of the exchange's zone, if it has been asked: it decides for
-            indices that are in no table.
+        timezone: what the source said about the exchange's zone, if it has been asked: it decides
+            for indices that are not in a table.
     """
     found = exchanges.place(symbol, timezone)
     if found is None:
@@ -132,7 +132,7 @@ def of(symbol: str, timezone: str | None = None) -> Exchange:
 
 
 def contradicts(exchange: Exchange, timezone: str | None) -> bool:
-    """Return whether a time zone that a source states is another one than the exchange's.
+    """Return whether a time zone that a source states differs from the exchange's.
 
     Names may differ (`Asia/Calcutta`); what counts is the time of day, in winter and in summer.
     """
@@ -161,7 +161,7 @@ def _load(name: str) -> Exchange:
     import exchange_calendars
     import pandas as pd
 
-    factory = exchange_calendars.calendar_utils.global_calendar_dispatcher._calendar_factories  # noqa: SLF001 - bounds are asked of the class
+    factory = exchange_calendars.calendar_utils.global_calendar_dispatcher._calendar_factories  # noqa: SLF001 - only the class knows its bounds
     bounds = factory[exchange_calendars.resolve_alias(name)]
     first = bounds.bound_min() or pd.Timestamp(_FIRST.get(name, _DEFAULT_FIRST))
     calendar = exchange_calendars.get_calendar(name, start=first)

@@ -20,7 +20,7 @@ MINOR_UNITS: Final[Mapping[str, Unit]] = {
     "USX": Unit("USD", 100),
     "KWF": Unit("KWD", 1000),
 }
-"""Codes, as Yahoo and its users spell them, of units that prices are quoted in."""
+"""Units that prices are quoted in, by their code as Yahoo and its users spell it."""
 
 
 def find_unit(code: str) -> Unit:

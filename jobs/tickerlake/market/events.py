@@ -1,4 +1,4 @@
-"""Dividends, capital gains and splits of days without a bar."""
+"""Dividends, capital gains and splits on days without a bar."""
 
 import polars as pl
 
@@ -9,7 +9,7 @@ def carry(bars: pl.DataFrame) -> pl.DataFrame:
     """Move the events of rows without any price to the next row that has one, and drop the others.
 
     An event after the last bar is left for the answer that has the next bar. Of two dividends in
-    different currencies the one of the bar's own day is kept.
+    different currencies, the one on the bar's own day is kept.
 
     Args:
         bars: `market.bars.RAW`, sorted by session.

@@ -1,6 +1,6 @@
-"""Which exchange a symbol of Yahoo belongs to: tables of facts, and the rule that reads them.
+"""Which exchange a Yahoo symbol belongs to: tables of facts, and the rule that reads them.
 
-Calendars are called as `exchange_calendars` calls them.
+Calendars have the names that `exchange_calendars` uses.
 """
 
 import re
@@ -54,8 +54,8 @@ SUFFIX_ZONES: Final = {
     ".TI": ("Europe/Rome", WEEKDAYS), ".VN": ("Asia/Ho_Chi_Minh", WEEKDAYS),
     ".XD": ("Europe/Amsterdam", WEEKDAYS),
 }  # fmt: skip
-"""The suffixes whose exchange has none: the time zone, and the days of the week (ISO, Monday is 1)
-that may be sessions. Dubai moved from Sunday-Thursday to Monday-Friday in 2022, Tel Aviv in
+"""Suffixes of exchanges without a calendar: the time zone, and the days of the week (ISO, Monday is
+1) that may be sessions. Dubai moved from Sunday-Thursday to Monday-Friday in 2022, Tel Aviv in
 2026."""
 
 INDEX_CALENDARS: Final = {
@@ -69,7 +69,7 @@ INDEX_CALENDARS: Final = {
     "^SSMI": "XSWX", "^STI": "XSES", "^STOXX50E": "XETR", "^TNX": "XNYS", "^TWII": "XTAI",
     "^TYX": "XNYS", "^VIX": "XNYS",
 }  # fmt: skip
-"""Indices. For any other the time zone in the source's answer decides (`ZONE_CALENDARS`)."""
+"""Indices. For any other, the time zone in the source's answer decides (`ZONE_CALENDARS`)."""
 
 ZONE_CALENDARS: Final = {
     "Africa/Johannesburg": "XJSE", "America/Argentina/Buenos_Aires": "XBUE",
@@ -90,7 +90,7 @@ ZONE_CALENDARS: Final = {
     "Europe/Vienna": "XWBO", "Europe/Warsaw": "XWAR", "Europe/Zurich": "XSWX",
     "Pacific/Auckland": "XNZE",
 }  # fmt: skip
-"""The exchange whose sessions an index of a time zone has."""
+"""The calendar of indices, by their time zone."""
 
 _WITHOUT_CALENDAR: Final = {
     suffix: Place(None, zone, weekdays) for suffix, (zone, weekdays) in SUFFIX_ZONES.items()
@@ -102,18 +102,18 @@ BAR_ZONES: Final = {
     "us_futures": "America/New_York",
     "XBOG": "America/Bogota",
 }
-"""Where Yahoo dates the bars in another zone than the calendar's."""
+"""Calendars for which Yahoo dates bars in another time zone than the calendar's own."""
 
 _KINDS: Final = {"=X": "24/5", "=F": "us_futures"}
 _CRYPTO: Final = re.compile(r".+-(AUD|BTC|CAD|CNY|ETH|EUR|GBP|INR|JPY|KRW|USD|USDC|USDT)")
 
 
 def place(symbol: str, timezone: str | None = None) -> Place | None:
-    """Return where a symbol is traded; None when its suffix is of no known exchange.
+    """Return where a symbol is traded; None when its suffix belongs to no known exchange.
 
     Args:
         symbol: as Yahoo spells it, in capitals.
-        timezone: what the source said of the exchange's zone, if it has been asked.
+        timezone: what the source said about the exchange's zone, if it has been asked.
     """
     suffix = _suffix(symbol)
     if _CRYPTO.fullmatch(symbol):

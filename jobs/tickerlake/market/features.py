@@ -42,7 +42,7 @@ class Feature:
 
 _open, _high, _low, _close = (pl.col(name) for name in ("open", "high", "low", "close"))
 _previous = _close.shift(1)
-# what was paid in another currency can't be added to the price; a plus sign tells of cash besides
+# cash in another currency can't be added to the price; a plus sign marks cash besides the dividend
 _paid_in = pl.col("dividend_currency")
 _distribution = (
     pl.when(_paid_in.is_null() | _paid_in.str.starts_with("+"))
@@ -52,11 +52,11 @@ _distribution = (
 
 
 def _ratio(value: pl.Expr, base: pl.Expr = _previous) -> pl.Expr:
-    """Return a value over a price; null where either is not positive, as futures' may be."""
+    """Return a value over a price; null where either is not positive, as can happen to futures."""
     return pl.when((value > 0) & (base > 0)).then(value / base)
 
 
-# what several features are made of, so that it is computed once
+# parts that several features share, so that they are computed once
 _SHARED: Final = (
     pl.col("volume").cast(pl.Float64).alias("_volume"),
     _ratio(_close).log().alias("_log"),
@@ -237,8 +237,8 @@ def daily(history: pl.DataFrame) -> pl.DataFrame:
 def _scale(bars: pl.DataFrame) -> float:
     """Return the power of two that brings tiny prices to about 1, otherwise 1.
 
-    TA-Lib takes differences below 1e-14 for zero. Scaling by a power of two changes no digit, and
-    by the first close alone it lets no later bar change an earlier value.
+    TA-Lib treats differences below 1e-14 as zero. Scaling by a power of two changes no digit, and
+    since only the first close decides, no later bar changes an earlier value.
     """
     first = abs(bars["close"][0]) if bars.height else 1.0
     return 2.0 ** -math.floor(math.log2(first)) if 0 < first < _SMALL_PRICE else 1.0

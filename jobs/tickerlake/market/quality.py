@@ -27,10 +27,10 @@ FLAGS: Final[Mapping[str, str]] = {
     "unit_error": "The close jumps about a hundredfold, as it does when a unit is mistaken.",
     "large_dividend": "The dividend is above 30 % of the close before.",
 }
-"""Name of a flag to what it says of a bar."""
+"""What each flag says about a bar, by its name."""
 
 CONTEXTUAL: Final = ("after_gap", "missed_split", "unit_error", "large_dividend")
-"""Flags that depend on other bars, so that a history finds them again whenever it changes."""
+"""Flags that depend on other bars, so they are set again whenever a history changes."""
 
 GAP_SESSIONS: Final = 5
 """A bar is flagged `after_gap` when more sessions than this are missing before it."""
@@ -43,7 +43,7 @@ _SPLIT_NEIGHBOURS: Final = 30
 """Days around an announced split in which a jump of its ratio is suspicious."""
 _ANNOUNCED_TOLERANCE: Final = 0.1
 _SMALLEST_SPLIT: Final = 1.2
-"""The jumps of smaller ones can't be told from those of the market."""
+"""The jumps of smaller splits can't be told from moves of the market."""
 
 _UNIT_ERROR: Final = (70.0, 143.0)
 _LARGE_DIVIDEND: Final = 0.3
@@ -99,8 +99,8 @@ CHECKS: Final[Mapping[str, pl.Expr]] = {
     & (pl.col("volume").fill_null(0) <= 0)
     & (pl.col("session") >= pl.col("_last_closed")),
 }
-"""Name of a check to what is true for a row that fails it. Of duplicates the last row is kept. A
-`placeholder` is what some exchanges' newest session is until its prices arrive."""
+"""What is true for a row that fails a check, by the check's name. Of duplicates, the last row is
+kept. A `placeholder` is what some exchanges' newest session looks like until its prices arrive."""
 
 
 def judge(
@@ -112,15 +112,15 @@ def judge(
     close_before: float | None = None,
     may_be_negative: bool = False,
 ) -> Judged:
-    """Tell usable bars from those that must be quarantined.
+    """Separate usable bars from those that must be quarantined.
 
     Args:
-        bars: columns of `market.bars.RAW`, in the source's order, none without any price.
+        bars: columns of `market.bars.RAW`, in the source's order, each with at least one price.
         denied: whether the calendar denies that the column `session` was a session.
         today: the exchange's date at the moment of the fetch.
         last_closed: the newest session that has closed.
-        close_before: the close that is held of the session before the first row, if any.
-        may_be_negative: prices may be negative, as those of futures.
+        close_before: the close held for the session before the first row, if any.
+        may_be_negative: prices may be negative, like those of futures.
     """
     marked = bars.select(RAW.keys()).with_columns(
         _today=pl.lit(today),
@@ -145,7 +145,7 @@ def judge(
 
 
 def repair(bars: pl.DataFrame) -> pl.DataFrame:
-    """Repair what can be known to be wrong with single bars, and add the column `flags`.
+    """Repair what is visibly wrong with a bar on its own, and add the column `flags`.
 
     Args:
         bars: good rows (`market.bars.RAW`).
@@ -183,7 +183,7 @@ def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFram
 
     Args:
         bars: with the columns `session` and `flags`.
-        flags: name of a flag to sessions.
+        flags: sessions, by the name of the flag.
     """
     for name, sessions in flags.items():
         marked = pl.when(pl.col("session").is_in(sessions.implode())).then(pl.lit(name))
@@ -192,7 +192,7 @@ def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFram
 
 
 def flag_context(bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Series) -> pl.DataFrame:
-    """Find the flags that depend on other bars, in place of those found earlier.
+    """Set the flags that depend on other bars, replacing those set earlier.
 
     Args:
         bars: columns of `market.bars.HISTORY`, sorted by session, on one split basis.

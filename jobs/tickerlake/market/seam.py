@@ -1,7 +1,7 @@
-"""What a new answer of a source changes of what is held, and whether it restates the past.
+"""What a source's new answer changes in the bars that are held, and whether it restates the past.
 
-The frames called `fetched` are repaired rows of one answer (`quality.repair`), those called `held`
-rows of a history (`market.bars.HISTORY`), brought to the split basis of that answer.
+The frames called `fetched` are the repaired rows of one answer (`quality.repair`); those called
+`held` are rows of a history (`market.bars.HISTORY`), brought to the split basis of that answer.
 """
 
 import math
@@ -25,9 +25,9 @@ _TELLING_SPLIT: Final = 1.2
 
 
 def differences(fetched: pl.DataFrame, held: pl.DataFrame, reread_from: date) -> pl.DataFrame:
-    """Return the sessions whose bar is not held, or is held otherwise.
+    """Return the sessions whose bar is not held, or differs from the one held.
 
-    From `reread_from` on every fact of a bar is compared, before it only the events. A held bar
+    From `reread_from` on, every fact of a bar is compared; before it, only the events. A held bar
     that was brought over from an older split basis is replaced by the source's own numbers, unless
     the source still serves it on the old basis, as Yahoo does for days after some splits.
 
@@ -51,7 +51,7 @@ def restatement(
     """Return how an answer restates the past that is held, in a few words; '' when it does not.
 
     A past is restated when it was moved as a whole: pence became pounds, a spin-off was adjusted
-    for without an event, the symbol has a new owner. A correction of single bars is none.
+    for without an event, the symbol has a new owner. Correcting single bars does not restate it.
 
     Args:
         fetched: the bars of the answer.
@@ -79,12 +79,12 @@ def restatement(
         return f"the closes up to {closes['session'][same - 1]} moved by a factor of {ratio[0]:.6g}"
     different = int(((ratio - 1).abs() > _DIFFERENT).sum())
     if different >= _MANY and 2 * different >= len(ratio):
-        return f"{different} of {len(ratio)} closes are different ones"
+        return f"{different} of {len(ratio)} closes are different"
     return ""
 
 
 def _jumped(fetched: pl.DataFrame, held: pl.DataFrame, previous_close: float | None) -> str:
-    """Compare the close before an answer that shares no session with what is held."""
+    """Compare the close before an answer with the held one, when they share no session."""
     if fetched.is_empty() or previous_close is None or previous_close <= 0:
         return ""
     before = held.filter(pl.col("session") < fetched["session"][0])
@@ -112,8 +112,8 @@ def _differ(names: tuple[str, ...]) -> pl.Expr:
 def _is_still_old(fetched: pl.DataFrame) -> pl.Expr:
     """Return whether a row has the close that was held before a split was announced.
 
-    When the prices on both sides of that split fit together, the source had adjusted them before it
-    announced the split: then they are not old.
+    When the prices on both sides of that split fit together, the source had already adjusted them
+    before it announced the split: then they are not old.
     """
     if all(is_adjusted(fetched, day, ratio) for day, ratio in _splits(fetched).items()) and (
         any(_tells(ratio) for ratio in _splits(fetched).values())
@@ -124,7 +124,7 @@ def _is_still_old(fetched: pl.DataFrame) -> pl.Expr:
 
 
 def is_adjusted(bars: pl.DataFrame, day: date, ratio: float) -> bool:
-    """Return whether the closes before a split are adjusted for it; True when nothing tells."""
+    """Return whether the closes before a split are adjusted for it; True when that is unclear."""
     before = bars.filter((pl.col("session") < day) & (pl.col("close") > 0))["close"]
     after = bars.filter((pl.col("session") >= day) & (pl.col("close") > 0))["close"]
     if before.is_empty() or after.is_empty() or not _tells(ratio):

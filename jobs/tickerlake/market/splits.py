@@ -15,12 +15,12 @@ from tickerlake.market.bars import PRICES, rounded
 def changes(
     known: Mapping[date, float], announced: Mapping[date, float], start: date
 ) -> dict[date, float]:
-    """What an announcement of splits changes, as ratios by ex-date.
+    """Return what an announcement of splits changes, as ratios by ex-date.
 
     Args:
         known: the splits believed so far.
-        announced: all splits from `start` on, as a later fetch knows them; so it also tells which
-            of the known ones were withdrawn.
+        announced: all splits from `start` on, as a later fetch knows them; a known split that is
+            missing here was withdrawn.
         start: the first session that the fetch asked for.
     """
     dates = sorted({day for day in known if day >= start} | announced.keys())
@@ -32,7 +32,7 @@ def rebase(bars: pl.DataFrame, changed: Mapping[date, float]) -> pl.DataFrame:
     """Divide the bars' prices by the ratios of the changes that came after them.
 
     Args:
-        bars: columns of `schema.HISTORY`; `basis_factor` is multiplied accordingly.
+        bars: columns of `market.bars.HISTORY`; `basis_factor` is multiplied accordingly.
         changed: ratios by ex-date.
     """
     if not changed:

@@ -12,26 +12,26 @@ _SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.\-=&^_]{0,23}")
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 FAULTS_SHOWN: Final = 5
-"""A file that is no universe may have thousands of bad lines."""
+"""A file that is not a universe may have thousands of bad lines."""
 
 _LONGEST_SHOWN: Final = 40
 
 
 def parse(symbols: Iterable[str]) -> list[str]:
-    """Validate symbols, upper-case them and drop repetitions, keeping their order.
+    """Validate symbols, upper-case them and drop duplicates, keeping their order.
 
     Args:
         symbols: as a user typed them, for example `aapl`, `^GSPC`, `BRK-B`, `0700.HK`, `EURUSD=X`.
 
     Raises:
-        BadSymbolError: names the symbols that can't be one, with the reasons; of many the first
+        BadSymbolError: names the symbols that are not valid, with the reasons; of many, the first
             `FAULTS_SHOWN`.
     """
     faults: dict[str, None] = {}
     good: dict[str, None] = {}
     for given in symbols:
         text = given.strip()
-        # checked before it is upper-cased: other alphabets have letters that become ASCII by it
+        # checked before it is upper-cased, which turns some letters of other alphabets into ASCII
         symbol = text.upper() if text.isascii() else text
         if fault := _fault(symbol):
             faults[f"{_shortened(text)!r} {fault}"] = None
@@ -40,7 +40,7 @@ def parse(symbols: Iterable[str]) -> list[str]:
     if faults:
         more = len(faults) - FAULTS_SHOWN
         raise BadSymbolError(
-            f"no such ticker {'symbol' if len(faults) == 1 else 'symbols'}: "
+            f"not {'a valid ticker symbol' if len(faults) == 1 else 'valid ticker symbols'}: "
             + "; ".join(list(faults)[:FAULTS_SHOWN])
             + (f"; and {more:,} more" if more > 0 else "")
             + ". Use Yahoo's spelling, for example AAPL, BRK-B, ^GSPC, 0700.HK, EURUSD=X, BTC-USD."
@@ -60,7 +60,7 @@ def _fault(symbol: str) -> str | None:
     if _ISIN.fullmatch(symbol):
         return "is an ISIN, not a ticker"
     if exchanges.place(symbol) is None:
-        return f"has a suffix of no known exchange (known: {exchanges.known_suffixes()})"
+        return f"has a suffix of no exchange that we know (known: {exchanges.known_suffixes()})"
     return None
 
 

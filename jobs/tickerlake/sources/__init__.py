@@ -9,7 +9,7 @@ import polars as pl
 
 @dataclass(frozen=True)
 class Listing:
-    """What the source says of the ticker itself, besides its bars; None is what it does not say."""
+    """What the source says about the ticker itself; None where it says nothing."""
 
     name: str | None = None
     exchange: str | None = None
@@ -17,7 +17,7 @@ class Listing:
     """In the source's words: EQUITY, ETF, MUTUALFUND, INDEX, CURRENCY, CRYPTOCURRENCY, FUTURE."""
     currency: str | None = None
     timezone: str | None = None
-    """Of the exchange, for example `America/New_York`; it dates the bars."""
+    """Of the exchange, for example `America/New_York`; bars are dated in it."""
     first_trade_date: date | None = None
 
 
@@ -26,16 +26,16 @@ class Fetched:
     """One answer of a source.
 
     Attributes:
-        bars: `market.bars.RAW`, sorted by session, on the split basis of now. Includes the bar of a
+        bars: `market.bars.RAW`, sorted by session, on today's split basis. Includes the bar of a
             session that is not over. What the source does not know is null. An event (dividend,
-            capital gain, split) of a day without a bar has a row of its own, without prices and
+            capital gain, split) on a day without a bar has a row of its own, without prices and
             volume. A dividend never includes the capital gain of its day, which is always in the
             price's currency. `dividend_currency` is a code when the day's only cash is a dividend
-            in that currency; other cash that is not in the price's currency is told in words, such
+            in that currency; other cash that is not in the price's currency is given as text, such
             as `+0.5 USD`, and is not part of the amounts.
-        listing: what the answer says of the ticker.
+        listing: what the answer says about the ticker.
         open_until: the moment (UTC) at which the session that the source calls current ends; its
-            bar is not final before. None when the source does not say.
+            bar is not final before then. None when the source does not say.
         current_session: the date of that session.
         last_trade: the moment (UTC) of the newest price; None when the source does not say. While
             it is before `open_until`, the bar of the current session may still change.

@@ -10,8 +10,8 @@ PARTLY_DONE: Final = 3
 def exit_code(tickers: int, failed: int) -> int:
     """Return a stage's exit code.
 
-    0 when every ticker ended well, 1 when none did, 3 when the stage was done in part. A run of
-    several stages ends with the largest of their codes.
+    0 when every ticker succeeded, 1 when none did, 3 when some did. A run of several stages ends
+    with the largest of their codes.
 
     >>> exit_code(5, 0), exit_code(5, 2), exit_code(5, 5), exit_code(0, 0)
     (0, 3, 1, 0)

@@ -1,4 +1,4 @@
-"""Check: what in the lake needs somebody's attention, though nothing is broken."""
+"""Check: what in the lake needs attention, though nothing is broken."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ class Problem:
         ticker: whose it is.
         name: which flag, or which failed check; '' where the kind says all.
         count: how many bars, rows or sessions it is about.
-        session: the last of them; None when it is about no session.
+        session: the last of them; None when it is not about a session.
         text: a sentence.
     """
 

@@ -1,4 +1,4 @@
-"""What an extraction brings in of one ticker: fetch, judge, compare, write blobs."""
+"""What an extraction does for one ticker: fetch, judge, compare, write blobs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class Request:
         source: where they come from.
         pending: the manifests that the transformer has yet to process.
         as_of: the moment (UTC) of the run.
-        start: how far back the lake shall reach; with `end`, the first session to fetch.
+        start: how far back the lake should reach; with `end`, the first session to fetch.
         end: the last session to fetch; None brings the lake up to date.
     """
 
@@ -44,7 +44,7 @@ class Request:
 
 @dataclass(frozen=True)
 class _Answer:
-    """An answer of the source, judged: `bars` are good rows of it, `repaired` the same repaired."""
+    """A judged answer of the source: `bars` are its good rows, `repaired` those rows repaired."""
 
     fetched: Fetched
     judged: Judged
@@ -127,7 +127,7 @@ def _judge(
 
 
 def _announced(bars: pl.DataFrame) -> dict[date, float]:
-    """Return all splits of an answer, also those of sessions that are not stored."""
+    """Return all splits of an answer, including those of sessions that are not stored."""
     ratio = pl.col("split")
     found = bars.filter(ratio.is_finite() & (ratio > 0) & (ratio != 1.0))
     return dict(found.select("session", "split").sort("session").iter_rows())

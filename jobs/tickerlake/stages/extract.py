@@ -1,7 +1,7 @@
 """Extract: plan, fetch, judge, write raw, and the run's manifest last.
 
-What a run finds out is complete in its manifests: one entry per ticker. Data objects are written
-before the manifest that lists them, so a run that dies leaves blobs that no reader sees.
+A run's manifests record everything that it found out: one entry per ticker. Data objects are
+written before the manifest that lists them, so a run that dies leaves blobs that no reader sees.
 """
 
 import difflib
@@ -32,11 +32,11 @@ COMMIT_BLOBS: Final = 5_000
 """A run that delivers more blobs than this is committed in several manifests."""
 
 GIVE_UP_AFTER: Final = 3
-"""After so many tickers in a row that ended rate-limited, or that could not be reached, the others
-are not even asked for."""
+"""After this many tickers in a row were rate-limited, or could not be reached, the others are not
+even requested."""
 
 RETIRE_AFTER: Final = 10
-"""A ticker that the source did not know in so many runs in a row is suggested for retirement."""
+"""A ticker that the source did not know in this many runs in a row is suggested for retirement."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Report:
 
     Attributes:
         entries: one per ticker.
-        manifests: those committed; none without news.
+        manifests: those committed; none if there was no news.
         warnings: sentences for people.
     """
 
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when every ticker ended well, 1 when none did, otherwise 3."""
+        """0 when every ticker succeeded, 1 when none did, otherwise 3."""
         bad = sum(entry.outcome not in GOOD for entry in self.entries.values())
         return exit_code(len(self.entries), bad)
 
@@ -79,11 +79,11 @@ def extract(
         source: where they come from.
         tickers: valid symbols.
         as_of: the moment (UTC) of the run; a session that has not closed by then is not stored.
-        start: how far back the lake shall reach, for held tickers too; None is two years back for
+        start: how far back the lake should reach, for held tickers too; None is two years back for
             tickers that are not held yet. With `end`, the first session to fetch.
         end: the last session to fetch; None brings the lake up to date.
         workers: how many tickers are in progress at the same time.
-        known: returns tickers that exist, to suggest for misspelt ones.
+        known: returns existing tickers, as suggestions for misspelt ones.
         progress: is called in this thread with each ticker that has ended.
 
     Raises:
@@ -109,7 +109,7 @@ def extract(
 
 
 class _Run:
-    """A run in progress: its entries, and what of them is not committed yet."""
+    """A run in progress: its entries, and those of them that are not committed yet."""
 
     def __init__(self, request: Request, known: Callable[[], Sequence[str]]) -> None:
         self.report = Report()
@@ -167,7 +167,7 @@ class _Run:
         self._uncommitted.clear()
 
     def warn(self) -> None:
-        """Say what people should know besides the entries."""
+        """Report and log what people should know besides the entries."""
         entries = self.report.entries
         self.report.warnings = [
             *_ending_calendars(entries, self._request.as_of),
@@ -190,7 +190,7 @@ class _Run:
 
 
 def _has_news(entries: Mapping[str, Entry], uncommitted: Mapping[str, Entry]) -> bool:
-    """Return whether a manifest is worth its job: failures alone are, unless all failed."""
+    """Return whether a manifest is worth writing: for failures alone, unless everything failed."""
     if any(entry.delivers for entry in uncommitted.values()):
         return True
     failed = any(entry.outcome not in GOOD for entry in uncommitted.values())
@@ -211,7 +211,7 @@ def _ending_calendars(entries: Mapping[str, Entry], as_of: datetime) -> list[str
 
 
 def _lost_tickers(lake: Lake, entries: Mapping[str, Entry]) -> list[str]:
-    """Suggest to retire what the source has not known for many runs in a row."""
+    """Suggest retiring tickers that the source has not known for many runs in a row."""
     lost = {name for name, entry in entries.items() if entry.outcome == "unknown_symbol"}
     recent = manifests.all_ids(lake.store)[-RETIRE_AFTER:] if lost else []
     if len(recent) < RETIRE_AFTER:

@@ -16,7 +16,7 @@ SOURCE = "tickerlake"
 
 
 def retire(lake: Lake, ticker: str, last_day: date | None = None) -> Manifest:
-    """Stop asking for a ticker; what is held of it stays.
+    """Stop fetching a ticker; its bars stay in the lake.
 
     Args:
         lake: the lake.
@@ -32,7 +32,7 @@ def retire(lake: Lake, ticker: str, last_day: date | None = None) -> Manifest:
 
 
 def rename(lake: Lake, old: str, new: str, first_day: date) -> Manifest:
-    """Let a ticker's history go on under another name.
+    """Continue a ticker's history under another name.
 
     The bars before the change are delivered to the new name, on today's split basis; the old name
     is retired.
@@ -48,7 +48,7 @@ def rename(lake: Lake, old: str, new: str, first_day: date) -> Manifest:
             before the change.
     """
     if old == new:
-        raise UsageError(f"{old} has that name already")
+        raise UsageError(f"{old} already has that name")
     held = _held(lake, old)
     before = held.bars.filter(pl.col("session") < first_day)
     if before.is_empty():
@@ -82,7 +82,7 @@ def _retirement(held: History, day: date) -> Entry:
 
 
 def _flags(bars: pl.DataFrame) -> list[Flag]:
-    """Return the flags of bars that a repair would not find again."""
+    """Return the flags that must go along with the bars; the others are set again."""
     flagged = bars.filter(pl.col("flags") != "").select("session", "flags")
     return [
         Flag(session, name)

@@ -20,18 +20,18 @@ GAP_LOOKBACK: Final = timedelta(days=365)
 """A fetch that is due also asks for sessions missing for up to this long."""
 
 EVENT_LOOKBACK: Final = timedelta(days=365)
-"""A fetch that is due also compares the events of so long: they are corrected late."""
+"""A fetch that is due also compares the events of this period: they are corrected late."""
 
 
 @dataclass(frozen=True)
 class Window:
     """The sessions to bring in: [start, end].
 
-    What is fetched reaches on to the present day, so that every split that the prices are adjusted
-    for is announced in the same answer.
+    A fetch always reaches to the present day, so that every split that the prices are adjusted for
+    is announced in the same answer.
 
     Attributes:
-        start: from here on bars are compared with what is held.
+        start: from here on, bars are compared with those held.
         end: the last session to bring in.
         asked_from: the first session of the request: before `start` only events are compared.
         note: how the window differs from the one that was asked for; '' when it does not.
@@ -52,7 +52,7 @@ def plan(
         held: what is held of the ticker.
         exchange: where it is traded.
         as_of: the moment of the run.
-        start: how far back the lake shall reach; with `end`, the first session to fetch.
+        start: how far back the lake should reach; with `end`, the first session to fetch.
         end: the last session to fetch; None brings the ticker up to date.
     """
     first = start or (as_of - BACKFILL).date()
@@ -72,7 +72,7 @@ def _update(held: History, exchange: Exchange, as_of: datetime) -> Window | None
     """Return the window of a ticker that is held.
 
     It is due when a session has closed after the newest one held. Only then are gaps asked for
-    again and the last sessions re-read, so that a gap which stays costs no requests of its own.
+    again and the last sessions re-read, so that a lasting gap costs no requests of its own.
     """
     sessions = held.bars["session"]
     newer = exchange.sessions(sessions[-1] + timedelta(days=1), as_of)

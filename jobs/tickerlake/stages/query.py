@@ -1,7 +1,7 @@
 """Query: one SQL statement over the lake's tables, by DuckDB.
 
-A query is a reader: it sees the lake and nothing else, so that one that was copied from somewhere
-can neither read other files nor write any (docs/decisions/0040).
+A query is a reader: it sees the lake and nothing else, so a query that was copied from somewhere
+can neither read nor write other files (docs/decisions/0040).
 """
 
 import re
@@ -32,18 +32,18 @@ _BUCKET: Final = "lake://lake"
 """What DuckDB calls a lake that is not a folder."""
 
 _PLAIN: Final = re.compile(r"[\w/. +@~-]*")
-"""Folders whose path DuckDB takes for what it is: without wildcards and `name=value`."""
+"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 _READS: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 """DuckDB's types of statements that only read; MULTI is PIVOT."""
 
 _WRITES: Final = re.compile(r"\bcopy\b", re.IGNORECASE)
-"""COPY writes files, and may stand inside a SELECT."""
+"""COPY writes files, and may appear inside a SELECT."""
 
 _ASKS_FOR_TABLES: Final = re.compile(r"\bshow\b|information_schema|duckdb_|\bpg_", re.IGNORECASE)
 
 _TEXT_ONLY: Final = re.compile(r"INTERVAL|\bBIT\b|BLOB|UNION|BIGNUM|VARIANT|GEOMETRY")
-"""DuckDB's types that Polars has no equal of: their values become text."""
+"""DuckDB's types that Polars has no equivalent for: their values become text."""
 
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "python_enable_replacements": "false",
@@ -66,7 +66,7 @@ def query(lake: Lake, sql: str, *, unsafe: bool = False) -> pl.DataFrame:
 
     Raises:
         UsageError: it is not one statement, DuckDB does not understand it, or it does more than
-            read the lake; has DuckDB's words.
+            read the lake; contains DuckDB's message.
         BadSettingError: DuckDB is not installed.
         CorruptObjectError: an object that it needs is missing or damaged.
         StoreError: the lake can't be read.
@@ -108,7 +108,7 @@ def _check(statements: "list[duckdb.Statement]", sql: str, *, unsafe: bool) -> N
 
 
 def _create_views(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str, sql: str) -> None:
-    """Create the views that the statement may mean: a view lists all files of its table."""
+    """Create only the views that the statement may use, as each lists all files of its table."""
     for name, table in TABLES.items():
         if not (_ASKS_FOR_TABLES.search(sql) or re.search(rf"\b{name}\b", sql, re.IGNORECASE)):
             continue
@@ -119,7 +119,7 @@ def _create_views(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str
 
 
 def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
-    """Let the connection reach the lake alone, from now on and for good."""
+    """Restrict the connection to the lake, permanently."""
     connection.execute(f"set allowed_directories = [{_quoted(root + '/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -127,10 +127,10 @@ def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
 
 @contextmanager
 def _root(lake: Lake) -> Iterator[str]:
-    """Give the place of the lake's keys for DuckDB.
+    """Yield the path or URL under which DuckDB finds the lake's keys.
 
-    DuckDB takes `[`, `*` and `?` in a path for wildcards, and `ticker=XYZ` for a partition's value,
-    also in the folders above the lake. Such a lake is read through a link with a plain name.
+    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
+    even in the folders above the lake. Such a lake is read through a link with a plain name.
     """
     if "://" in lake.store.url:
         yield _BUCKET
@@ -224,7 +224,7 @@ def _frame(relation: "duckdb.DuckDBPyRelation | None") -> pl.DataFrame:
 
 
 def _number(column: pl.Series) -> pl.Series:
-    """Make a decimal, which a sum of integers is to DuckDB, an integer or a float."""
+    """Turn decimals, DuckDB's type for a sum of integers, into integers or floats."""
     if not column.dtype.is_decimal():
         return column
     whole = column.cast(pl.Int64, strict=False)

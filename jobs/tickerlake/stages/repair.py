@@ -1,9 +1,9 @@
-"""Repair: mend what verify finds.
+"""Repair what `verify` finds.
 
-What is derived is rebuilt. A damaged blob is made again from the history, which holds its rows as
-long as they are the newest, or from the source. If neither has the same rows any more, a new commit
-says that the blob is lost, and the sessions are extracted again. A manifest that can't be read is
-moved to `raw/_lost/`, and what it delivered is extracted again.
+Derived data is rebuilt. A damaged blob is restored from the history, which holds its rows as long
+as they are the newest, or from the source. If neither has the same rows any more, a new commit says
+that the blob is lost, and the sessions are extracted again. A manifest that can't be read is moved
+to `raw/_lost/`, and what it delivered is extracted again.
 """
 
 import json
@@ -47,7 +47,7 @@ class Report:
 
     Attributes:
         done: a line for each repair.
-        strays: what engines read as part of a table although it is not the lake's.
+        strays: what engines read as part of a table although it does not belong to the lake.
         orphans: blobs that no manifest lists; runs that died have left them.
         left: what could not be repaired.
     """
@@ -59,7 +59,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when all is well now, else 1."""
+        """0 when everything is right now, otherwise 1."""
         return 1 if self.left else 0
 
 
@@ -73,15 +73,15 @@ def repair(
     engine: Engine | None = None,
     register: Callable[[Iterable[str]], object] = lambda _: None,
 ) -> Report:
-    """Mend what `verify` finds, and verify again.
+    """Repair what `verify` finds, and verify again.
 
     Args:
         lake: the lake.
-        source: what lost bars are fetched from; it is asked for nothing else.
+        source: where lost bars are fetched from; it is asked for nothing else.
         as_of: the moment (UTC) of these fetches.
         workers: tickers in progress at the same time.
         prune: remove strays, and blobs that no manifest has listed for a day.
-        engine: what spreads the tickers; None takes threads.
+        engine: distributes the tickers; None uses threads.
         register: see `transform`.
 
     Raises:
@@ -114,7 +114,7 @@ def open_damaged(url: str) -> tuple[Lake, str]:
 
     Raises:
         NoLakeError: there is no lake.
-        LakeFormatError: it has another format version, or nothing in it tells its grain.
+        LakeFormatError: it has another format version, or nothing in it shows its grain.
     """
     store = open_store(url)
     data = store.get(layout.LAKE)
@@ -123,9 +123,9 @@ def open_damaged(url: str) -> tuple[Lake, str]:
     grain = _grain(store)
     if grain is None:
         if next(store.keys(layout.RUNS), None) is None:
-            raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` makes one")
+            raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` creates one")
         raise LakeFormatError(
-            f"nothing in {store.url} tells its grain; write {layout.LAKE} by hand"
+            f"nothing in {store.url} shows its grain; write {layout.LAKE} by hand"
         )
     store.put(layout.LAKE, encode_marker(grain))
     return open_lake(url), f"{layout.LAKE}: written again; the lake has partitions by {grain}"
@@ -194,7 +194,7 @@ def _is_marker(data: bytes) -> bool:
 
 
 def _grain(store: Store) -> Grain | None:
-    """Tell a lake's grain from its partitions."""
+    """Infer a lake's grain from its partitions."""
     grains: dict[int, Grain] = {10: "day", 7: "month", 4: "year"}
     for prefix in (layout.RAW, layout.DAILY):
         for key in store.keys(prefix):

@@ -1,4 +1,4 @@
-"""Mend raw: manifests, receipts, blobs, and what has to be extracted again. See `repair`."""
+"""Repair raw: manifests, receipts, blobs, and what has to be extracted again. See `repair`."""
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -31,7 +31,7 @@ class RawRepair:
         self.runs_are_lost = False
 
     def mend(self, findings: Sequence[Finding]) -> None:
-        """Mend manifests, receipts and blobs; extract again what is lost."""
+        """Repair manifests, receipts and blobs; extract what is lost again."""
         lost = self._manifests(findings)
         self.runs_are_lost = bool(lost)
         wanted = self._gaps(lost) if lost else {}
@@ -45,14 +45,14 @@ class RawRepair:
                     if finding.kind == "blob":
                         wanted.setdefault(finding.ticker, []).append(window)
         self._commit_lost(gone)
-        # what is derived without the lost blobs, so that an extraction sees what is missing
+        # rebuild without the lost blobs, so that an extraction sees what is missing
         if wanted:
             transform(self.lake, rebuild=True, only=sorted(wanted))
         for ticker, windows in sorted(wanted.items()):
             self._extract(ticker, windows)
 
     def _manifests(self, findings: Iterable[Finding]) -> list[str]:
-        """Move manifests aside that can't be read, and receipts without one; return the runs."""
+        """Move unreadable manifests aside, and write receipts again; return the lost runs."""
         store, lost = self.lake.store, []
         for finding in findings:
             run_id = finding.run_id
@@ -70,7 +70,7 @@ class RawRepair:
         return lost
 
     def _gaps(self, lost: Collection[str]) -> dict[str, list[Window]]:
-        """Return the sessions that histories hold from lost runs alone, by ticker."""
+        """Return the sessions that histories only have from lost runs, by ticker."""
         everything = manifests.read_all(self.lake.store, manifests.all_ids(self.lake.store))
         found: dict[str, list[Window]] = {}
         for key in sorted(self.lake.store.keys(layout.HISTORY)):
@@ -87,7 +87,7 @@ class RawRepair:
         return found
 
     def _counts(self, findings: Iterable[Finding]) -> None:
-        """Let manifests say again how many rows their blobs have."""
+        """Correct how many rows manifests say that their blobs have."""
         store = self.lake.store
         for run_id in sorted({each.run_id for each in findings if each.kind == "counts"}):
             manifest = manifests.read(store, run_id)
@@ -103,7 +103,7 @@ class RawRepair:
                     right.update(new=rows - corrected, corrected=corrected)
                 tickers[ticker] = entry.model_copy(update=right)
             manifests.rewrite(store, manifest.model_copy(update={"tickers": tickers}))
-            self.done.append(f"{layout.run(run_id)}: counts are those of its blobs again")
+            self.done.append(f"{layout.run(run_id)}: counts match its blobs again")
 
     def _rows(self, prefix: str, ticker: str, names: dict[str, str]) -> int | None:
         rows = 0
@@ -115,12 +115,12 @@ class RawRepair:
         return rows
 
     def _blob(self, finding: Finding) -> Window | None:
-        """Make a damaged blob again; if its rows are lost, return the sessions that it was for."""
+        """Restore a damaged blob; if its rows are lost, return the sessions that it was for."""
         store, key = self.lake.store, finding.key
         data = store.get(key)
         if blobs.is_whole(data, layout.digest(key)) and data is not None:
-            store.put(key, to_parquet(pl.read_parquet(data)))  # only its footer lied
-            self.done.append(f"{key}: written again with a right footer")
+            store.put(key, to_parquet(pl.read_parquet(data)))  # only its footer was wrong
+            self.done.append(f"{key}: written again with a correct footer")
             return None
         manifest = manifests.read(store, finding.run_id)
         entry = manifest.tickers[finding.ticker]
@@ -130,7 +130,7 @@ class RawRepair:
             for origin, rows in self._candidates(finding.ticker, manifest, window):
                 if digest(rows) == layout.digest(key):
                     store.put(key, to_parquet(rows))
-                    self.done.append(f"{key}: made again from {origin}")
+                    self.done.append(f"{key}: restored from {origin}")
                     return None
         return window
 

@@ -1,8 +1,8 @@
 """The rounds of a transform: tasks for tickers, and again for those that other transforms overtook.
 
 The first round needs only the manifests that are pending. A ticker whose manifest came late is
-derived in a second one, for which all manifests are read, each once. A last listing of the
-histories shows which tickers have moved on while their partitions were being put.
+derived in a second round, for which all manifests are read, each once. A last listing of the
+histories shows which tickers have moved on while their partitions were being written.
 """
 
 import logging
@@ -20,16 +20,16 @@ from tickerlake.lake.retries import pause
 log = logging.getLogger(__name__)
 
 GIVE_UP_AFTER: Final = 8
-"""After so many tickers in a row that the store failed, it is not asked for more."""
+"""After the store has failed for this many tickers in a row, the transform gives up."""
 
 ROUNDS: Final = 50
-"""So often, work that another transform has overtaken is done again."""
+"""How often work that another transform has overtaken is repeated, at most."""
 
 _BYTES_A_BAR: Final = 25  # of an encoded history, to weigh tickers
 
 
 class Rounds:
-    """A transform in progress: what was found at its beginning, and how each ticker has ended."""
+    """A transform in progress: what it found at its start, and how each ticker has ended."""
 
     def __init__(
         self, lake: Lake, engine: Engine, work: Work, progress: Callable[[Refreshed], None]
@@ -54,7 +54,7 @@ class Rounds:
         return {each.ticker for each in self.refreshed.values() if each.error}
 
     def refresh(self) -> None:
-        """Fold in what is pending, and put again what rechecks name."""
+        """Fold in what is pending, and write what rechecks name again."""
         pending = by_ticker(self.backlog.manifests)
         for ticker in pending.keys() & self.backlog.broken.keys():
             note = self.backlog.broken[ticker]
@@ -65,12 +65,12 @@ class Rounds:
         self._settle("derive")
 
     def rebuild(self, only: Collection[str] | None) -> None:
-        """Rebuild tickers from raw alone; None rebuilds all, also those that no manifest knows."""
+        """Rebuild tickers from raw alone; None rebuilds all, even those that no manifest names."""
         self._run(self._derivations("rebuild", only))
         self._settle("rebuild")
 
     def _settle(self, kind: Kind) -> None:
-        """Do again what was late or has been overtaken, until nothing is."""
+        """Repeat what was late or has been overtaken, until nothing is."""
         for number in range(1, ROUNDS + 1):
             late = {name for name, each in self.refreshed.items() if each.is_late}
             if late:
@@ -84,7 +84,7 @@ class Rounds:
         notes.put_recheck(self.lake.store, self._moved())
         for ticker, each in self.refreshed.items():
             if each.is_late:
-                error = "other runs kept replacing its history; transform again"
+                error = "other runs kept replacing its history; run the transform again"
                 self.refreshed[ticker] = Refreshed(ticker, error=f"{ticker}: {error}")
 
     def _run(self, tasks: Sequence[Task]) -> None:
@@ -98,7 +98,7 @@ class Rounds:
                 raise StoreError(f"{self._failures} tickers in a row failed: {done.error}")
 
     def _note(self, done: Refreshed) -> None:
-        """Note how a ticker ended, on top of how it had ended in an earlier round."""
+        """Note how a ticker ended, in addition to how it ended in earlier rounds."""
         before = self.refreshed.get(done.ticker, Refreshed(done.ticker))
         self.refreshed[done.ticker] = replace(
             done,
@@ -167,7 +167,7 @@ class Rounds:
         return manifests.without_lost([*read, *(known[each] for each in whole)])
 
     def _moved(self) -> dict[str, tuple[str, ...]]:
-        """Return the partitions put from a history that has been replaced since, by ticker."""
+        """Return the partitions written from a history that was replaced since, by ticker."""
         put = {
             ticker: each
             for ticker, each in self.refreshed.items()
@@ -198,7 +198,7 @@ class Rounds:
 
 
 def by_ticker(found: Iterable[Manifest]) -> dict[str, tuple[Manifest, ...]]:
-    """Return what manifests deliver of each ticker, each cut down to the ticker."""
+    """Return the manifests that deliver something, by ticker, each cut down to the ticker."""
     answer: dict[str, list[Manifest]] = {}
     for manifest in found:
         for ticker, entry in sorted(manifest.tickers.items()):

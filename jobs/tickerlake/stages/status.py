@@ -1,4 +1,4 @@
-"""Status: what the lake holds. It reads only what it needs to: no prices, and no raw data."""
+"""Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ _EARLIEST_ZONE: Final = "Pacific/Kiritimati"
 """Where a day begins first."""
 
 SIMULATED: Final = timedelta(days=1)
-"""A run that was committed this long after the moment that it took for now was a replay's."""
+"""A run that was committed this long after its `as_of` was a replay's."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
     Args:
         lake: the lake.
         workers: how many tickers are read at the same time.
-        as_of: the moment that says which sessions have closed. None is now, and, in a lake that a
+        as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
 
     Raises:
@@ -125,7 +125,7 @@ def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
 
 
 def _moment(runs: Sequence[Manifest]) -> datetime:
-    """Return the moment that the lake lives at, given its last runs, newest first."""
+    """Return the lake's current time, given its last runs, newest first."""
     now = datetime.now(UTC)
     if not runs:
         return now
@@ -137,7 +137,7 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
 def _committed(run_id: str) -> datetime | None:
     try:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%f%z")
-    except ValueError:  # a run of another maker
+    except ValueError:  # a run id that another program wrote
         return None
 
 

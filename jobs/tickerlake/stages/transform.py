@@ -2,7 +2,7 @@
 
 The order of writes makes a crash harmless: history before refined, both before the catalog, the
 catalog before the receipt. A history names the runs that it holds and the partitions that it owes,
-so a run that died is finished by the next one, which need not read again what it read.
+so the next transform finishes a run that died, without reading its input again.
 """
 
 import logging
@@ -28,10 +28,10 @@ class Report:
     """How a transform ended.
 
     Attributes:
-        refreshed: the tickers that there was something to do for.
-        processed: the runs that have got their receipt.
+        refreshed: the tickers for which there was something to do.
+        processed: the runs that got their receipt.
         damaged: what is wrong with manifests that can't be read.
-        behind: the other tickers that only a repair brings up to date, and why.
+        behind: the other tickers that only a repair can bring up to date, and why.
     """
 
     refreshed: dict[str, Refreshed] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when every ticker ended well, 1 when none did, else 3."""
+        """0 when every ticker succeeded, 1 when none did, otherwise 3."""
         bad = sum(bool(each.error) for each in self.refreshed.values())
         if not bad and self.damaged:
             return PARTLY_DONE
@@ -59,19 +59,19 @@ def transform(
 ) -> Report:
     """Process every manifest that has no receipt.
 
-    A run gets its receipt although a ticker of it failed: a note says that the ticker is behind,
+    A run gets its receipt even if one of its tickers failed: a note says that the ticker is behind,
     and the next transform tries again, unless only `tickerlake repair` can help.
 
     Args:
         lake: the lake.
-        engine: what spreads the tickers; None takes threads.
-        rebuild: make history and refined from raw alone, put only what differs and delete what
-            should not be there.
+        engine: distributes the tickers; None uses threads.
+        rebuild: derive history and refined from raw alone, write only what differs, and delete
+            what should not exist.
         only: the tickers to rebuild, which gives no receipts; None rebuilds all.
         progress: is called in this thread with each ticker that has ended.
-        register: is called before any receipt is written, with the keys that the manifests without
-            one stand for, except those of tickers that failed. What it raises ends the transform;
-            the next one calls it with the same keys.
+        register: is called before any receipt is written, with the keys that belong to the
+            manifests without one, except those of tickers that failed. What it raises ends the
+            transform; the next one calls it with the same keys.
 
     Raises:
         EngineError: the engine failed; run it again.
@@ -126,10 +126,10 @@ def _done(lake: Lake, task: Task) -> Outcome:
 
 
 def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
-    """Yield the keys of raw, history and daily that processed manifests stand for.
+    """Yield the keys of raw, history and daily that belong to processed manifests.
 
     A partition is new only when a manifest delivers the first session in it. So these keys, unlike
-    those that were put just now, also tell what a run that died before its receipts has put.
+    those written just now, also cover what a run that died before its receipts has written.
     """
     for manifest in found:
         for ticker, entry in manifest.tickers.items():
@@ -150,7 +150,7 @@ def _write_receipts(rounds: Rounds) -> list[str]:
 
 
 def _write_notes(rounds: Rounds) -> None:
-    """Note what the receipts make an exception from: tickers that failed, partitions at risk."""
+    """Note the exceptions to the receipts: tickers that failed, and partitions at risk."""
     store, refreshed = rounds.lake.store, rounds.refreshed
     at_risk = {name: each.partitions for name, each in refreshed.items() if each.overtook}
     if at_risk:

@@ -1,4 +1,4 @@
-"""Verify: derive everything from raw again, and say whether any engine would read what raw says."""
+"""Verify: derive everything from raw again, and check that every engine reads what raw says."""
 
 import io
 import logging
@@ -28,18 +28,18 @@ REMEDIES: Final = {
     "pending": "`tickerlake transform` processes it",
     "stray": "`tickerlake repair --prune` removes it",
 }
-_REPAIR: Final = "`tickerlake repair` mends it"
+_REPAIR: Final = "`tickerlake repair` repairs it"
 
 
 class Finding(NamedTuple):
     """Something that is not as it should be.
 
     Attributes:
-        kind: of what; decides on the remedy.
-        key: of the object.
+        kind: what kind of thing it is; decides the remedy.
+        key: the object's key.
         text: what is wrong with it.
-        ticker: whose it is; '' when it is of the whole lake.
-        run_id: of the run that lists it; '' when none does.
+        ticker: whose it is; '' when it concerns the whole lake.
+        run_id: the run that lists it; '' when none does.
     """
 
     kind: Kind
@@ -63,8 +63,8 @@ def verify(
 ) -> list[Finding]:
     """Compare `history` and `refined` with what raw gives, and every object with its name.
 
-    What a run delivers that the transformer has yet to process is no difference, but the run is
-    reported as pending.
+    What a run delivers that the transformer has yet to process does not count as a difference, but
+    the run is reported as pending.
 
     Args:
         lake: the lake.
@@ -143,11 +143,13 @@ def _strays(lake: Lake) -> Iterator[Finding]:
     for key in lake.store.obstacles():
         yield Finding("obstacle", key, "is a folder or a link to nothing instead of a file")
     for key in strays(lake):
-        yield Finding("stray", key, "is none of the lake's, but engines read it as part of a table")
+        yield Finding(
+            "stray", key, "does not belong to the lake, but engines read it as part of a table"
+        )
 
 
 def strays(lake: Lake) -> list[str]:
-    """Return the keys that are not the lake's and that engines read as part of a table."""
+    """Return the keys that do not belong to the lake, but that engines read as part of a table."""
     found = (
         each.key
         for prefix in (layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY)
@@ -157,7 +159,7 @@ def strays(lake: Lake) -> list[str]:
 
 
 class _Check:
-    """The comparison of tickers with what the manifests say of them."""
+    """The comparison of tickers with what the manifests say about them."""
 
     def __init__(
         self,
@@ -203,7 +205,7 @@ class _Check:
         owed = stored.owed if is_open else None
         for name in sorted(expected.keys() | self.stored.get(ticker, set())):
             if owed and owed.first <= name <= owed.last:
-                continue  # the next transform puts it
+                continue  # the next transform writes it
             key = layout.daily(name, ticker)
             problem = self._problem(key, expected.get(name))
             if problem:
@@ -238,7 +240,7 @@ class _Check:
 
 
 def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
-    """Check the blobs that a manifest lists of a ticker, and what it says of their number."""
+    """Check the blobs that a manifest lists for a ticker, and how many rows it says they have."""
     entry = manifest.tickers[ticker]
     found: tuple[tuple[Kind, str, dict[str, str], int], ...] = (
         ("blob", layout.RAW, entry.blobs, entry.new + entry.corrected),

@@ -305,8 +305,8 @@ def test_an_answer_may_lack_what_yfinance_wants(served: Served, client: Yahoo, a
     [
         ({"symbol": "Y"}, "X: Yahoo answers with the chart of Y"),
         ({"symbol": "Xx"}, "X: Yahoo answers with the chart of Xx"),
-        ({"dataGranularity": "1mo"}, "X: Yahoo answers with bars of 1mo, not of a day"),
-        ({"exchangeTimezoneName": "Mars/Olympus"}, "no known time zone"),
+        ({"dataGranularity": "1mo"}, "X: Yahoo answers with 1mo bars, not daily ones"),
+        ({"exchangeTimezoneName": "Mars/Olympus"}, "not a known time zone"),
     ],
 )
 def test_another_chart_than_was_asked_for_is_refused(

@@ -1,8 +1,8 @@
 """A replay of Yahoo's chart API: it answers from recorded bars what Yahoo would have said then.
 
-The real yfinance runs against it, offline. It can be told to be as faulty as Yahoo is at times.
+The real yfinance runs against it, offline. It can be told to fail in the ways that Yahoo does.
 
-`server` is the replay, `chart` cuts charts from a `tape`, `faults` are the ways to be wrong,
+`server` is the replay, `chart` cuts charts from a `tape`, `faults` lists the ways to fail, and
 `recording` has the bars.
 """
 

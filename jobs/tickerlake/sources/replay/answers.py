@@ -36,7 +36,7 @@ def refuse_too_many(retry_after: str | None = None) -> Answer:
 
 
 def spoil(faults: list[Fault]) -> Answer | None:
-    """Wait as long as the faults want; return the answer that they give in the place of a chart."""
+    """Wait as long as the faults want; return the answer that they give instead of a chart."""
     time.sleep(sum(fault.seconds for fault in faults if fault.kind == "slow"))
     return next((answer for fault in faults if (answer := _answer_instead(fault))), None)
 

@@ -23,7 +23,7 @@ _RANGES: Final = ("1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd
 
 
 class Snapshot:
-    """What is known of a tape at a moment, in the form that Yahoo gives it."""
+    """What is known of a tape at a moment, in the form in which Yahoo gives it."""
 
     def __init__(self, ticker: str, tape: Tape, now: datetime, faults: list[Fault]) -> None:
         """Look at a tape.
@@ -179,7 +179,7 @@ class Snapshot:
 
 
 def _take_back(values: dict[str, Floats], elapsed: float) -> None:
-    """Take back the last row to what it was when a part of its session was over."""
+    """Set the last row back to what it was after a part of its session."""
     start, high, low, close = (values[name][-1] for name in PRICES)
     price = start + (close - start) * elapsed
     values["close"][-1] = round(price, 2)

@@ -1,4 +1,4 @@
-"""The ways in which a replay can be as faulty as Yahoo is at times."""
+"""The ways in which a replay can fail, as Yahoo sometimes does."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -9,12 +9,12 @@ import numpy as np
 from tickerlake.sources.replay.tape import VALUES, Floats, Ints
 
 Kind = Literal[
-    "no_crumb",  # 429 where the crumb is to be had; not counted
+    "no_crumb",  # 429 instead of the crumb; not counted
     "rate_limited",  # 429; with `retry_after`, the header Retry-After
     "unauthorized",  # 401, as for an old crumb
     "server_error",  # 500 with HTML
     "slow",  # the answer comes `seconds` late
-    "html",  # 200 with a page in the place of JSON
+    "html",  # 200 with a page instead of JSON
     "truncated",  # 200, and the JSON breaks off
     "empty",  # 200 without a result, and without an error
     "null_row",  # `session` has no prices and no volume
@@ -31,7 +31,7 @@ _WOBBLE: Final = 3e-7
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One way to be wrong. It strikes requests for charts.
+    """One way to fail. It strikes requests for charts.
 
     Attributes:
         kind: see `Kind`.
@@ -80,7 +80,7 @@ def split_delay(faults: list[Fault]) -> timedelta:
 
 
 def falsify(sessions: list[date], values: dict[str, Floats], faults: list[Fault]) -> Ints:
-    """Make the values as wrong as the faults want.
+    """Make the values wrong in the ways that the faults describe.
 
     Args:
         sessions: of the rows.

@@ -1,4 +1,4 @@
-"""The replay itself: a small HTTP server with a clock that its owner sets."""
+"""The replay itself: a small HTTP server with a clock that its caller sets."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ SEARCH: Final = "/v1/finance/search"
 
 
 class Replay:
-    """Yahoo's chart API over recorded bars, at a moment that the owner sets.
+    """Yahoo's chart API over recorded bars, at a moment that the caller sets.
 
     Use it as a context manager: it serves from a thread, until the block ends.
 
@@ -75,7 +75,7 @@ class Replay:
     def __enter__(self) -> Self:
         self._server = _Server(self._address, self)
         thread = threading.Thread(
-            # the poll interval is what the end of the block waits for
+            # the end of the block waits for the poll interval
             target=self._server.serve_forever,
             args=(0.02,),
             name="replay",
@@ -93,7 +93,7 @@ class Replay:
     def url(self) -> str:
         """The address to give to `Yahoo(url=...)`."""
         if self._server is None:
-            raise RuntimeError("the replay does not listen yet; use it in a `with` block")
+            raise RuntimeError("the replay is not listening yet; use it in a `with` block")
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
@@ -211,6 +211,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - inherited
         error = sys.exception()
-        # a client that did not wait for a slow answer is no news
+        # it is no error if a client did not wait for a slow answer
         level = logging.DEBUG if isinstance(error, ConnectionError) else logging.ERROR
         log.log(level, "%s was not answered", client_address, exc_info=error)

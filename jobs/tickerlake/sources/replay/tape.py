@@ -19,7 +19,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Tape:
-    """One ticker's bars, one value a session.
+    """One ticker's bars, one value per session.
 
     Attributes:
         sessions: ascending.
@@ -28,7 +28,7 @@ class Tape:
         values: prices and volume as traded, by name.
         dividends, gains, splits: the numbers of the sessions that have an event, and its size.
         currency: of prices and cash.
-        kept: what the cash paid up to each session left of a holding's value.
+        kept: the share of a holding's value that is left after the cash paid up to each session.
     """
 
     def __init__(self, bars: pl.DataFrame) -> None:

@@ -1,7 +1,7 @@
-"""Daily bars from Yahoo, by way of yfinance.
+"""Daily bars from Yahoo, through yfinance.
 
-`source` is what others use; `tap` has a picture of how bars get past yfinance; `client` decides
-what happens to a request; `answers`, `chart` and `events` read what comes.
+`source` is what others use; `tap` has a picture of how bars get through yfinance; `client` decides
+what happens to a request; `answers`, `chart` and `events` read the answers.
 """
 
 from tickerlake.sources.yahoo.client import LONGEST_PAUSE

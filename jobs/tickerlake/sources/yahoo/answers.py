@@ -37,7 +37,7 @@ def read_chart(symbol: str, status: int, body: bytes) -> dict[str, Any]:
     Raises:
         UnknownSymbolError: Yahoo does not know the symbol.
         SourceFailedError: Yahoo refuses the request, or answers with another chart.
-        TransientError: the answer is no chart; asking again may help.
+        TransientError: the answer is not a chart; asking again may help.
     """
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise TransientError(SourceFailedError(f"{symbol}: Yahoo answers HTTP {status}"))
@@ -49,7 +49,7 @@ def read_chart(symbol: str, status: int, body: bytes) -> dict[str, Any]:
             _check_asked(symbol, result.get("meta") or {})
             return result
         description = str(error["description"])
-    # the last one: JSON nested deeper than Python reads
+    # RecursionError: JSON nested deeper than Python can read
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as malformed:
         text = f"{symbol}: Yahoo answers nonsense (HTTP {status}): {body[:80]!r}"
         raise TransientError(SourceFailedError(text)) from malformed
@@ -66,23 +66,23 @@ def _refusal(symbol: str, status: int, description: str) -> Exception:
 
 
 def _check_asked(symbol: str, meta: Mapping[str, Any]) -> None:
-    """Refuse a chart of something else than was asked for."""
+    """Refuse a chart other than the one that was asked for."""
     answered = str(meta.get("symbol") or symbol)
     if answered.upper() != symbol.upper():
         raise SourceFailedError(f"{symbol}: Yahoo answers with the chart of {answered}")
     granularity = str(meta.get("dataGranularity") or GRANULARITY)
     if granularity != GRANULARITY:
-        raise SourceFailedError(f"{symbol}: Yahoo answers with bars of {granularity}, not of a day")
+        raise SourceFailedError(f"{symbol}: Yahoo answers with {granularity} bars, not daily ones")
 
 
 @dataclass(frozen=True)
 class ChartAnswer:
-    """A chart that has arrived, in the place of an HTTP response.
+    """A chart that has arrived, in place of an HTTP response.
 
     Attributes:
         url: the one that yfinance wanted, at which it looks for a consent page.
         chart: see `read_chart`.
-        status_code: yfinance would repeat the request after any but this.
+        status_code: yfinance would retry the request after any other.
     """
 
     url: str

@@ -1,6 +1,6 @@
-"""A chart of Yahoo: the dates of its bars, what it says of the ticker, what yfinance gets of it.
+"""A Yahoo chart: the dates of its bars, what it says about the ticker, what yfinance gets of it.
 
-Yahoo dates bars and events by a moment in seconds since 1970. The session is the date of that
+Yahoo dates bars and events with a moment in seconds since 1970. The session is the date of that
 moment at the exchange, in the zone that the chart itself names.
 """
 
@@ -17,10 +17,10 @@ from tickerlake.sources import Listing
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = 1e11
-"""Seconds since 1970, in the year 5138: what is beyond is no moment."""
+"""Seconds since 1970, in the year 5138: anything beyond is not a moment."""
 
 UNKNOWN_VOLUME: Final = -(2**62)
-"""What yfinance gets, and returns, for a volume that is null: of null it would make 0."""
+"""What yfinance gets, and returns, for a volume that is null: it would turn null into 0."""
 
 _VALUES: Final = (*PRICES, "volume")
 
@@ -29,7 +29,7 @@ class Chart:
     """The element of `chart.result` of one answer.
 
     Attributes:
-        meta: what the chart says of the ticker.
+        meta: what the chart says about the ticker.
         zone: the exchange's time zone.
         currency: what prices are quoted in; None when the chart does not say.
     """
@@ -52,16 +52,16 @@ class Chart:
             self.zone = ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
             raise SourceFailedError(
-                f"{symbol}: Yahoo dates its bars in {name!r}, which is no known time zone"
+                f"{symbol}: Yahoo dates its bars in {name!r}, which is not a known time zone"
             ) from error
         self.currency = self._text("currency")
 
     def date_of(self, timestamp: float) -> date:
         """Return the session at the exchange that a bar or an event belongs to.
 
-        Daily bars begin at midnight or at the opening bell. At times Yahoo is off by the hour of
-        summer time, and says 22:00 or 23:00 of the day before for midnight. Only the newest bar is
-        dated by its last trade, which may well be at 22:00.
+        Daily bars begin at midnight or at the opening bell. Sometimes Yahoo gets daylight saving
+        time wrong, and gives 22:00 or 23:00 of the day before instead of midnight. Only the newest
+        bar is dated by its last trade, which may well be at 22:00.
         """
         local = (_EPOCH + timedelta(seconds=timestamp)).astimezone(self.zone)
         is_midnight = local.hour >= 22 and local.minute == local.second == 0  # noqa: PLR2004
@@ -80,7 +80,7 @@ class Chart:
 
     @cached_property
     def columns(self) -> dict[str, Sequence[float | None]]:
-        """Prices and volume by name, one value a row; empty when the chart has no values at all."""
+        """Prices and volume by name, one value per row; empty when the chart has no values."""
         quotes = (self._result.get("indicators") or {}).get("quote") or [{}]
         found = {name: (quotes[0] or {}).get(name) for name in _VALUES}
         if not self.sessions or not any(found.values()):
@@ -90,9 +90,9 @@ class Chart:
     def for_yfinance(self) -> dict[str, Any]:
         """Return the answer from which yfinance makes a frame of bars.
 
-        Its work on events takes long and is not used, and its dating stumbles over live bars at
-        22:00 and over a currency that is missing. So it gets the prices and volumes, each dated by
-        noon, in UTC, of its session.
+        yfinance handles events slowly, and the result is not used; its dating fails on live bars at
+        22:00 and on a missing currency. So it only gets prices and volumes, each dated by noon
+        (UTC) of its session.
         """
         rows = self._useful_rows()
         return {
@@ -112,7 +112,7 @@ class Chart:
         return [unknown if value is None else value for value in values]
 
     def _useful_rows(self) -> list[int]:
-        """Return the numbers of the rows, without empty ones of sessions that have another row.
+        """Return the numbers of the rows, without empty rows for sessions that have another one.
 
         Of two rows of the newest session, yfinance keeps the last one, which may be empty.
         """
@@ -127,7 +127,7 @@ class Chart:
         ]
 
     def listing(self) -> Listing:
-        """Return what the chart says of the ticker."""
+        """Return what the chart says about the ticker."""
         first = self._timestamp("firstTradeDate")
         return Listing(
             name=self._text("longName", "shortName"),

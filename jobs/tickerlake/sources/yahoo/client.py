@@ -1,7 +1,7 @@
-"""What happens to a request: it waits for its turn, is redirected to a replay, and is repeated.
+"""What happens to a request: it waits for its turn, may be sent to a replay, and is retried.
 
-yfinance would take an outage for a delisting, and would repeat what is refused. So the session
-raises when an answer is no chart.
+yfinance would mistake an outage for a delisting, and would retry what is refused. So the session
+raises when an answer is not a chart.
 """
 
 import logging
@@ -34,13 +34,13 @@ LONGEST_PAUSE: Final = 120.0
 """Seconds. When Yahoo wants a longer pause, the ticker fails, and another run has to fetch it."""
 
 _PAUSE_TO_BACKOFF: Final = 5
-"""A 429 is meant for everybody: its pause is so many times longer than that after a failure."""
+"""A 429 concerns all requests: its pause is this many times longer than that after a failure."""
 
 _LONGEST_BACKOFF: Final = 60.0
 _UNREACHABLE_RETRIES: Final = 1
 _UNREACHABLE_BACKOFF: Final = 0.2
 _NO_COOKIE_FOR: Final = 30.0
-"""Seconds. After a host could not be reached, yfinance does not ask for cookies for so long."""
+"""Seconds for which yfinance may not ask for cookies after a host could not be reached."""
 
 _CHART: Final = "/v8/finance/chart/"
 _CRUMB: Final = "/v1/test/getcrumb"
@@ -48,7 +48,7 @@ SEARCH: Final = "/v1/finance/search"
 
 
 class Client:
-    """Judges the requests of yfinance (`session.Judge`), for any threads."""
+    """Judges the requests of yfinance (`session.Judge`), from any thread."""
 
     def __init__(
         self, url: str | None, pacer: "Pacer", workers: int, retries: int, backoff: float
@@ -59,8 +59,8 @@ class Client:
             url: where a replay listens; None is Yahoo itself.
             pacer: the budget of requests.
             workers: the requests in flight at the same time, at most.
-            retries: how often a failed request for a chart is repeated.
-            backoff: seconds before the first repetition, at most; doubled for each further one.
+            retries: how often a failed request for a chart is retried.
+            backoff: seconds before the first retry, at most; doubled for each further one.
         """
         self._url = url.rstrip("/") if url else None
         self.pacer = pacer
@@ -75,7 +75,7 @@ class Client:
 
         Raises:
             SourceError: no chart came.
-            OSError: no cookie or crumb came; yfinance goes on without.
+            OSError: no cookie or crumb came; yfinance continues without one.
         """
         asked = urlsplit(url)
         target = url
@@ -100,8 +100,8 @@ class Client:
         if is_crumb and (
             response.status_code >= HTTPStatus.BAD_REQUEST or "<html" in response.text
         ):
-            # yfinance would send the text of this answer as the crumb ever after; after this
-            # error it goes on without one, which charts do not need
+            # yfinance would use the text of this answer as the crumb from now on; after this
+            # error it continues without a crumb, which charts do not need
             raise ConnectionError(f"no crumb: HTTP {response.status_code}")
         return response
 
@@ -121,7 +121,7 @@ class Client:
                     number = attempt.retry_state.attempt_number
                     response = self._try_chart(send, target, symbol, number)
                     if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-                        return response  # yfinance renews the crumb, and asks again
+                        return response  # yfinance gets a new crumb, and asks again
                     chart = read_chart(symbol, response.status_code, response.content)
                     return ChartAnswer(url, chart)
         except TransientError as failure:
@@ -161,7 +161,7 @@ class Client:
             raise RateLimitedError(f"Yahoo wants no requests for {seconds:.0f} s")
         log.warning("Yahoo wants fewer requests; all wait for %.1f s", seconds)
         self.pacer.pause(seconds)
-        raise TransientError(RateLimitedError("Yahoo wants fewer requests, also after a pause"))
+        raise TransientError(RateLimitedError("Yahoo wants fewer requests, even after a pause"))
 
 
 def _is_unreachable(state: RetryCallState) -> bool:
@@ -170,7 +170,7 @@ def _is_unreachable(state: RetryCallState) -> bool:
 
 
 def retry_after(header: str | None, now: datetime) -> float | None:
-    """Return the seconds that a header Retry-After asks for; None if absent or unreadable."""
+    """Return the seconds that a Retry-After header asks for; None if absent or unreadable."""
     if header is None:
         return None
     try:

@@ -1,7 +1,7 @@
-"""What a chart says of dividends, capital gains and splits, as one row a session.
+"""What a chart says about dividends, capital gains and splits, as one row per session.
 
-yfinance's own columns of events are not used: it moves the event of a session that Yahoo has no bar
-of to the session before, and drops currencies.
+yfinance's own columns of events are not used: if Yahoo has no bar of an event's session, yfinance
+moves the event to the session before; and it drops currencies.
 """
 
 import math
@@ -25,18 +25,18 @@ EVENTS: Final[dict[str, pl.DataType]] = {
     "split": pl.Float64(),
     "dividend_currency": pl.String(),
 }
-"""Columns of `market.bars.RAW`. What Yahoo announces without saying how much is NaN."""
+"""Columns of `market.bars.RAW`. What Yahoo announces without an amount is NaN."""
 
 
 class Cash(NamedTuple):
-    """Cash a share, by the currency that it was paid in."""
+    """Cash per share, by the currency that it was paid in."""
 
     dividends: dict[str, float]
     capital_gains: dict[str, float]
 
 
 class Payment(NamedTuple):
-    """What is stored of the cash of one session: see `EVENTS`."""
+    """The cash of one session as it is stored: see `EVENTS`."""
 
     dividend: float
     capital_gain: float
@@ -58,7 +58,7 @@ def read_events(chart: Chart, closes: Sequence[tuple[date, float]]) -> pl.DataFr
         closes: the sessions with a close, ascending, and their closes.
 
     Returns:
-        Rows of `EVENTS`, one a session, in no order.
+        Rows of `EVENTS`, one per session, in no particular order.
     """
     days: defaultdict[date, _Day] = defaultdict(_Day)
     for event in chart.events("dividends"):
@@ -79,7 +79,7 @@ def read_events(chart: Chart, closes: Sequence[tuple[date, float]]) -> pl.DataFr
 
 
 def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
-    """Decide what is stored of the cash of one session.
+    """Decide how the cash of one session is stored.
 
     Args:
         cash: what Yahoo announces; amounts in units of the price's currency are in the price's.
@@ -87,9 +87,9 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
         drop: how far the price fell from the close before; None when there is no such pair.
 
     Returns:
-        Dividend and capital gain in the price's currency. When a dividend in one other currency is
-        all: the dividend in that currency, and its code. Otherwise what was paid in other
-        currencies is told in words, such as `+0.5 USD`, and is not part of the amounts.
+        Dividend and capital gain in the price's currency. If the only cash is a dividend in one
+        other currency: the dividend in that currency, and its code. Otherwise, what was paid in
+        other currencies is given as text, such as `+0.5 USD`, and is not part of the amounts.
 
     >>> settle(Cash({"USD": 1.9}, {"USD": 1.8}), "USD", drop=1.9)
     Payment(dividend=0.1, capital_gain=1.8, dividend_currency=None)
@@ -125,14 +125,14 @@ def _tell_apart(dividend: float, gain: float, drop: float | None) -> tuple[float
 
 
 def is_counted_twice(dividend: float, gain: float, drop: float | None) -> bool:
-    """Tell whether a dividend of Yahoo includes the capital gain of the same session.
+    """Return whether a dividend of Yahoo's includes the capital gain of the same session.
 
-    At times it does (yfinance #2666: VWILX, 2025-12-17, a dividend of 7.857 and a gain of 6.42,
+    Sometimes it does (yfinance #2666: VWILX, 2025-12-17, a dividend of 7.857 and a gain of 6.42,
     where 1.437 and 6.42 were paid). The price tells the two apart: it falls by what is paid.
     Without prices to compare, a dividend that is large enough to include the gain does.
 
     Args:
-        dividend: cash a share, as Yahoo says.
+        dividend: cash per share, according to Yahoo.
         gain: the capital gain in the same currency.
         drop: how far the price fell.
     """
@@ -152,7 +152,7 @@ def _price_drop(
 
 
 def _add_up(payments: Iterable[Mapping[str, Any]], price_currency: str | None) -> dict[str, float]:
-    """Sum up amounts by currency; those in units of the price's currency are in the price's."""
+    """Sum amounts by currency; those in units of the price's currency are converted to it."""
     totals: defaultdict[str, float] = defaultdict(float)
     for payment in payments:
         amount = payment.get("amount")
@@ -166,7 +166,7 @@ def _add_up(payments: Iterable[Mapping[str, Any]], price_currency: str | None) -
 
 
 def _ratio(event: Mapping[str, Any]) -> float:
-    """Return the new shares of an old one; NaN for a split that is of no shares."""
+    """Return the new shares for each old one; NaN for a split without numbers of shares."""
     numerator, denominator = event.get("numerator"), event.get("denominator")
     if numerator and denominator:
         return float(numerator) / float(denominator)

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 class Pacer:
-    """Lets one request start every 1/rate seconds, the first one at once.
+    """Lets one request start every 1/rate seconds, the first one immediately.
 
-    A quiet time saves nothing up.
+    Time in which nothing is requested is not saved up.
     """
 
     def __init__(
@@ -21,7 +21,7 @@ class Pacer:
         """Start with a full budget.
 
         Args:
-            rate: requests a second, over all threads.
+            rate: requests per second, over all threads.
             clock: returns seconds, counted from any moment.
             sleep: waits for a number of seconds.
         """
@@ -43,7 +43,7 @@ class Pacer:
             slot = self._take()
 
     def pause(self, seconds: float) -> None:
-        """Let no thread start a request for so long."""
+        """Let no thread start a request for this long."""
         with self._lock:
             self._resume = max(self._resume, self._clock() + seconds)
 

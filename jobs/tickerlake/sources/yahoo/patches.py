@@ -23,10 +23,10 @@ def load_yfinance() -> ModuleType:
 
     # without this, an outage looks like a delisting
     yfinance.config.debug.hide_exceptions = False
-    # pandas warns of what yfinance does at every turn; the client reports what it logs
+    # pandas keeps warning about yfinance's code; the client reports what yfinance logs
     warnings.filterwarnings("ignore", module=r"yfinance\b")
     logging.getLogger("yfinance").setLevel(logging.CRITICAL)
-    # where it can't write its cache of cookies, it asks for a cookie before every request
+    # if it can't write its cookie cache, it asks for a cookie before every request
     folder = tempfile.mkdtemp(prefix="tickerlake-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     yfinance.set_tz_cache_location(folder)
@@ -37,8 +37,8 @@ def load_yfinance() -> ModuleType:
 def make_cookie() -> Cookie:
     """Return a stand-in for Yahoo's cookie, for a replay.
 
-    libcurl takes no cookie for yahoo.com from another host, and without this one yfinance would
-    ask for it before every chart.
+    libcurl accepts no cookie for yahoo.com from another host, and without this one, yfinance would
+    ask for one before every chart.
     """
     return Cookie(
         version=0,

@@ -1,4 +1,4 @@
-"""The HTTP session that yfinance is given: it sends one request, and reads a bounded answer.
+"""The HTTP session for yfinance: it sends one request, and reads an answer of bounded length.
 
 What to do with the answer, and whether to ask again, is the client's business (`client`).
 """
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from tickerlake.sources.yahoo.answers import ChartAnswer
 
 LONGEST_BODY: Final = 16 * 2**20
-"""Bytes of a decoded body. A century of daily bars is 4 MB; a compressed answer can pretend to be
-anything."""
+"""Bytes of a decoded body. A century of daily bars is 4 MB; a compressed answer can unpack to any
+size."""
 
 LONGEST_CONNECT: Final = 3.0
-"""Seconds for name and connection; without a network some systems would wait for minutes."""
+"""Seconds for name lookup and connection; without a network, some systems would wait minutes."""
 
 _COOKIES: Final = CookieJar()
 """One for all sessions of the process: yfinance keeps the crumb, which belongs to the cookie."""
@@ -65,12 +65,12 @@ class JudgedSession(Session):  # type: ignore[type-arg]
         """
         if redirected:
             _COOKIES.set_cookie(make_cookie())
-        # a replay is near: never behind the proxy that the environment may name
+        # a replay is nearby: it is never behind a proxy that the environment may name
         super().__init__(impersonate="chrome", cookies=_COOKIES, trust_env=not redirected)
         self._judge = judge
 
     def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
-        """Send a request by way of the judge; the other arguments are those of `Session`."""
+        """Send a request through the judge; the other arguments are those of `Session`."""
         total = float(options.pop("timeout", None) or LONGEST_CONNECT)
         connect = min(LONGEST_CONNECT, total)
 

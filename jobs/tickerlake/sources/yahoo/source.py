@@ -21,9 +21,9 @@ _SEARCH_TIMEOUT: Final = 3.0
 
 
 class Yahoo:
-    """Yahoo, or a replay of it. A context manager; one at a time in a process, for any threads.
+    """Yahoo, or a replay of it. A context manager, for use from any thread.
 
-    One at a time, because yfinance has one session a process.
+    There can be only one at a time in a process, because yfinance has one session per process.
     """
 
     name = "yahoo"
@@ -44,9 +44,9 @@ class Yahoo:
             url: where a replay of Yahoo listens; None is Yahoo itself.
             requests_per_second: the budget that all threads share.
             workers: the requests in flight at the same time, at most.
-            retries: how often a failed request is repeated (once when Yahoo can't be reached).
+            retries: how often a failed request is retried (once when Yahoo can't be reached).
             timeout: seconds to wait for an answer.
-            backoff: seconds before the first repetition, at most; doubled for each further one.
+            backoff: seconds before the first retry, at most; doubled for each further one.
         """
         load_yfinance()
         self._timeout = timeout
@@ -73,15 +73,15 @@ class Yahoo:
             timezone: of the exchange, for an answer that names none.
 
         Returns:
-            What Yahoo has of the sessions in [start, end]; no rows if it has nothing. What it does
-            not know is null: prices, volume, the amount of a dividend, the ratio of a split that is
-            of no shares.
+            What Yahoo has for the sessions in [start, end]; no rows if it has nothing. What it does
+            not know is null: prices, volume, the amount of a dividend, the ratio of a split without
+            numbers of shares.
 
         Raises:
             UnknownSymbolError: Yahoo does not know the symbol.
             RateLimitedError: Yahoo still wanted fewer requests after all pauses.
             SourceUnreachableError: there is no network, or nothing listens.
-            SourceFailedError: no chart came, however often it was asked for.
+            SourceFailedError: no chart came, even after retries.
         """
         try:
             tap = ChartTap(symbol, timezone, self._session)
@@ -108,7 +108,7 @@ class Yahoo:
 
 
 def to_raw(bars: pl.DataFrame, chart: Chart) -> pl.DataFrame:
-    """Join bars and what else a chart says.
+    """Join bars with the events and the currency of their chart.
 
     Args:
         bars: rows of `tap.HISTORY`, sorted by session.

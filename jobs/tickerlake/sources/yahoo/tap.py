@@ -1,4 +1,4 @@
-"""How bars get past yfinance, which parses prices well and events badly: on two ways.
+"""How bars get through yfinance, which parses prices well but events badly: on two paths.
 
     read_history                         asks for the bars of a window
       │                        ▲
@@ -12,7 +12,7 @@
     yfinance: YfData ──────────┤         adds cookie and crumb
       │ request(url)           │
       ▼                        │
-    JudgedSession, Client ─────┘         waits for its turn, repeats, raises when it is no chart
+    JudgedSession, Client ─────┘         waits for its turn, retries, raises if it is not a chart
 
 What comes out at the top and what was kept aside are joined in `source`.
 """
@@ -39,7 +39,7 @@ HISTORY: Final[dict[str, pl.DataType]] = {
     **dict.fromkeys(PRICES, pl.Float64()),
     "volume": pl.Int64(),
 }
-"""What comes by way of yfinance."""
+"""What comes through yfinance."""
 
 _FIRST_DAY: Final = date(1800, 1, 1)
 _LAST_DAY: Final = date(2200, 1, 1)
@@ -49,15 +49,15 @@ _HOUR: Final = 3600
 
 
 class NoBarsError(Exception):
-    """The chart has no bars; raised past yfinance, to which that is a missing symbol."""
+    """The chart has no bars; raised through yfinance, which would report a missing symbol."""
 
 
 class ChartTap:
-    """The connection that yfinance is given for one request: it keeps the chart that comes.
+    """The connection that yfinance is given for one request: it keeps the chart that arrives.
 
     Attributes:
         symbol: the one that is asked for.
-        chart: the chart; there once `get` has returned, or has raised `NoBarsError`.
+        chart: the chart; set once `get` has returned, or has raised `NoBarsError`.
     """
 
     chart: Chart
@@ -86,7 +86,7 @@ class ChartTap:
             raise NoBarsError(self.symbol)
         return CutDownAnswer(self.chart.for_yfinance())
 
-    # yfinance asks for the past by this name, and would remember the answer: a correction would
+    # yfinance calls this method for past windows, and would cache the answer: a correction would
     # never be seen
     cache_get = get
 
@@ -108,9 +108,9 @@ def read_history(
 ) -> pl.DataFrame:
     """Let yfinance request and parse the bars of a window, with one request.
 
-    The window in seconds holds the days from `start` to `end` of any zone, so that nobody must
-    know the exchange's zone, and its midnights need not exist. So bars of the days beside it may
-    come, too.
+    The window in seconds covers the days from `start` to `end` in every time zone, so the
+    exchange's zone need not be known, and its midnights need not exist. Bars of adjacent days may
+    therefore come, too.
 
     Args:
         tap: keeps the chart.
@@ -144,7 +144,7 @@ def _midnight(day: date) -> int:
 
 
 def _to_polars(history: "PandasFrame") -> pl.DataFrame:
-    """Return the bars of a frame of yfinance, whose index is midnights in UTC."""
+    """Return the bars of a frame from yfinance, whose index is midnights in UTC."""
     bars = pl.DataFrame(
         {
             "session": history.index.tz_localize(None).to_numpy("datetime64[D]"),  # type: ignore[attr-defined]

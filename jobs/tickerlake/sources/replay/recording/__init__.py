@@ -1,4 +1,4 @@
-"""Recorded daily bars of five US stocks, 2000-2013, as they traded; README.md says from where."""
+"""Recorded daily bars of five US stocks, 2000-2013, as traded; README.md names their origin."""
 
 from importlib.resources import files
 from typing import Final
@@ -17,13 +17,13 @@ SCHEMA: Final[dict[str, pl.DataType]] = {
     "split": pl.Float64(),
     "currency": pl.String(),
 }
-"""Prices in `currency` a share and volume in shares, both unadjusted: what the tape said that day.
-`dividend` is the cash that a share then got, on its ex-date, 0 when none; `split` is the new shares
-an old one became that morning, 1 when none."""
+"""Prices in `currency` per share and volume in shares, both unadjusted: what the tape said that
+day. `dividend` is the cash paid per share, on its ex-date, 0 if none; `split` is the new shares for
+each old one, on its ex-date, 1 if none."""
 
 FILE: Final = "bars.parquet"
 
 
 def load() -> pl.DataFrame:
-    """The recorded bars (`SCHEMA`), sorted by ticker and session."""
+    """Return the recorded bars (`SCHEMA`), sorted by ticker and session."""
     return pl.read_parquet((files(__name__) / FILE).read_bytes())
