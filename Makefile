@@ -10,7 +10,7 @@ CHECKOV_VERSION := 3.3.30
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark lint format docs lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
+.PHONY: help run test test-spark lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 ##@ Use
 run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
@@ -22,7 +22,7 @@ help: ## list the targets
 
 ##@ Develop
 test: .venv/dev ## run all tests that need neither Docker nor Java
-	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark and not transcripts"
 
 test-spark: .venv/dev dist ## test the Spark engine on a cluster of two workers; needs Java 17 or newer
 	$(BIN)/pytest -m spark
@@ -41,6 +41,9 @@ docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
 	$(BIN)/python tools/transcripts.py
+
+docs-check: .venv/dev ## run all commands that the docs show, and compare what they print
+	$(BIN)/pytest -m transcripts
 
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
@@ -88,11 +91,9 @@ e2e-cloud: .venv/dev dist images ## the Terraform deployment, on an emulator of 
 	$(BIN)/pytest -s -m docker tests/e2e/cloud
 
 ##@ Release
-dist: $(UV) ## build dist/: the wheel, Glue's requirements and job scripts, the Lambda's zip
+dist: $(UV) ## build dist/: what the Glue jobs install, their scripts, and the Lambda's zip
 	rm -rf dist && mkdir dist
-	$(UV) build --quiet --wheel --out-dir dist
-	rm -f dist/.gitignore
-	$(UV) export $(EXPORT) --prune duckdb --output-file dist/glue-requirements.txt >/dev/null
+	$(BIN)/python images/glue/package.py dist
 	cp jobs/glue_extractor_job.py jobs/glue_transformer_job.py dist
 	$(BIN)/python images/starter/package.py dist/starter.zip
 

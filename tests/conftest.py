@@ -1,10 +1,10 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers import point_to
+from helpers import new_lake, point_to
 from hypothesis import settings
 
-from tickerlake.lake import Lake, create_lake
+from tickerlake.lake import Lake
 
 # these machines are busy at times
 settings.register_profile("tickerlake", deadline=None)
@@ -13,12 +13,12 @@ settings.load_profile("tickerlake")
 
 @pytest.fixture(params=["day", "month", "year"])
 def any_grain(request, tmp_path) -> Lake:
-    return create_lake(str(tmp_path / "lake"), request.param)
+    return new_lake(str(tmp_path / "lake"), request.param)
 
 
 @pytest.fixture
 def lake(tmp_path) -> Lake:
-    return create_lake(str(tmp_path / "lake"), "year")
+    return new_lake(str(tmp_path / "lake"), "year")
 
 
 @pytest.fixture(scope="session")

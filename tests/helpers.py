@@ -18,8 +18,15 @@ import polars as pl
 import pytest
 
 from tickerlake.cli import main
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, create_lake, establish
 from tickerlake.market.bars import RAW
+
+
+def new_lake(url: str, grain: str | None = None, *, sample: bool = False) -> Lake:
+    """A lake that is there, though nothing is stored in it yet."""
+    lake = create_lake(url, grain, sample=sample)
+    establish(lake)
+    return lake
 
 
 def bar(session: date, close: float = 100.0, **fields: object) -> dict[str, object]:

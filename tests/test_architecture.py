@@ -29,16 +29,6 @@ LONGEST_FUNCTION = 50
 TABLES = {"market/features.py", "market/exchanges.py", "lake/tables.py"}
 """Declarative tables may be as long as what they declare."""
 
-NOT_YET: frozenset[str] = frozenset(
-    {
-        "engines/spark.py",
-        "lake/refresh.py",
-        "stages/lifecycle.py",
-        "stages/transform.py",
-    }
-)
-"""Modules that do not keep to the limits yet. Nothing may be added."""
-
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -110,7 +100,7 @@ def test_no_module_is_renamed_because_a_function_has_its_name(module):
 @pytest.mark.parametrize("module", MODULES, ids=name)
 def test_nothing_is_too_long(module):
     text = module.read_text(encoding="utf-8")
-    if name(module) not in TABLES | NOT_YET:
+    if name(module) not in TABLES:
         assert text.count("\n") <= LONGEST_MODULE
     long = [
         f"{node.name} has {length} lines"
@@ -118,7 +108,7 @@ def test_nothing_is_too_long(module):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
     ]
-    assert not long or name(module) in NOT_YET
+    assert not long
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)
@@ -130,4 +120,4 @@ def test_names_of_parameters_say_what_they_hold(module):
         for each in (*node.posonlyargs, *node.args, *node.kwonlyargs)
         if each.arg in {"of", "on", "here", "own"}
     ]
-    assert not vague or name(module) in NOT_YET
+    assert not vague

@@ -11,11 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from tickerlake import universe
-from tickerlake.errors import (
-    BadSettingError,
-    TransformFailedError,
-    UsageError,
-)
+from tickerlake.errors import BadSettingError, TransformFailedError, UsageError
 from tickerlake.progress import Counter, Progress
 from tickerlake.settings import (
     LAKE,
@@ -63,10 +59,11 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
     from tickerlake.lake import create_lake
     from tickerlake.lake.manifests import GOOD
 
-    lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
     tickers = universe.tickers(settings)
     with _source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
+        # last: what is wrong with the rest must not leave a folder
+        lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
         ended = Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
             lake,

@@ -20,14 +20,14 @@ from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
-from helpers import bar, bars, tickerlake
+from helpers import bar, bars, new_lake, tickerlake
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
 from tickerlake.aws.glue_catalog import Catalog, Synced
 from tickerlake.errors import CatalogError, UsageError
-from tickerlake.lake import Lake, create_lake, layout, manifests
+from tickerlake.lake import Lake, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, new_run_id
 from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.lake.store import Store
@@ -681,14 +681,14 @@ def test_the_role_permits_exactly_these_calls(calls):
 # ---- the command
 
 
-def s3_lake() -> Lake:
+def s3_lake(*, sample: bool = False) -> Lake:
     bucket = f"bucket-{next(_number)}"
     boto3.client("s3").create_bucket(Bucket=bucket)
-    return create_lake(f"s3://{bucket}/some/lake", "day")
+    return new_lake(f"s3://{bucket}/some/lake", "day", sample=sample)
 
 
 def test_the_command():
-    lake = s3_lake()
+    lake = s3_lake(sample=True)
     url, name = lake.store.url, database(lake.store.url)
     arguments = ["--offline", "--tickers", "AAPL", "--start", "2013-02-14"]
     first = tickerlake("run", *arguments, "--as-of", "2013-02-20T22:30Z", TICKERLAKE_LAKE=url)

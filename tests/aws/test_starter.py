@@ -3,8 +3,12 @@
 import json
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
+from unittest.mock import Mock
 from urllib.parse import quote, quote_plus
 
 import boto3
@@ -253,11 +257,17 @@ def job(aws, monkeypatch, request) -> str:  # noqa: ARG001 - a fixture can't use
     )
     monkeypatch.setenv("TRANSFORMER_JOB", name)
     yield name
-    s3.delete_object(Bucket="bucket", Key="lake/" + layout.receipt(RUN))
+    for each in s3.list_objects_v2(Bucket="bucket").get("Contents", []):
+        s3.delete_object(Bucket="bucket", Key=each["Key"])
 
 
 def job_runs(job: str) -> list[dict[str, object]]:
-    return boto3.client("glue").get_job_runs(JobName=job)["JobRuns"]
+    return boto3.Session().client("glue").get_job_runs(JobName=job)["JobRuns"]
+
+
+def started(job: str) -> list[object]:
+    """The runs that job runs were started for, the newest run first."""
+    return sorted((run["Arguments"]["--run-id"] for run in job_runs(job)), reverse=True)
 
 
 def event(run_id: str = RUN) -> dict[str, object]:
@@ -296,6 +306,78 @@ def test_a_job_run_that_ended_badly_is_started_again(job, state):
     assert job_runs(job)[0]["JobRunState"] == state
     starter.handler(event(), None)
     assert len(job_runs(job)) == 2
+
+
+# ---- deliveries in the same second
+
+
+@pytest.fixture
+def unlisted(monkeypatch) -> None:
+    """Glue lists no job run yet, as none of the deliveries has started one when the others look."""
+    make = boto3.client
+
+    def client(service: str) -> object:
+        made = make(service)
+        if service == "glue":
+            made.get_job_runs = lambda **_: {"JobRuns": []}
+        return made
+
+    monkeypatch.setattr(boto3, "client", client)
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_of_deliveries_in_the_same_second_one_starts_a_job_run(job):
+    meeting = threading.Barrier(8)
+    launches = [starter.glue(job) for _ in range(8)]
+
+    def deliver(launch: starter.Launch) -> list[str]:
+        meeting.wait()
+        return starter.handle(event(), launch)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(deliver, launches)) == [[RUN]] * 8
+    assert started(job) == [RUN]
+    starter.handler(event(OTHER), None)
+    assert started(job) == [OTHER, RUN]
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_an_old_claim_without_a_job_run_is_taken_over_by_one(job, monkeypatch):
+    """Whoever wrote it died before it started anything."""
+    s3 = boto3.client("s3")
+    key = f"lake/{layout.STARTS}{RUN}-0.json"
+    s3.put_object(Bucket="bucket", Key=key, Body=b'{"claim": "x", "released": false}')
+    assert layout.is_object(key.removeprefix("lake/"))
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert started(job) == []
+    monkeypatch.setattr(starter, "CLAIM_COUNTS", timedelta(0))
+    found = s3.get_object(Bucket="bucket", Key=key)
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert started(job) == [RUN]
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        s3.put_object(Bucket="bucket", Key=key, Body=b"{}", IfMatch=found["ETag"])
+
+
+def test_a_refused_start_keeps_no_claim(job):
+    """A backfill commits more manifests than transformers may run at the same time."""
+    limits = glue_backends["123456789012"]["us-east-1"].jobs[job].execution_property
+    limits["MaxConcurrentRuns"] = 0
+    for _ in range(2):
+        with pytest.raises(ClientError, match="ConcurrentRunsExceeded"):
+            starter.handler(event(), None)
+    limits["MaxConcurrentRuns"] = 1
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert started(job) == [RUN]
+
+
+def test_who_can_not_claim_starts_the_job_run_nevertheless(job, monkeypatch, caplog):
+    s3 = boto3.client("s3")
+    s3.put_object = Mock(side_effect=ClientError({"Error": {"Code": "AccessDenied"}}, "PutObject"))
+    make = boto3.client
+    monkeypatch.setattr(boto3, "client", lambda name: s3 if name == "s3" else make(name))
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert started(job) == [RUN]
+    assert "can't claim the run" in caplog.text
 
 
 @pytest.mark.usefixtures("job")

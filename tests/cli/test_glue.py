@@ -35,6 +35,8 @@ def test_glues_own_arguments_are_left_out(given, ours, caplog):
 
 
 KNOWN = [
+    "--additional-python-modules s3://b/tickerlake-0.1.0.gluewheels.zip",
+    "--python-modules-installer-option --no-index",
     "--custom-logGroup-prefix /tickerlake/jobs",
     "--custom-logStream-prefix jr_1",
     "--job-insights-byo-rules s3://b/rules",

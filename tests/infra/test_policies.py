@@ -85,9 +85,9 @@ USES = {
     "s3:AbortMultipartUpload": Use("the jobs", STORE),
     "s3:DeleteObject": Use("the transformer", STORE),
     "s3:GetBucketLocation": Use(f"{GLUE}; {READER}"),
-    "s3:GetObject": Use("the jobs", STORE),
+    "s3:GetObject": Use("the jobs and the starter", rf"{STORE}|\.get_object\("),
     "s3:ListBucket": Use("the jobs and the starter", rf"{STORE}|\.list_objects_v2\("),
-    "s3:PutObject": Use("the jobs", STORE),
+    "s3:PutObject": Use("the jobs and the starter", rf"{STORE}|\.put_object\("),
     "sqs:SendMessage": Use("Lambda and Scheduler, for events that they give up"),
 }
 """Every action that a role or a reader may take, and who takes it."""

@@ -11,12 +11,12 @@ from datetime import UTC, date, datetime
 
 import boto3
 import pytest
-from helpers import objects, until
+from helpers import new_lake, objects, until
 
 from tickerlake import app
 from tickerlake.aws import watch as queues
 from tickerlake.errors import ConflictError, EventError, StoreError
-from tickerlake.lake import Lake, create_lake, history, layout, manifests, open_lake
+from tickerlake.lake import Lake, history, layout, manifests, open_lake
 from tickerlake.lake.store import open_store
 from tickerlake.settings import TransformSettings, WatchSettings
 from tickerlake.sources.replay import Replay
@@ -56,7 +56,7 @@ def process(lake: Lake) -> None:
 
 @pytest.fixture
 def local(tmp_path) -> Lake:
-    return create_lake(str(tmp_path / "lake"), "month")
+    return new_lake(str(tmp_path / "lake"), "month")
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def copy(found: dict[str, bytes], lake: Lake) -> None:
 
 def test_a_lake_on_s3_equals_one_on_disk(place, run, lived):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     for evening in EVENINGS:
         run(lake, evening)
         process(lake)
@@ -164,7 +164,7 @@ def test_a_bucket_that_is_not_there_is_named(place):
 def test_transforms_with_different_pending_manifests_lose_no_update(place, lived):
     """All read the history before anyone replaces it: one wins, the others do it again."""
     url = place().url()
-    lake = create_lake(url, "month")
+    lake = new_lake(url, "month")
     copy(objects(lived, "raw/"), lake)
     pending = manifests.pending(lake)
     assert len(pending) == len(EVENINGS)
@@ -201,7 +201,7 @@ def test_transforms_with_different_pending_manifests_lose_no_update(place, lived
 
 def test_transforms_beside_an_extraction_that_goes_on(place, run, lived):
     url = place().url()
-    lake = create_lake(url, "month")
+    lake = new_lake(url, "month")
     done = threading.Event()
 
     def transformer() -> None:
@@ -228,7 +228,7 @@ COMMAND = [sys.executable, "-m", "tickerlake"]
 
 def test_transforms_in_processes_of_their_own(place, lived):
     url = place().url()
-    lake = create_lake(url, "month")
+    lake = new_lake(url, "month")
     copy(objects(lived, "raw/"), lake)
     processes = [
         subprocess.Popen([*COMMAND, "transform", "--lake", url], stderr=subprocess.PIPE)
@@ -251,7 +251,7 @@ def test_an_extraction_killed_in_mid_upload_is_not_there_for_readers(place, repl
         *("--yahoo-url", replay.url, "--tickers", ",".join(TICKERS)),
         *("--start", "2012-05-01", "--workers", "1"),
     ]
-    lake = create_lake(url, "day")
+    lake = new_lake(url, "day")
     process = subprocess.Popen(
         [*COMMAND, "extract", "--lake", url, *arguments],
         stdout=subprocess.DEVNULL,
@@ -356,7 +356,7 @@ def receive(queue: str, count: int) -> list[str]:
 
 def test_each_manifest_leads_to_one_transform(place, run, lived, transforms):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     committed = []
     with watcher(there.queue) as watching:
         for evening in EVENINGS:
@@ -373,7 +373,7 @@ def test_each_manifest_leads_to_one_transform(place, run, lived, transforms):
 
 def test_a_backlog_is_handled_by_one_transform(place, run, lived, transforms):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     committed = [run(lake, evening).manifests[0].run_id for evening in EVENINGS]
     with watcher(there.queue) as watching:
         until(lambda: len(watching.handled) == 1 + len(committed))
@@ -383,7 +383,7 @@ def test_a_backlog_is_handled_by_one_transform(place, run, lived, transforms):
 
 def test_events_that_come_again_change_nothing(place, run, transforms):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     for evening in EVENINGS[:3]:
         run(lake, evening)
     _, *events = receive(there.queue, 4)
@@ -404,7 +404,7 @@ def test_events_that_come_again_change_nothing(place, run, transforms):
 def test_manifests_and_events_that_come_late(place, run, local, transforms, order):
     """An older run is committed after a newer one, and its event comes after the newer one's."""
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     late = []
     for evening in EVENINGS[:3]:
         late += run(local, evening).manifests
@@ -423,7 +423,7 @@ def test_manifests_and_events_that_come_late(place, run, local, transforms, orde
 
 def test_an_older_event_after_a_newer_one(place, run, lived, transforms):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     committed = [run(lake, evening).manifests[0].run_id for evening in EVENINGS]
     _, *events = receive(there.queue, len(EVENINGS) + 1)
     with watcher(there.queue) as watching:
@@ -436,7 +436,7 @@ def test_an_older_event_after_a_newer_one(place, run, lived, transforms):
 
 def test_a_lost_event_is_made_good_by_the_next(place, run, lived, transforms):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     lost = [run(lake, evening).manifests[0].run_id for evening in EVENINGS[:-1]]
     receive(there.queue, len(EVENINGS))
     with watcher(there.queue) as watching:
@@ -451,7 +451,7 @@ MALFORMED = ["no JSON {", "[]", "7", '{"detail": {}}', '{"Records": [{"s3": {}}]
 
 def test_malformed_messages_end_in_the_dead_letter_queue(place, run, lived, transforms, caplog):
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     with watcher(there.queue) as watching:
         for body in MALFORMED:
             watching.send(body)
@@ -469,7 +469,7 @@ def test_malformed_messages_end_in_the_dead_letter_queue(place, run, lived, tran
 def test_a_run_that_can_not_be_transformed_ends_in_the_dead_letter_queue(place, run):
     """It stays pending, and the tickers that are well are not held up."""
     there = place()
-    lake = create_lake(there.url(), "month")
+    lake = new_lake(there.url(), "month")
     report = run(lake, EVENINGS[0])
     [(partition, name)] = list(report.manifests[0].tickers["AAPL"].blobs.items())[:1]
     key = layout.blob(layout.RAW, partition, "AAPL", name)
@@ -489,7 +489,7 @@ def test_a_run_that_can_not_be_transformed_ends_in_the_dead_letter_queue(place, 
 def test_only_manifests_of_the_lake_are_events(place, run):
     there = place()
     for prefix in ("lake", "other"):
-        lake = create_lake(there.url(prefix), "month")
+        lake = new_lake(there.url(prefix), "month")
         run(lake, EVENINGS[0])
         process(lake)
     receive(there.queue, 2)

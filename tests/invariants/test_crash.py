@@ -12,11 +12,11 @@ from functools import partialmethod
 from pathlib import Path
 
 import pytest
-from helpers import objects
+from helpers import new_lake, objects
 from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
 from tickerlake.errors import StoreError
-from tickerlake.lake import Lake, create_lake, history, layout, manifests, notes, open_lake, refresh
+from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake, refresh
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform, verify
 
@@ -67,7 +67,7 @@ def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factor
         return tmp_path_factory.mktemp("lake") / "lake"
 
     day = STEPS[step]
-    undisturbed = create_lake(str(folder()), "month")
+    undisturbed = new_lake(str(folder()), "month")
     for earlier in STEPS[:step]:
         run(undisturbed, earlier)
     before = shutil.copytree(undisturbed.store.url, folder())
@@ -90,7 +90,7 @@ def test_a_rebuild_that_is_killed_is_finished_by_the_next_transform(tmp_path_fac
     """What it has not begun with is as before; what it was doing is finished."""
 
     def damaged() -> Lake:
-        lake = create_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
+        lake = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
         killer(None)
         for day in STEPS[:2]:
             run(lake, day)
@@ -125,7 +125,7 @@ def test_a_rebuild_that_is_killed_is_finished_by_the_next_transform(tmp_path_fac
 
 
 def test_only_partitions_that_differ_are_put(tmp_path, monkeypatch):
-    lake = create_lake(str(tmp_path / "lake"), "day")
+    lake = new_lake(str(tmp_path / "lake"), "day")
     put: list[str] = []
     original = Store.put
 
@@ -178,7 +178,7 @@ def test_overtaken_at_any_write_a_transform_leaves_nothing_stale(tmp_path_factor
     """Before each write of a transform, another one processes a newer run, from end to end."""
 
     def overtaken(at: int) -> tuple[Lake, int]:
-        lake = create_lake(str(tmp_path_factory.mktemp("lake") / "lake"), grain)
+        lake = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), grain)
         run(lake, STEPS[0])
         fetch(lake, STEPS[1])
         with (
@@ -188,7 +188,7 @@ def test_overtaken_at_any_write_a_transform_leaves_nothing_stale(tmp_path_factor
             transform.transform(lake, engine=in_turn)
         return lake, next(writes)
 
-    reference = create_lake(str(tmp_path_factory.mktemp("reference") / "lake"), grain)
+    reference = new_lake(str(tmp_path_factory.mktemp("reference") / "lake"), grain)
     for day in STEPS[:3]:
         run(reference, day)
     total = overtaken(-1)[1]
@@ -204,7 +204,7 @@ def test_overtaken_at_any_write_a_transform_leaves_nothing_stale(tmp_path_factor
 
 def test_a_recheck_is_kept_for_an_hour(tmp_path, monkeypatch):
     """A request of the dead process may still be on its way when the next transform is done."""
-    lake = create_lake(str(tmp_path / "lake"), "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
     run(lake, STEPS[0])
     [partition] = [key for key in lake.store.keys(layout.DAILY) if "ticker=A" in key]
     right = lake.store.get(partition)
@@ -222,7 +222,7 @@ def test_a_recheck_is_kept_for_an_hour(tmp_path, monkeypatch):
 
 
 def test_however_many_races_it_loses_a_transform_does_its_work(tmp_path, monkeypatch):
-    lake = create_lake(str(tmp_path / "lake"), "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
     for day in STRESS[:2]:
         run(lake, day)
     fetch(lake, STRESS[2])
@@ -244,7 +244,7 @@ def test_however_many_races_it_loses_a_transform_does_its_work(tmp_path, monkeyp
 
 
 def test_a_ticker_whose_races_never_end_is_left_to_the_next_transform(tmp_path, monkeypatch):
-    lake = create_lake(str(tmp_path / "lake"), "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
     run(lake, STEPS[0])
     fetch(lake, STEPS[1])
     original = Store.replace
@@ -269,7 +269,7 @@ def test_a_ticker_whose_races_never_end_is_left_to_the_next_transform(tmp_path, 
 
 def test_a_rebuild_that_loses_a_race_does_its_work_again(tmp_path, monkeypatch):
     """And does not undo a run that it did not know."""
-    lake, reference = (create_lake(str(tmp_path / name), "month") for name in ("lake", "other"))
+    lake, reference = (new_lake(str(tmp_path / name), "month") for name in ("lake", "other"))
     for day in STRESS[:3]:
         run(reference, day)
     for day in STRESS[:2]:
@@ -292,7 +292,7 @@ def test_a_rebuild_that_loses_a_race_does_its_work_again(tmp_path, monkeypatch):
 
 def test_transforms_that_run_at_once_lose_no_update(tmp_path):
     """Several transforms at a time, while extraction goes on committing."""
-    lake = create_lake(str(tmp_path / "lake"), "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
     done = threading.Event()
 
     def transformer() -> None:
@@ -310,7 +310,7 @@ def test_transforms_that_run_at_once_lose_no_update(tmp_path):
             other.result()
     assert transform.transform(lake).exit_code == 0
     assert verify.verify(lake, workers=1) == []
-    reference = create_lake(str(tmp_path / "reference"), "month")
+    reference = new_lake(str(tmp_path / "reference"), "month")
     for day in STRESS:
         run(reference, day)
     assert state(lake) == state(reference)

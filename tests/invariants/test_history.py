@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from helpers import bar, bars, objects
+from helpers import bar, bars, new_lake, objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, create_lake, history, layout, manifests
+from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.stages import transform, verify
@@ -138,7 +138,7 @@ VERSION = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(VERSION, min_size=1, max_size=6))
 def test_any_life_equals_a_rebuild(tmp_path_factory, versions):
-    lake = create_lake(str(tmp_path_factory.mktemp("life")), "month")
+    lake = new_lake(str(tmp_path_factory.mktemp("life")), "month")
     order = sorted(range(len(versions)), key=lambda n: n + versions[n]["late"])
     for n in order:
         version = versions[n]

@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 from typing import Final
 
-from helpers import until
+from helpers import new_lake, until
 from small_market import SESSIONS, TICKERS, Steady, evening, in_turn, prices, state
 
-from tickerlake.lake import Lake, create_lake, disk, manifests
+from tickerlake.lake import Lake, disk, manifests
 from tickerlake.stages import extract, transform, verify
 
 KILLS: Final = 40 if os.environ.get("TICKERLAKE_LONG_TESTS") else 6
@@ -50,8 +50,8 @@ def start(lake: Lake) -> subprocess.Popen[bytes]:
 
 def test_processes_that_are_killed_at_any_moment_make_no_difference(tmp_path):
     dice = random.Random(1)
-    lake = create_lake(str(tmp_path / "lake"), "month")
-    reference = create_lake("memory://", "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    reference = new_lake("memory://", "month")
     live(reference, DAYS)
     processes = [start(lake), start(lake)]
     ends = []

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers import bar, objects
+from helpers import bar, new_lake, objects
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tickerlake.lake import Lake, create_lake, history
+from tickerlake.lake import Lake, history
 from tickerlake.market import calendars
 from tickerlake.sources.replay import Fault, Replay, recording
 from tickerlake.sources.yahoo import Yahoo
@@ -48,7 +48,7 @@ def facts(lake: Lake, tickers: Sequence[str]) -> dict[str, pl.DataFrame]:
 def assert_equal_to_a_fresh_lake(
     lake: Lake, replay: Replay, yahoo: Yahoo, tickers: Sequence[str], start: date, folder: Path
 ) -> None:
-    fresh = create_lake(str(folder / "fresh"), lake.grain)
+    fresh = new_lake(str(folder / "fresh"), lake.grain)
     run(fresh, replay, yahoo, tickers, start)
     process(fresh)
     lived, made = facts(lake, tickers), facts(fresh, tickers)
@@ -81,7 +81,7 @@ def test_a_life_over_a_split(tmp_path, grain, split, late):
     days = sessions(split - timedelta(days=9), split + timedelta(days=14))
     at = days.index(split)
     missed = {days[1], days[at + 2]}
-    lake = create_lake(str(tmp_path / "lake"), grain)
+    lake = new_lake(str(tmp_path / "lake"), grain)
     faults = [
         Fault(kind="dropped", session=days[2], until=days[at + 3]),
         Fault(kind="dropped", ticker="AAPL", session=days[at - 1], until=days[at + 1]),
@@ -112,7 +112,7 @@ def test_a_life_over_a_split(tmp_path, grain, split, late):
 def test_prices_are_on_one_basis_on_the_evening_of_the_split(tmp_path):
     """The day it happens, before anything is fetched again, nothing jumps."""
     split = date(2005, 2, 28)
-    lake = create_lake(str(tmp_path / "lake"), "year")
+    lake = new_lake(str(tmp_path / "lake"), "year")
     with (
         Replay(now=evening(split - timedelta(days=3))) as replay,
         Yahoo(url=replay.url, requests_per_second=1000, workers=2) as yahoo,
@@ -188,7 +188,7 @@ TROUBLE = st.builds(
 )
 def test_any_life_equals_a_fresh_lake(tmp_path_factory, market, troubles, late, runs, unprocessed):
     folder = tmp_path_factory.mktemp("life")
-    lake = create_lake(str(folder / "lake"), "month")
+    lake = new_lake(str(folder / "lake"), "month")
     start = MARKET[0]
     with (
         Replay(market, now=evening(start)) as replay,
@@ -209,7 +209,7 @@ def test_a_first_bar_that_comes_late_is_healed(tmp_path):
     """FB's first session, missing for some days: no gap between bars, and yet not lost."""
     first = date(2012, 5, 18)
     days = sessions(first, date(2012, 5, 25))
-    lake = create_lake(str(tmp_path / "lake"), "year")
+    lake = new_lake(str(tmp_path / "lake"), "year")
     with (
         Replay(now=evening(first)) as replay,
         Yahoo(url=replay.url, requests_per_second=1000, workers=2) as yahoo,

@@ -12,14 +12,14 @@ from typing import Final
 
 import boto3
 import faults
-from helpers import point_to
+from helpers import new_lake, point_to
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from small_market import SESSIONS, SPLIT, TICKERS, Steady, evening, in_turn, prices, state
 
 from tickerlake.errors import StoreError, TickerlakeError
-from tickerlake.lake import Lake, create_lake, layout, manifests, notes
+from tickerlake.lake import Lake, layout, manifests, notes
 from tickerlake.lake.store import Store
 from tickerlake.stages import extract, repair, transform, verify
 
@@ -84,7 +84,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        made = create_lake(self.where(), "month")
+        made = new_lake(self.where(), "month")
         self.lake = Lake(Failing(made.store), made.grain)
         self.today = 0
 
@@ -154,7 +154,7 @@ _known: list[dict[str, object]] = []
 
 def undisturbed() -> dict[str, object]:
     if not _known:
-        lake = create_lake("memory://", "month")
+        lake = new_lake("memory://", "month")
         for day in DAYS:
             fetch(lake, day)
             assert transform.transform(lake).exit_code == 0

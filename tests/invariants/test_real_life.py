@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from helpers import bar, bars, objects
+from helpers import bar, bars, new_lake, objects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tickerlake.errors import UnknownSymbolError
-from tickerlake.lake import create_lake, history
+from tickerlake.lake import history
 from tickerlake.market import calendars, quality
 from tickerlake.market.bars import PRICES, rounded
 from tickerlake.sources import Fetched, Listing
@@ -137,7 +137,7 @@ def live(lake, world: World, day: date, tickers=tuple(TICKERS)):
 @given(events=happenings, leaps=st.lists(st.integers(1, 5), min_size=6, max_size=6))
 @settings(max_examples=6, deadline=None)
 def test_a_life(grain, events, leaps, tmp_path_factory):
-    lake = create_lake(str(tmp_path_factory.mktemp("life") / "lake"), grain)
+    lake = new_lake(str(tmp_path_factory.mktemp("life") / "lake"), grain)
     world = World(events=sorted(events))
     day = FIRST
     for leap in leaps:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers import new_lake
 from pyspark.errors import PySparkException
 from pyspark.sql.datasource import (
     EqualTo,
@@ -20,7 +21,7 @@ from pyspark.sql.types import IntegerType, StringType, StructType
 
 from tickerlake.engines import spark_datasource as datasource
 from tickerlake.errors import NoLakeError, UsageError
-from tickerlake.lake import Lake, create_lake, layout
+from tickerlake.lake import Lake, layout
 from tickerlake.stages import transform
 
 from .market import deliver
@@ -32,7 +33,7 @@ TICKERS = ["BRK-B", "T000", "T001", "^GSPC"]
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory) -> Lake:
-    made = create_lake(str(tmp_path_factory.mktemp("datasource") / "lake"), "month")
+    made = new_lake(str(tmp_path_factory.mktemp("datasource") / "lake"), "month")
     deliver(made, date(2013, 2, 28), TICKERS)
     assert transform.transform(made).exit_code == 0
     return made

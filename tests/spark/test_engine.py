@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import polars as pl
 import pytest
-from helpers import objects
+from helpers import new_lake, objects
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.types import StringType, StructType
@@ -22,7 +22,7 @@ from tickerlake.engines import Refreshed, Task
 from tickerlake.engines import spark_datasource as datasource
 from tickerlake.engines.spark import FIXED, balanced
 from tickerlake.engines.spark import spark as on_spark
-from tickerlake.lake import Lake, create_lake, history, open_lake
+from tickerlake.lake import Lake, history, open_lake
 from tickerlake.lake.store import Store
 from tickerlake.sources import replay, yahoo
 from tickerlake.stages import extract, transform, verify
@@ -56,12 +56,12 @@ def histories(lake: Lake) -> dict[str, list[tuple[object, ...]]]:
 
 @pytest.fixture
 def local(tmp_path) -> Lake:
-    return create_lake(str(tmp_path / "local"), "month")
+    return new_lake(str(tmp_path / "local"), "month")
 
 
 @pytest.mark.parametrize("grain", ["day", "year"])
 def test_the_recording(spark, tmp_path, grain):
-    local = create_lake(str(tmp_path / "local"), grain)
+    local = new_lake(str(tmp_path / "local"), grain)
     names = ["AAPL", "FB", "GOOG", "IBM", "MSFT"]
     other = None
     for day in (date(2013, 2, 27), date(2013, 3, 1)):
@@ -108,7 +108,7 @@ def test_executors_open_the_drivers_s3(spark, monkeypatch):
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     there = {"LocationConstraint": "eu-west-1"}
     boto3.client("s3").create_bucket(Bucket="executors", CreateBucketConfiguration=there)
-    lake = create_lake("s3://executors/a lake", "year")
+    lake = new_lake("s3://executors/a lake", "year")
     deliver(lake, SPLIT, ["T001", "^GSPC"])
     assert transform.transform(lake, engine=on_spark(spark)).exit_code == 0
     assert verify.verify(lake, workers=2) == []

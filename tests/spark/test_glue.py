@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from helpers import objects
@@ -13,38 +15,65 @@ from tickerlake.lake import manifests, open_lake
 
 pytestmark = pytest.mark.spark
 
-DIST = Path(__file__).parents[2] / "dist"
-UV = Path(sys.executable).with_name("uv")
+ROOT = Path(__file__).parents[2]
+DIST = ROOT / "dist"
 BIN = Path(sys.executable).parent
+UV = BIN / "uv"
+PYTHON = (3, 13)  # Glue 6.0's
+PLATFORM = "x86_64-manylinux_2_34"
 
 
 @pytest.fixture(scope="module")
-def glue(tmp_path_factory) -> Path:
-    """An environment with Glue's Spark and what the job's requirements name; no tickerlake."""
+def wheels(tmp_path_factory) -> Path:
+    """What the zip file of packages holds."""
+    [package] = DIST.glob("tickerlake-*.gluewheels.zip")
+    unpacked = tmp_path_factory.mktemp("packages")
+    with ZipFile(package) as archive:
+        archive.extractall(unpacked)
+    return unpacked / "wheels"
+
+
+@pytest.fixture(scope="module")
+def glue(tmp_path_factory, wheels) -> Path:
+    """An environment with Glue's Spark, and the packages that Glue installs.
+
+    On Glue's Python these are the wheels, installed by pip without an index. They don't fit another
+    Python, where only our own wheel is, and the same versions of the others come from an index;
+    then it is `make e2e-cloud` that installs them.
+    """
     made = tmp_path_factory.mktemp("glue") / "environment"
-    install = ["pip", "install", "--quiet", "--python", made]
-    requirements = ["--require-hashes", "-r", DIST / "glue-requirements.txt"]
-    # the tests' own interpreter: uv must not fetch one
+    python = made / "bin/python"
+    index = [UV, "pip", "install", "--quiet", "--python", python]
+    if sys.version_info[:2] == PYTHON:
+        pip = [python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", wheels]
+        packages = [[*pip, "--requirement", wheels / "requirements.txt"]]
+    else:
+        locked = ["--require-hashes", "--requirement", ROOT / "requirements.txt"]
+        packages = [[*index, *locked], [*index, "--no-deps", *wheels.glob("tickerlake-*.whl")]]
     for command in (
-        ["venv", "--quiet", "--python", sys.executable, made],
-        [*install, *requirements],
-        [*install, "pyspark>=4.1,<4.2"],
+        [sys.executable, "-m", "venv", made],
+        *packages,
+        [*index, "pyspark>=4.1,<4.2"],
     ):
-        subprocess.run([UV, *command], check=True)
+        subprocess.run(command, check=True)
     return made
 
 
+# what infra/ sets for Glue itself, and what Glue adds; --region is ours
+GLUES = """
+--job-language python --additional-python-modules s3://bucket/_artifacts/x.gluewheels.zip
+--python-modules-installer-option --no-index --custom-logGroup-prefix /aws-glue/lake
+--region us-east-1 --JOB_NAME job --JOB_RUN_ID jr_1 --TempDir s3://bucket/ --enable-metrics true
+"""
+
+
 def submit(glue: Path, script: str, arguments: str) -> subprocess.CompletedProcess[str]:
-    """What Glue does with a script, `--extra-py-files` and the job's arguments."""
-    # Spark hands a wheel to the driver alone, and a zip, which a wheel is, to its workers, too
-    [wheel] = DIST.glob("*.whl")
-    package = shutil.copy(wheel, glue / "tickerlake.zip")
-    reserved = "--JOB_NAME job --JOB_RUN_ID jr_1 --TempDir s3://x/ --enable-metrics true"
-    command = f"bin/spark-submit --master local[2,4] --py-files {package} {DIST / script}"
+    """What Glue does with a script and the job's arguments."""
+    command = f"bin/spark-submit --master local[2,4] {DIST / script}"
     others = ("SPARK_", "PYSPARK_", "PYTHON", "VIRTUAL", "TICKERLAKE_")
     own = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return subprocess.run(
-        f"{command} {reserved} {arguments}".split(),
+        f"{command} {GLUES} {arguments}".split(),
         cwd=glue,
         env={
             **own,
@@ -60,6 +89,23 @@ def submit(glue: Path, script: str, arguments: str) -> subprocess.CompletedProce
     )
 
 
+def test_the_packages_are_the_locked_ones_and_complete(wheels, tmp_path):
+    """They fit Glue's Python and Linux, and their metadata asks for nothing else."""
+    target = ["--python-version", ".".join(map(str, PYTHON)), "--python-platform", PLATFORM]
+    source = ["--no-index", "--find-links", wheels, "--requirement", wheels / "requirements.txt"]
+    install = [UV, "pip", "install", "--quiet", *target, *source, "--target", tmp_path]
+    subprocess.run(install, check=True)
+    installed = {_plain(each.name) for each in distributions(path=[str(tmp_path)])}
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    locked = {line.split("==")[0] for line in lines if line[:1].isalpha()}
+    assert installed == locked | {"tickerlake"}
+    assert len(list(wheels.glob("*.whl"))) == len(installed)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
 def test_the_chain(glue, tmp_path):
     folder, local = tmp_path / "lake", tmp_path / "local"
     extract = f"--lake {folder} --offline true --tickers IBM,FB --grain year"
@@ -71,6 +117,7 @@ def test_the_chain(glue, tmp_path):
     for _ in ("once", "a repeated event"):
         done = submit(glue, "glue_transformer_job.py", f"--lake {folder} --run-id {run_id}")
         assert done.returncode == 0, done.stdout
+        assert "ignored" not in done.stdout
         assert manifests.pending_ids(lake.store) == []
     subprocess.run([BIN / "tickerlake", "transform", "--lake", local], check=True)
     prefixes = ("history/", "refined/")

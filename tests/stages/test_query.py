@@ -6,10 +6,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from helpers import new_lake
 
 from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import create_lake, establish, layout, open_lake
+from tickerlake.lake import establish, layout, open_lake
 from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
 from tickerlake.stages.query import MEANINGS, query
 
@@ -50,7 +51,7 @@ def test_tables(filled):
 
 def test_an_empty_lake_has_empty_tables(tmp_path):
     lake = str(tmp_path / "lake")
-    establish(create_lake(lake))
+    establish(new_lake(lake))
     for table in MEANINGS:
         assert ask(lake, f"select * from {table}") == []
 
@@ -233,7 +234,7 @@ def test_a_bucket_is_read_and_nothing_else(filled, secret):
     import boto3
 
     boto3.client("s3").create_bucket(Bucket="asked")
-    source, target = open_lake(filled), create_lake("s3://asked/my=lake", "month")
+    source, target = open_lake(filled), new_lake("s3://asked/my=lake", "month")
     for prefix in ("raw/", "history/", "refined/"):
         for key in source.store.keys(prefix):
             target.store.put(key, source.store.get(key))

@@ -10,11 +10,11 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from helpers import bar, bars, objects
+from helpers import bar, bars, new_lake, objects
 from small_market import SESSIONS, STEPS, Market, evening, fetch, in_turn, run, state
 
 from tickerlake.errors import LakeFormatError, NoLakeError, UnknownSymbolError
-from tickerlake.lake import Lake, create_lake, history, layout, manifests, notes, open_lake
+from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake
 from tickerlake.lake.layout import Grain
 from tickerlake.sources import Fetched
 from tickerlake.stages import repair, transform, verify
@@ -25,7 +25,7 @@ TODAY = STEPS[2]
 
 @pytest.fixture
 def lived(tmp_path) -> Lake:
-    lake = create_lake(str(tmp_path / "lake"), "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
     for day in STEPS[:3]:
         run(lake, day)
     return lake
@@ -295,7 +295,7 @@ def test_damaged_quarantine_is_named_and_declared_lost(tmp_path, damage):
             found = super().fetch(symbol, start, end, timezone).bars
             return Fetched(pl.concat([found, bars(bar(found["session"][-1], -1.0))]))
 
-    lake = create_lake(str(tmp_path / "lake"), "month")
+    lake = new_lake(str(tmp_path / "lake"), "month")
     from tickerlake.stages.extract import extract
 
     extract(lake, Bad(STEPS[0]), ["A"], as_of=evening(STEPS[0]), start=SESSIONS[0], workers=1)
@@ -334,7 +334,7 @@ def test_what_is_in_an_objects_place_is_moved_aside(lived, name, obstacle):
 @pytest.mark.parametrize("grain", layout.GRAINS)
 @pytest.mark.parametrize("data", [None, b"", b"{", b"[]"])
 def test_the_marker_is_written_again_with_the_right_grain(tmp_path, grain: Grain, data):
-    lake = create_lake(str(tmp_path / "lake"), grain)
+    lake = new_lake(str(tmp_path / "lake"), grain)
     fetch(lake, STEPS[0])
     before = lake.store.get(layout.LAKE)
     lake.store.delete([layout.LAKE])

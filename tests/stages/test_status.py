@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from helpers import bar, tickerlake
+from helpers import bar, new_lake, tickerlake
 
 from tickerlake.cli import output
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import create_lake, establish, layout, manifests
+from tickerlake.lake import establish, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.parquet import digest, to_parquet
 from tickerlake.market import calendars
@@ -23,7 +23,7 @@ EVENING = datetime(2013, 2, 8, 22, 30, tzinfo=UTC)
 
 @pytest.fixture
 def lake(tmp_path):
-    made = create_lake(str(tmp_path / "lake"), "year")
+    made = new_lake(str(tmp_path / "lake"), "year")
     establish(made)
     return made
 

@@ -8,12 +8,15 @@ Events come at least once, in any order. That is harmless: the transformer proce
 without a receipt, and a run that is done or under way is not started again.
 """
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import unquote_plus
+from uuid import uuid4
 
 from tickerlake.errors import MalformedEventError
 
@@ -21,7 +24,14 @@ log = logging.getLogger(__name__)
 
 RUNS: Final = "raw/_runs/"
 RECEIPTS: Final = "refined/_runs/"
+STARTS: Final = "refined/_starts/"
 ENDED_BADLY: Final = {"FAILED", "ERROR", "TIMEOUT", "STOPPED", "EXPIRED"}
+LOST: Final = {"PreconditionFailed", "ConditionalRequestConflict"}
+"""What S3 answers when somebody else has written."""
+
+CLAIM_COUNTS: Final = timedelta(seconds=50)
+"""How long a claim keeps others from starting a job run. Lambda repeats a failed event after about
+a minute, when Glue lists the job run, or there was none and the claim must not count any more."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +107,57 @@ def _arrivals(record: Any) -> Iterator[Arrival]:
         yield Arrival(bucket, prefix, run_id)
 
 
+class _Claim:
+    """The right to start a job run for a run, of which the lake gives one.
+
+    Two deliveries in the same second both find no job run, so each writes an object on condition
+    that it doesn't exist, and the one that does starts the job run. A claim only saves a second job
+    run: where none can be written, the job run is started nevertheless.
+    """
+
+    def __init__(self, objects: Any, arrival: Arrival, attempt: int) -> None:
+        key = f"{arrival.prefix}{STARTS}{arrival.run_id}-{attempt}.json"
+        self._objects = objects
+        self._place = {"Bucket": arrival.bucket, "Key": key}
+
+    def take(self) -> bool:
+        """Return whether the claim is ours; it may be an old one, or one that was released."""
+        try:
+            return self._put({"IfNoneMatch": "*"}) or self._take_over()
+        except Exception:  # better two job runs than none
+            log.warning("can't claim the run: s3://%(Bucket)s/%(Key)s", self._place, exc_info=True)
+            return True
+
+    def _take_over(self) -> bool:
+        found = self._objects.get_object(**self._place)
+        released = json.loads(found["Body"].read())["released"]
+        if not released and datetime.now(UTC) - found["LastModified"] < CLAIM_COUNTS:
+            return False
+        return self._put({"IfMatch": found["ETag"]})
+
+    def release(self) -> None:
+        """Let the next delivery start the job run, as this one could not."""
+        try:
+            self._put({}, released=True)
+        except Exception:  # it ends by itself, and why nothing was started matters more
+            log.warning("can't release s3://%(Bucket)s/%(Key)s", self._place, exc_info=True)
+
+    def _put(self, condition: Mapping[str, str], *, released: bool = False) -> bool:
+        from botocore.exceptions import ClientError
+
+        # of two claims with the same ETag, both could be replaced
+        body = json.dumps({"claim": uuid4().hex, "released": released})
+        try:
+            self._objects.put_object(**self._place, Body=body.encode(), **condition)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in LOST:
+                return False
+            raise
+        return True
+
+
 def glue(job: str) -> Launch:
-    """Return a launch that starts a Glue job, unless the run is done or already has a job run.
+    """Return a launch that starts a Glue job, unless the run is done, or has a job run or a claim.
 
     Args:
         job: the Glue job's name.
@@ -116,13 +175,25 @@ def glue(job: str) -> Launch:
         if listed["KeyCount"]:
             log.info("run %s is done", arrival.run_id)
             return
-        for run in jobs.get_job_runs(JobName=job, MaxResults=50)["JobRuns"]:
-            same = run.get("Arguments", {}).get("--run-id") == arrival.run_id
-            if same and run["JobRunState"] not in ENDED_BADLY:
+        runs = [
+            run
+            for run in jobs.get_job_runs(JobName=job, MaxResults=50)["JobRuns"]
+            if run.get("Arguments", {}).get("--run-id") == arrival.run_id
+        ]
+        for run in runs:
+            if run["JobRunState"] not in ENDED_BADLY:
                 log.info("run %s already has the job run %s", arrival.run_id, run["Id"])
                 return
+        claim = _Claim(objects, arrival, attempt=len(runs))
+        if not claim.take():
+            log.info("run %s is being started", arrival.run_id)
+            return
         arguments = {"--lake": arrival.lake, "--run-id": arrival.run_id}
-        started = jobs.start_job_run(JobName=job, Arguments=arguments)
+        try:
+            started = jobs.start_job_run(JobName=job, Arguments=arguments)
+        except Exception:
+            claim.release()
+            raise
         log.info("run %s: started the job run %s", arrival.run_id, started["JobRunId"])
 
     return launch

@@ -36,11 +36,13 @@ RESERVED: Final = frozenset(
     enable-rename-algorithm-v2 enable-s3-parquet-optimized-committer enable-spark-ui
     job-insights-byo-rules spark-event-logs-path write-shuffle-files-to-s3
     write-shuffle-spills-to-s3
+    no-index
     """.split()  # noqa: SIM905 - one name per line is sixty lines
 )
 """Arguments that are Glue's, not the script's: 'Using job parameters in AWS Glue jobs' of the AWS
-Glue developer guide, and what `awsglue.utils` calls reserved. They are dropped silently; other
-unknown arguments are dropped with a warning."""
+Glue developer guide, and what `awsglue.utils` calls reserved; `--no-index` is the value that infra/
+gives to `--python-modules-installer-option`. They are dropped silently; other unknown arguments are
+dropped with a warning."""
 
 _SIMILAR: Final = 0.75
 """How similar (difflib) a name must be to one of our options to count as a misspelling of it."""

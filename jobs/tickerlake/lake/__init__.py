@@ -70,7 +70,7 @@ def establish(lake: Lake) -> None:
     if not lake.is_new:
         return
     marker = encode_marker(lake.grain, is_sample=lake.is_sample)
-    if not lake.store.put_new(layout.LAKE, marker) and _open(lake.store).grain != lake.grain:
+    if not lake.store.put_same(layout.LAKE, marker) and _open(lake.store).grain != lake.grain:
         raise LakeFormatError(
             f"another run created the lake at {lake.store.url} with another grain at the same time;"
             " run this again"

@@ -20,6 +20,7 @@ DAILY: Final = "refined/daily/"
 RECEIPTS: Final = "refined/_runs/"
 BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
+STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
 
 _RUN_ID: Final = r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{6}"
@@ -35,6 +36,7 @@ _OBJECTS: Final = {
     RECEIPTS: rf"{_RUN_ID}\.json",
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
+    STARTS: rf"{_RUN_ID}-[0-9]+\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 

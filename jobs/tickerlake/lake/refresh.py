@@ -19,6 +19,7 @@ from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.objects import Versioned
 from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.lake.retries import pause
 from tickerlake.market import features
@@ -159,20 +160,19 @@ def rebuild(
     """
     store, key = lake.store, layout.history(ticker)
     found = store.get_versioned(key)
-    if (found.version if found else None) != version:
+    if _version(found) != version:
         return LATE
     stored = _decoded(found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
     rows = refined(new)
     differing = _differing(lake, ticker, rows, stored_partitions)
     folded = _open(manifests, settled)
-    is_right = stored is not None and history.is_same(new, stored.history)
-    is_known = stored is not None and set(folded) <= set(stored.folded)
-    if is_right and is_known and not differing:
+    is_right = _says(stored, new, folded)
+    if is_right and not differing:
         return Outcome((), version)
     note = notes.put_recheck(store, {ticker: differing})
     try:
-        if new.last is not None and not (is_right and is_known):
+        if new.last is not None and not is_right:
             version = _replace(lake, ticker, new, folded, differing, version)
     except ConflictError:
         store.delete([note])
@@ -182,8 +182,22 @@ def rebuild(
         store.delete([key])
         version = None
     store.delete([note])
-    overtook = stored is None or bool(_unfinished(stored, settled))
-    return Outcome(tuple(sorted(differing)), version, overtook=overtook)
+    return Outcome(tuple(sorted(differing)), version, overtook=_is_unsettled(stored, settled))
+
+
+def _is_unsettled(stored: Stored | None, settled: Container[str]) -> bool:
+    return stored is None or bool(_unfinished(stored, settled))
+
+
+def _version(found: Versioned | None) -> str | None:
+    return found.version if found else None
+
+
+def _says(stored: Stored | None, new: History, folded: Sequence[str]) -> bool:
+    """Return whether a stored history says what was derived, and names what was folded."""
+    if stored is None or not history.is_same(new, stored.history):
+        return False
+    return set(folded) <= set(stored.folded)
 
 
 def refined(held: History) -> pl.DataFrame:

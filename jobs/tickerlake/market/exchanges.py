@@ -11,6 +11,22 @@ WEEKDAYS: Final = frozenset({1, 2, 3, 4, 5})
 _SUNDAY_TO_THURSDAY: Final = frozenset({7, 1, 2, 3, 4})
 _SUNDAY_TO_FRIDAY: Final = frozenset({7, 1, 2, 3, 4, 5})
 
+
+@dataclass(frozen=True)
+class Place:
+    """Where a symbol is traded.
+
+    Attributes:
+        calendar: the calendar's name; None when there is none, or none is known yet.
+        timezone: of the exchange; None when the calendar says it, or nobody does yet.
+        weekdays: ISO days of the week that may be sessions where the calendar does not say.
+    """
+
+    calendar: str | None
+    timezone: str | None = None
+    weekdays: frozenset[int] = WEEKDAYS
+
+
 SUFFIX_CALENDARS: Final = {
     ".AS": "XAMS", ".AX": "XASX", ".BA": "XBUE", ".BD": "XBUD", ".BK": "XBKK", ".BO": "XBOM",
     ".BR": "XBRU", ".CBT": "us_futures", ".CL": "XBOG", ".CME": "us_futures",
@@ -76,6 +92,10 @@ ZONE_CALENDARS: Final = {
 }  # fmt: skip
 """The calendar of indices, by their time zone."""
 
+_WITHOUT_CALENDAR: Final = {
+    suffix: Place(None, zone, weekdays) for suffix, (zone, weekdays) in SUFFIX_ZONES.items()
+}
+
 BAR_ZONES: Final = {
     "24/5": "Europe/London",
     "24/7": "UTC",
@@ -88,21 +108,6 @@ _KINDS: Final = {"=X": "24/5", "=F": "us_futures"}
 _CRYPTO: Final = re.compile(r".+-(AUD|BTC|CAD|CNY|ETH|EUR|GBP|INR|JPY|KRW|USD|USDC|USDT)")
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a symbol is traded.
-
-    Attributes:
-        calendar: the calendar's name; None when there is none, or none is known yet.
-        timezone: of the exchange; None when the calendar states it, or it is not known yet.
-        weekdays: ISO days of the week that may be sessions where the calendar does not say.
-    """
-
-    calendar: str | None
-    timezone: str | None = None
-    weekdays: frozenset[int] = WEEKDAYS
-
-
 def place(symbol: str, timezone: str | None = None) -> Place | None:
     """Return where a symbol is traded; None when its suffix belongs to no known exchange.
 
@@ -110,18 +115,24 @@ def place(symbol: str, timezone: str | None = None) -> Place | None:
         symbol: as Yahoo spells it, in capitals.
         timezone: what the source said about the exchange's zone, if it has been asked.
     """
-    _, dot, suffix = symbol.rpartition(".")
-    suffix = dot + suffix if dot else ""
+    suffix = _suffix(symbol)
     if _CRYPTO.fullmatch(symbol):
         return Place("24/7", weekdays=frozenset(range(1, 8)))
     calendar = (
         INDEX_CALENDARS.get(symbol) or _KINDS.get(symbol[-2:]) or SUFFIX_CALENDARS.get(suffix)
     )
-    if calendar is None and symbol.startswith("^"):
+    if calendar:
+        return Place(calendar)
+    if symbol.startswith("^"):
         return Place(ZONE_CALENDARS.get(timezone or ""), timezone)
-    if calendar or not suffix:
-        return Place(calendar or "XNYS")
-    return Place(None, *SUFFIX_ZONES[suffix]) if suffix in SUFFIX_ZONES else None
+    if not suffix:
+        return Place("XNYS")
+    return _WITHOUT_CALENDAR.get(suffix)
+
+
+def _suffix(symbol: str) -> str:
+    _, dot, suffix = symbol.rpartition(".")
+    return dot + suffix if dot else ""
 
 
 def known_suffixes() -> str:

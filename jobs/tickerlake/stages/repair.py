@@ -9,7 +9,7 @@ to `raw/_lost/`, and what it delivered is extracted again.
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -28,6 +28,7 @@ from tickerlake.lake import (
     open_lake,
 )
 from tickerlake.lake.layout import Grain
+from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.store import Store, open_store
 from tickerlake.sources import Source
 from tickerlake.stages.repair_raw import RawRepair
@@ -136,13 +137,7 @@ def orphans(lake: Lake) -> list[str]:
         everything = manifests.read_all(lake.store, manifests.all_ids(lake.store))
     except CorruptObjectError:
         return []  # what it lists is not known
-    listed = {
-        layout.blob(prefix, partition, ticker, name)
-        for manifest in everything
-        for ticker, entry in manifest.tickers.items()
-        for prefix, names in ((layout.RAW, entry.blobs), (layout.QUARANTINE, entry.quarantine))
-        for partition, name in names.items()
-    }
+    listed = {key for manifest in everything for key in _blobs(manifest)}
     before = time.time() - ORPHAN_AFTER
     return sorted(
         each.key
@@ -150,6 +145,14 @@ def orphans(lake: Lake) -> list[str]:
         for each in lake.store.find(prefix)
         if each.key.endswith(".parquet") and each.key not in listed and each.modified < before
     )
+
+
+def _blobs(manifest: Manifest) -> Iterator[str]:
+    """Yield the keys of all blobs that a manifest lists."""
+    for ticker, entry in manifest.tickers.items():
+        for prefix, names in ((layout.RAW, entry.blobs), (layout.QUARANTINE, entry.quarantine)):
+            for partition, name in names.items():
+                yield layout.blob(prefix, partition, ticker, name)
 
 
 def _derived(
@@ -165,13 +168,21 @@ def _derived(
     tickers = sorted({each.ticker for each in findings if each.ticker})
     only = None if broken or everything else tickers
     if only is None or only:
-        rebuilt = transform(lake, rebuild=True, only=only, engine=engine)
-        wrong = {each.ticker for each in findings if each.kind == "derived"}
-        for ticker, each in sorted(rebuilt.refreshed.items()):
-            if not each.error and (each.partitions or ticker in wrong):
-                report.done.append(f"{ticker}: rebuilt from raw")
+        report.done += _rebuild(lake, findings, only, engine)
     lake.store.delete(broken)
     report.done += [f"{key}: removed after everything was rebuilt" for key in broken]
+
+
+def _rebuild(
+    lake: Lake, findings: Sequence[Finding], only: Sequence[str] | None, engine: Engine | None
+) -> list[str]:
+    rebuilt = transform(lake, rebuild=True, only=only, engine=engine)
+    wrong = {each.ticker for each in findings if each.kind == "derived"}
+    return [
+        f"{ticker}: rebuilt from raw"
+        for ticker, each in sorted(rebuilt.refreshed.items())
+        if not each.error and (each.partitions or ticker in wrong)
+    ]
 
 
 def _is_marker(data: bytes) -> bool:

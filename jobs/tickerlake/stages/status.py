@@ -142,14 +142,8 @@ def _committed(run_id: str) -> datetime | None:
 
 
 def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: datetime) -> Ticker:
-    stored = history.load_summary(lake, ticker)
-    rejected = set(stored.history.rejected)
-    for manifest in pending:
-        entry = manifest.tickers.get(ticker)
-        rejected |= set(entry.rejected) if entry else set()
-    reasons = Counter(name for each in rejected for name in each.reasons.split(","))
-    quarantined = Quarantined(len(rejected), dict(sorted(reasons.items())))
-    known = stored.history
+    known = history.load_summary(lake, ticker).history
+    quarantined = _quarantined(known, ticker, pending)
     sessions = known.bars["session"]
     if sessions.is_empty():
         return Ticker(ticker, 0, None, None, None, (), quarantined)
@@ -172,6 +166,15 @@ def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: dateti
         calendar_ends=ends,
         has_calendar=calendars.exchange(ticker) is not None or ticker.startswith("^"),
     )
+
+
+def _quarantined(known: History, ticker: str, pending: Sequence[Manifest]) -> Quarantined:
+    rejected = set(known.rejected)
+    for manifest in pending:
+        if ticker in manifest.tickers:
+            rejected |= set(manifest.tickers[ticker].rejected)
+    reasons = Counter(name for each in rejected for name in each.reasons.split(","))
+    return Quarantined(len(rejected), dict(sorted(reasons.items())))
 
 
 def _exchange(ticker: str, known: History, moment: datetime) -> Exchange | None:

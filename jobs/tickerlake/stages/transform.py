@@ -92,11 +92,7 @@ def transform(
         register(_delivered(backlog.manifests, rounds.failed))
     _write_notes(rounds)
     if only is None:
-        pending = set(rounds.survey.pending)
-        for manifest in backlog.manifests:
-            if manifest.run_id in pending:
-                manifests.acknowledge(lake.store, manifest)
-                report.processed.append(manifest.run_id)
+        report.processed += _write_receipts(rounds)
     _remove_notes(rounds, is_rebuild=rebuild)
     return report
 
@@ -142,6 +138,15 @@ def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[s
                 for date, name in entry.blobs.items():
                     yield layout.blob(layout.RAW, date, ticker, name)
                     yield layout.daily(date, ticker)
+
+
+def _write_receipts(rounds: Rounds) -> list[str]:
+    """Write the receipts of pending runs; return the runs."""
+    pending = set(rounds.survey.pending)
+    done = [each for each in rounds.backlog.manifests if each.run_id in pending]
+    for manifest in done:
+        manifests.acknowledge(rounds.lake.store, manifest)
+    return [manifest.run_id for manifest in done]
 
 
 def _write_notes(rounds: Rounds) -> None:
