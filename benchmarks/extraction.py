@@ -176,9 +176,9 @@ def main() -> None:
                 peer[name].append(run(served, end, with_download, *args))
             args = served.url, Path(folder, f"paced{number}"), first, last, BUDGET
             ours["paced"].append(run(served, last, with_tickerlake, *args))
-    print(f"{len(TICKERS)} tickers, {LATENCY * 1000:.0f} ms a request; median of {RUNS} runs\n")
+    print(f"{len(TICKERS)} tickers, {LATENCY * 1000:.0f} ms per request; median of {RUNS} runs\n")
     print(f"{'':26}{'charts':>10}{'other':>10}")
-    print(f"{'':26}{'a ticker':>10}{'requests':>10}{'seconds':>10}{'ratio':>10}")
+    print(f"{'':26}{'per ticker':>10}{'requests':>10}{'seconds':>10}{'ratio':>10}")
     for title, mine, other in (
         (f"{SESSIONS - 1} sessions", "first", "first"),
         ("the next session", "next", "next"),
@@ -188,7 +188,7 @@ def main() -> None:
         print(title)
         line("tickerlake", ours[mine], reference, "x")
         line("yf.download", peer[other], reference, "x")
-    print(f"{SESSIONS} sessions, {BUDGET:g} requests a second; ratio: to tickers / budget")
+    print(f"{SESSIONS} sessions, {BUDGET:g} requests per second; ratio: to tickers / budget")
     line("tickerlake", ours["paced"], len(TICKERS) / BUDGET, "x")
 
 

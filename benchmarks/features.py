@@ -87,7 +87,7 @@ class _Groups:
 
 
 def with_pandas(frame: pd.DataFrame) -> pd.DataFrame:
-    """The idiomatic pandas: groupby's own kernels, no Python function called for a group.
+    """Idiomatic pandas: groupby's own kernels, without calling a Python function per group.
 
     Args:
         frame: bars of all tickers, sorted by ticker and session, with a RangeIndex.
@@ -255,7 +255,7 @@ def main() -> None:
         f"{len(FEATURES)} features, {TICKERS} tickers x {SESSIONS:,} sessions,"
         f" {os.cpu_count()} cores, median of {RUNS} runs"
     )
-    print("values agree (those of pandas' ewm, which starts otherwise, after 1,500 sessions)")
+    print("values agree (those of pandas' ewm, which starts differently, after 1,500 sessions)")
     print(f"polars {pl.__version__}, pandas {pd.__version__}, TA-Lib {talib.__version__}\n")
     print(f"{'':26}{'seconds':>8}{'ratio':>8}")
     for name, value in measured.items():

@@ -65,7 +65,7 @@ def alone(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def sessions(count: int, last: date = LAST) -> pl.Series:
-    """So many sessions of New York up to a day, ascending."""
+    """The last sessions of New York up to a day, ascending."""
     schedule = calendars.of("T000").schedule["session"]
     return schedule.filter(schedule <= last).tail(count)
 
@@ -115,7 +115,7 @@ def evening(day: date) -> datetime:
 
 
 def make(folder: Path, count: int, *, without: int = 0) -> None:
-    """Make a lake of so many sessions, without the last few of them."""
+    """Create a lake of a number of sessions, without the last few of them."""
     made = create_lake(str(folder), "year")
     days = sessions(count)
     source = Memory(days)
@@ -126,7 +126,7 @@ def make(folder: Path, count: int, *, without: int = 0) -> None:
 
 
 class Counting(Store):
-    """A store that counts objects and bytes, by what is done with which part of the lake."""
+    """A store that counts objects and bytes, by operation and part of the lake."""
 
     def __init__(self, inner: Store) -> None:
         super().__init__(inner.url, inner._objects)  # noqa: SLF001 - the same objects
@@ -174,7 +174,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Day:
-    """What a day took; memory in bytes, at its peak, and before the day began."""
+    """What a day took; memory in bytes, at its peak and before the day began."""
 
     stages: dict[str, Stage]
     memory: int
@@ -214,7 +214,7 @@ def peak_memory() -> int:
 
 
 def days(folder: Path, years: int) -> list[Day]:
-    """Make a lake that lacks a few sessions, and bring in one after the other."""
+    """Create a lake that lacks a few sessions, and bring them in one after the other."""
     count = SESSIONS_A_YEAR * years
     alone(make, folder, count, without=DAYS)
     return [alone(day, folder, session) for session in alone(sessions, DAYS)]

@@ -93,7 +93,7 @@ def evening(day: date) -> datetime:
 
 
 def lived(runs: int) -> Lake:
-    """Make a lake with so many runs in its past, each of which names every ticker."""
+    """Create a lake with a number of past runs, each of which names every ticker."""
     lake = create_lake("memory://", "year")
     first = Market(DAYS[HELD - 1])
     extract(lake, first, TICKERS, as_of=evening(first.today), start=DAYS[0], workers=1)
@@ -119,14 +119,14 @@ def lived(runs: int) -> Lake:
 
 
 def remember(lake: Lake, ticker: str, last: Order) -> None:
-    """Store what folding in the manifests would give, which deliver no bar: another `last`."""
+    """Store what folding in the manifests would give: as they deliver no bar, only a new `last`."""
     stored = history.load_stored(lake, ticker)
     held = replace(stored.history, last=last)
     lake.store.put(layout.history(ticker), history.encode(Stored(held)))
 
 
 def day(lake: Lake, number: int) -> tuple[Counter[str], int]:
-    """Bring in a session; return what was read by which stage, and the listings."""
+    """Bring in a session; return what each stage read, and the listings."""
     store = Counting(lake.store)
     counted = Lake(store, lake.grain)
     today = DAYS[HELD + number]
@@ -157,7 +157,7 @@ def with_a_broken_ticker(lake: Lake) -> tuple[Counter[str], int]:
 
 
 def with_a_late_run(lake: Lake) -> tuple[Counter[str], int]:
-    """Count the day on which a run of the past arrives that names one ticker."""
+    """Count the day on which an old run arrives that names one ticker."""
     rows = Market(DAYS[0]).fetch(TICKERS[0], DAYS[0], DAYS[0], "").bars
     names = blobs.write(lake, layout.RAW, TICKERS[0], rows)
     entry = Entry(outcome="ok", start=DAYS[0], end=DAYS[0], new=1, blobs=names, splits={})

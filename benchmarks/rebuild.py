@@ -31,7 +31,7 @@ DAILY: Final = "refined/daily"
 
 
 def with_tickerlake(folder: Path) -> float:
-    """Seconds to make history and refined from raw."""
+    """Seconds to derive history and refined from raw."""
     shutil.rmtree(folder / DAILY, ignore_errors=True)
     shutil.rmtree(folder / "history", ignore_errors=True)
     opened = open_lake(str(folder))
@@ -83,7 +83,7 @@ def copied(work: Callable[[Path, Path], float], source: Path, target: Path) -> f
 
 
 def differences(one: Path, other: Path) -> list[Path]:
-    """The files that are not the same in both folders."""
+    """The files that differ between the two folders."""
     files = {path.relative_to(at) for at in (one, other) for path in at.rglob("*.parquet")}
     return [
         path

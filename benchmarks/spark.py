@@ -54,7 +54,7 @@ RECURSIVE: Final = frozenset(
 # the model of a Glue job: workers of type G.1X, one of which is the driver's
 CORES_A_WORKER: Final = 4
 START: Final = 30.0
-"""Billed seconds until a session is there and the libraries are loaded; assumed, not measured."""
+"""Billed seconds until a session exists and the libraries are loaded; assumed, not measured."""
 
 
 def write(opened: Lake, task: Task) -> Refreshed:
@@ -81,7 +81,7 @@ def with_engine(engine: Engine, work: Callable[[Lake, Task], Refreshed], folder:
 
 
 def over(rows: int) -> Callable[[Column], Column]:
-    """The last so many rows of a ticker; null until they are there."""
+    """The last `rows` rows of a ticker; null until there are enough."""
     window = Window.partitionBy("ticker").orderBy("session").rowsBetween(1 - rows, 0)
     held = f.count(f.lit(1)).over(window)
     return lambda aggregate: f.when(held == rows, aggregate.over(window))
@@ -157,7 +157,7 @@ def with_windows(session: SparkSession, folder: Path, target: Path | None) -> No
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """That both tables have the same values in what both have, for the first tickers."""
+    """Assert that the columns of both tables have the same values, for the first tickers."""
     names = [name for name in features.DAILY if name not in RECURSIVE]
     for ticker in TICKERS[:5]:
         left, right = (
@@ -226,10 +226,10 @@ def report(seconds: dict[tuple[str, str], float], start: float) -> None:
 
     local = seconds["write", "local engine"] * CORES / len(TICKERS)
     spread = seconds["write", "Spark engine"] * CORES / len(TICKERS)
-    print(f"\ncore seconds a ticker: {local:.3f} local engine, {spread:.3f} Spark engine")
+    print(f"\ncore seconds per ticker: {local:.3f} local engine, {spread:.3f} Spark engine")
     print(
-        f"model of a Glue job that writes everything: {START:.0f} s + tickers x core seconds /"
-        f" cores; G.1X: 1 DPU and {CORES_A_WORKER} cores a worker; Spark leaves the driver's out\n"
+        f"model of a Glue job that writes it all: {START:.0f} s + tickers x core seconds / cores;"
+        f" G.1X: 1 DPU and {CORES_A_WORKER} cores per worker; Spark leaves the driver's out\n"
     )
     print(f"{'tickers':>9}" + "".join(f"{name:>22}" for name in COLUMNS))
     for tickers in (500, 5_000, 50_000):

@@ -62,7 +62,7 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
     tickers = universe.tickers(settings)
     with _source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
-        # last: what is wrong with the rest must not leave a folder
+        # last, so that a wrong call leaves no folder
         lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
         ended = Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(

@@ -27,11 +27,11 @@ RECEIPTS: Final = "refined/_runs/"
 STARTS: Final = "refined/_starts/"
 ENDED_BADLY: Final = {"FAILED", "ERROR", "TIMEOUT", "STOPPED", "EXPIRED"}
 LOST: Final = {"PreconditionFailed", "ConditionalRequestConflict"}
-"""What S3 answers when somebody else has written."""
+"""What S3 answers when somebody else has written first."""
 
 CLAIM_COUNTS: Final = timedelta(seconds=50)
-"""How long a claim keeps others from starting a job run. Lambda repeats a failed event after about
-a minute, when Glue lists the job run, or there was none and the claim must not count any more."""
+"""How long a claim keeps others from starting a job run. Lambda retries a failed event after about
+a minute. By then Glue lists the job run, or none was started and the claim must no longer count."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +108,11 @@ def _arrivals(record: Any) -> Iterator[Arrival]:
 
 
 class _Claim:
-    """The right to start a job run for a run, of which the lake gives one.
+    """The right to start a job run for a run, which only one delivery can hold.
 
-    Two deliveries in the same second both find no job run, so each writes an object on condition
-    that it doesn't exist, and the one that does starts the job run. A claim only saves a second job
-    run: where none can be written, the job run is started nevertheless.
+    Two deliveries in the same second both find no job run. So each tries to create the same object,
+    and the one that succeeds starts the job run. A claim only saves a second job run: where none
+    can be written, the job run is started anyway.
     """
 
     def __init__(self, objects: Any, arrival: Arrival, attempt: int) -> None:
@@ -139,7 +139,7 @@ class _Claim:
         """Let the next delivery start the job run, as this one could not."""
         try:
             self._put({}, released=True)
-        except Exception:  # it ends by itself, and why nothing was started matters more
+        except Exception:  # it expires by itself, and why nothing was started matters more
             log.warning("can't release s3://%(Bucket)s/%(Key)s", self._place, exc_info=True)
 
     def _put(self, condition: Mapping[str, str], *, released: bool = False) -> bool:

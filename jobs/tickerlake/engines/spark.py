@@ -71,7 +71,7 @@ def session() -> "SparkSession":
 
 
 def spark(session: "SparkSession") -> Engine:
-    """Return an engine that spreads tickers over a Spark session's executors."""
+    """Return an engine that distributes tickers over a Spark session's executors."""
 
     def engine(lake: "Lake", work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
         from py4j.protocol import Py4JError

@@ -38,7 +38,7 @@ class History:
         rejected: the rows that were quarantined.
         timezone: of the exchange, as the source states it.
         retired: the day after which the ticker is not asked for any more.
-        renamed_to: the ticker that goes on with this one's history.
+        renamed_to: the ticker that continues this one's history.
         last: the order of the newest delivery folded in.
     """
 

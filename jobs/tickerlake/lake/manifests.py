@@ -57,8 +57,8 @@ class Entry(_Model):
             about them.
         timezone: of the exchange, as the source states it.
         retired: the day after which the ticker is not asked for any more.
-        renamed_from: the ticker whose history goes on here.
-        renamed_to: the ticker that goes on with this one's history.
+        renamed_from: the ticker whose history continues here.
+        renamed_to: the ticker that continues this one's history.
     """
 
     outcome: Outcome

@@ -61,7 +61,7 @@ class Objects(Protocol):
         """Put an object if its version is still this one; return the new version.
 
         Raises:
-            ConflictError: it is another one, or there is no object.
+            ConflictError: the version differs, or there is no object.
         """
 
     def find(self, prefix: str) -> Iterator[Found]:

@@ -194,7 +194,7 @@ def _version(found: Versioned | None) -> str | None:
 
 
 def _says(stored: Stored | None, new: History, folded: Sequence[str]) -> bool:
-    """Return whether a stored history says what was derived, and names what was folded."""
+    """Return whether a stored history equals the derived one, and names the runs folded in."""
     if stored is None or not history.is_same(new, stored.history):
         return False
     return set(folded) <= set(stored.folded)

@@ -47,7 +47,7 @@ class Store:
         """Return the object's bytes, or None when there is none.
 
         Raises:
-            CorruptObjectError: a folder or a dangling link is in its place.
+            CorruptObjectError: there is a folder or a dangling link in its place.
         """
         found = self.get_versioned(key)
         return found.data if found else None

@@ -25,8 +25,8 @@ BAR: Final[dict[str, pl.DataType]] = {
     "dividend_currency": pl.String(),
 }
 """A bar: what the market did in a session. `dividend` is cash per share, and `capital_gain` what a
-fund distributed besides, 0 when none; `split` is the new shares that an old one became that
-morning, 1 when none. `dividend_currency` is null unless the dividend was paid in another currency
+fund distributed besides, 0 if none; `split` is the new shares for each old one, on its ex-date, 1
+if none. `dividend_currency` is null unless the dividend was paid in another currency
 than the price's."""
 
 RAW: Final[dict[str, pl.DataType]] = {**BAR, "source": pl.String()}

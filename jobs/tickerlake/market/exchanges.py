@@ -18,7 +18,7 @@ class Place:
 
     Attributes:
         calendar: the calendar's name; None when there is none, or none is known yet.
-        timezone: of the exchange; None when the calendar says it, or nobody does yet.
+        timezone: of the exchange; None when the calendar states it, or it is not known yet.
         weekdays: ISO days of the week that may be sessions where the calendar does not say.
     """
 

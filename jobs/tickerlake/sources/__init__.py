@@ -63,7 +63,7 @@ class Source(Protocol):
             symbol: as the source spells it.
             start: the first session.
             end: the last session.
-            timezone: of the exchange, as far as known; the answer's own zone dates the bars.
+            timezone: of the exchange, if known; bars are dated in the zone of the answer.
 
         Raises:
             UnknownSymbolError, RateLimitedError, SourceUnreachableError, SourceFailedError: as

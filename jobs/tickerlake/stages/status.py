@@ -48,7 +48,7 @@ class Ticker:
         quarantined: the rows that were not accepted, and why.
         flagged: how many bars are kept although something is odd about them.
         retired: the day after which the ticker is not asked for any more.
-        renamed_to: the ticker that goes on with its history.
+        renamed_to: the ticker that continues its history.
         calendar_ends: the last day that the exchange's calendar knows, when that is soon or past.
         has_calendar: whether the exchange has a calendar; without one gaps are not known.
     """

@@ -63,7 +63,7 @@ class Snapshot:
         Args:
             start: in seconds since 1970.
             end: exclusive.
-            request: the number of the request, which a wobble follows.
+            request: the number of the request, which decides the sign of a wobble.
         """
         tape = self._tape
         first, last = (int(number) for number in np.searchsorted(tape.opens, [start, end]))

@@ -39,7 +39,7 @@ class Fault:
         times: the answers it spoils. It is counted down in `Replay.faults`, and leaves at 0. None
             is for as long as it is listed.
         since: the first New York date on the replay's clock that it is in force; None is always.
-        until: the date from which it is no longer.
+        until: the date from which it is no longer in force.
         session: the session that it falsifies.
         field: with `wrong`: open, high, low, close or volume.
         value: with `wrong`: the wrong value, unadjusted.
