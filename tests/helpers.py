@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from unittest import mock
@@ -26,7 +26,7 @@ def new_lake(url: str, grain: str | None = None, *, sample: bool = False) -> Lak
     """A lake that is there, though nothing is stored in it yet."""
     lake = create_lake(url, grain, sample=sample)
     establish(lake)
-    return lake
+    return replace(lake, is_new=False)
 
 
 def bar(session: date, close: float = 100.0, **fields: object) -> dict[str, object]:

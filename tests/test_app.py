@@ -4,13 +4,12 @@ import json
 from datetime import UTC, date, datetime
 
 import pytest
-from helpers import new_lake
 
 from tickerlake import app
 from tickerlake.aws.starter import Arrival
 from tickerlake.aws.watch import watch
 from tickerlake.errors import BadSettingError, TransformFailedError
-from tickerlake.lake import manifests
+from tickerlake.lake import manifests, open_lake
 from tickerlake.settings import ExtractSettings, SourceSettings, WatchSettings
 
 
@@ -72,7 +71,7 @@ def test_watch_transforms_and_registers(tmp_path, registered, monkeypatch):
     run_id = sample(lake)
     launch = app.transforming(WatchSettings("queue", workers=2, catalog="prices"))
     launch(arrival_of(lake, run_id, monkeypatch))
-    assert manifests.pending_ids(new_lake(lake).store) == []
+    assert manifests.pending_ids(open_lake(lake).store) == []
     [(database, keys)] = registered
     assert database == "prices"
     assert "history/ticker=FB/history.parquet" in keys

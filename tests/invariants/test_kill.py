@@ -14,7 +14,7 @@ from typing import Final
 from helpers import new_lake, until
 from small_market import SESSIONS, TICKERS, Steady, evening, in_turn, prices, state
 
-from tickerlake.lake import Lake, disk, manifests
+from tickerlake.lake import Lake, open_lake, disk, manifests
 from tickerlake.stages import extract, transform, verify
 
 KILLS: Final = 40 if os.environ.get("TICKERLAKE_LONG_TESTS") else 6
@@ -75,5 +75,6 @@ def test_processes_that_are_killed_at_any_moment_make_no_difference(tmp_path):
     assert verify.verify(lake, workers=2) == []
     assert manifests.pending_ids(lake.store) == []
     assert prices(state(lake)) == prices(state(reference))
+    open_lake(lake.store.url).store.put("_written", b"by the next process that writes")
     staging = Path(lake.store.url, disk.STAGING)
     assert until(lambda: not list(staging.iterdir())), "what the killed ones left is removed"
