@@ -16,7 +16,7 @@ from helpers import new_lake, objects, until
 from tickerlake import app
 from tickerlake.aws import watch as queues
 from tickerlake.errors import ConflictError, EventError, StoreError
-from tickerlake.lake import Lake, history, layout, manifests, open_lake
+from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake, refresh
 from tickerlake.lake.store import open_store
 from tickerlake.settings import TransformSettings, WatchSettings
 from tickerlake.sources.replay import Replay
@@ -88,6 +88,7 @@ def stamps(bucket: str) -> dict[str, object]:
 
 
 def copy(found: dict[str, bytes], lake: Lake) -> None:
+    establish(lake)
     for key, data in found.items():
         lake.store.put(key, data)
 
@@ -171,7 +172,7 @@ def test_transforms_with_different_pending_manifests_lose_no_update(place, lived
     meeting = threading.Barrier(len(pending))
     conflicts = []
 
-    def refresh(ticker: str, manifest: manifests.Manifest) -> None:
+    def fold(ticker: str, manifest: manifests.Manifest) -> None:
         own = open_lake(url)
         replace, first = own.store.replace, [True]
 
@@ -190,7 +191,7 @@ def test_transforms_with_different_pending_manifests_lose_no_update(place, lived
     for ticker in TICKERS:
         conflicts.clear()
         with ThreadPoolExecutor(len(pending)) as pool:
-            tasks = [pool.submit(refresh, ticker, manifest) for manifest in pending]
+            tasks = [pool.submit(fold, ticker, manifest) for manifest in pending]
         for task in tasks:
             task.result()
         assert len(set(conflicts)) == len(pending) - 1
@@ -466,8 +467,8 @@ def test_malformed_messages_end_in_the_dead_letter_queue(place, run, lived, tran
 
 
 @pytest.mark.usefixtures("transforms")
-def test_a_run_that_can_not_be_transformed_ends_in_the_dead_letter_queue(place, run):
-    """It stays pending, and the tickers that are well are not held up."""
+def test_a_run_of_which_a_ticker_fails_is_left_to_the_next_event(place, run, caplog):
+    """Neither the tickers that are well nor the queue are held up."""
     there = place()
     lake = new_lake(there.url(), "month")
     report = run(lake, EVENINGS[0])
@@ -476,13 +477,17 @@ def test_a_run_that_can_not_be_transformed_ends_in_the_dead_letter_queue(place, 
     data = lake.store.get(key)
     lake.store.delete([key])
     with watcher(there.queue):
-        until(lambda: messages(there.dead) == 1)
-        assert manifests.pending_ids(lake.store) == [report.manifests[0].run_id]
+        until(lambda: messages(there.queue) == 0)
+        assert "is left to the queue" in caplog.text
+        assert manifests.pending_ids(lake.store) == []
+        assert notes.behind_ids(lake.store).keys() == {"AAPL"}
         assert objects(lake, "history/").keys() == {layout.history("MSFT")}
         # somebody repairs it, and the next event finds it healed
         lake.store.put(key, data)
         run(lake, EVENINGS[1])
         until(lambda: manifests.pending_ids(lake.store) == [])
+        until(lambda: notes.behind_ids(lake.store) == {})
+    assert messages(there.dead) == 0
     assert verify.verify(lake, workers=4) == []
 
 

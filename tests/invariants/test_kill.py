@@ -14,7 +14,7 @@ from typing import Final
 from helpers import new_lake, until
 from small_market import SESSIONS, TICKERS, Steady, evening, in_turn, prices, state
 
-from tickerlake.lake import Lake, open_lake, disk, manifests
+from tickerlake.lake import Lake, disk, manifests, open_lake
 from tickerlake.stages import extract, transform, verify
 
 KILLS: Final = 40 if os.environ.get("TICKERLAKE_LONG_TESTS") else 6
