@@ -88,7 +88,6 @@ def stamps(bucket: str) -> dict[str, object]:
 
 
 def copy(found: dict[str, bytes], lake: Lake) -> None:
-    establish(lake)
     for key, data in found.items():
         lake.store.put(key, data)
 
