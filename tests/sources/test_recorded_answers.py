@@ -5,20 +5,24 @@ The environment variable TICKERLAKE_RECORDED_ANSWERS names a folder of bodies of
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from helpers import new_lake
 
 from sources.served import NEW_YORK, Served
 from tickerlake.errors import UnknownSymbolError
+from tickerlake.lake import history
 from tickerlake.sources import Fetched
 from tickerlake.sources.yahoo import Yahoo
+from tickerlake.stages import extract, transform, verify
 
 FOLDER = os.environ.get("TICKERLAKE_RECORDED_ANSWERS")
 if not FOLDER:
@@ -146,3 +150,38 @@ def test_an_error_is_told_or_is_nothing_new(served: Served, client: Yahoo, path:
     else:
         with pytest.raises(UnknownSymbolError, match=told):
             fetch(served, client, path, "X")
+
+
+# ---- in a lake
+
+
+@pytest.mark.parametrize("path", CHARTS, ids=lambda path: path.stem)
+def test_in_a_lake_every_difference_is_flagged(served, client, path, tmp_path):
+    reading = read(path)
+    bars = {day: row for day, row in reading.rows.items() if any(row.prices.values())}
+    if not bars:
+        pytest.skip("it has no bar")
+    served.answers[reading.symbol] = (200, path.read_bytes())
+    lake = new_lake(str(tmp_path / "lake"), "year")
+    # three days later every session is over
+    as_of = datetime.combine(max(bars), time(23), UTC) + timedelta(days=3)
+    extract.extract(lake, client, [reading.symbol], as_of=as_of, start=min(bars), workers=1)
+    assert transform.transform(lake).exit_code == 0
+    assert verify.verify(lake, workers=1) == []
+    held = history.load(lake, reading.symbol)
+    refused = {each.session for each in held.rejected}
+    rows = {row["session"]: row for row in held.bars.iter_rows(named=True)}
+    assert rows.keys() | refused == bars.keys()
+    assert not rows.keys() & refused
+    for day, row in rows.items():
+        flags = set(row["flags"].split(","))
+        for name in PRICES:
+            same = row[name] == pytest.approx(bars[day].prices[name] or None, rel=5.1e-6)
+            assert same or flags & {"range_widened", "range_unknown", "open_unknown"}, (day, name)
+        assert row["close"] == pytest.approx(bars[day].prices["close"], rel=5.1e-6)
+        assert row["volume"] == (bars[day].volume or 0)
+        assert row["currency"] == reading.currency
+    paid = [row.dividend for day, row in reading.rows.items() if day <= max(rows)]
+    assert held.bars["dividend"].sum() == pytest.approx(sum(paid), rel=1e-5)
+    ratios = [row.split for day, row in reading.rows.items() if day <= max(rows)]
+    assert held.bars["split"].product() == pytest.approx(math.prod(ratios))
