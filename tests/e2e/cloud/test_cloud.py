@@ -76,6 +76,7 @@ DRIFT = {
         "statistic",
         "treat_missing_data",
     },
+    "aws_s3_object": {"tags_all"},  # those of what is uploaded in parts: the packages
 }
 
 
