@@ -138,7 +138,8 @@ def windows(of: Callable[..., Array], values: Array, size: int) -> Array:
 
 
 def log_return(b: Columns) -> Array:
-    return np.log(b["close"]) - np.log(shifted(b["close"]))
+    # the difference of two logarithms would lose the digits of small moves
+    return np.log1p((b["close"] - shifted(b["close"])) / shifted(b["close"]))
 
 
 def total_return(b: Columns) -> Array:
