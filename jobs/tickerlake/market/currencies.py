@@ -1,4 +1,4 @@
-"""Currencies that are units of one another: pence and pounds, agorot and shekels."""
+"""Cash in another currency than the price's, or in another unit of it, such as pence and pounds."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -9,6 +9,14 @@ class Unit(NamedTuple):
 
     currency: str
     per_one: int
+
+
+class Payment(NamedTuple):
+    """The cash per share of one session as it is stored: columns of `market.bars.BAR`."""
+
+    dividend: float
+    capital_gain: float
+    dividend_currency: str | None
 
 
 MINOR_UNITS: Final[Mapping[str, Unit]] = {
@@ -51,3 +59,31 @@ def convert(amount: float, code: str, target: str) -> float | None:
     if source.currency != wanted.currency:
         return None
     return amount * wanted.per_one / source.per_one
+
+
+def settle(paid: Mapping[str, tuple[float, float]], currency: str) -> Payment:
+    """Decide how cash that was paid in several currencies is stored.
+
+    Args:
+        paid: dividend and capital gain by currency.
+        currency: the price's.
+
+    Returns:
+        Dividend and capital gain in the price's currency. If the only cash is a dividend in one
+        other currency: the dividend in that currency, and its code. Otherwise, what was paid in
+        other currencies is given as text, such as `+0.5 USD`, and is not part of the amounts.
+
+    >>> settle({"USD": (0.5, 0.0)}, "GBp")
+    Payment(dividend=0.5, capital_gain=0.0, dividend_currency='USD')
+    >>> settle({"GBp": (12.0, 0.0), "USD": (0.5, 0.0)}, "GBp")
+    Payment(dividend=12.0, capital_gain=0.0, dividend_currency='+0.5 USD')
+    """
+    foreign = {code: amounts for code, amounts in paid.items() if code != currency}
+    dividend, gain = paid.get(currency, (0.0, 0.0))
+    if not foreign:
+        return Payment(dividend, gain, None)
+    (code, (foreign_dividend, foreign_gain)), *others = foreign.items()
+    if not others and not foreign_gain and not dividend and not gain:
+        return Payment(foreign_dividend, 0.0, code)
+    besides = " ".join(f"+{sum(amounts):.6g} {code}" for code, amounts in sorted(foreign.items()))
+    return Payment(dividend, gain, besides)

@@ -16,6 +16,7 @@ import polars as pl
 
 from tickerlake.market import currencies
 from tickerlake.market.bars import SIGNIFICANT_DIGITS
+from tickerlake.market.currencies import Payment
 from tickerlake.sources.yahoo.chart import Chart
 
 EVENTS: Final[dict[str, pl.DataType]] = {
@@ -33,14 +34,6 @@ class Cash(NamedTuple):
 
     dividends: dict[str, float]
     capital_gains: dict[str, float]
-
-
-class Payment(NamedTuple):
-    """The cash of one session as it is stored: see `EVENTS`."""
-
-    dividend: float
-    capital_gain: float
-    dividend_currency: str | None
 
 
 @dataclass
@@ -86,17 +79,8 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
         currency: of the price; the key of the amounts whose currency Yahoo does not say.
         drop: how far the price fell from the close before; None when there is no such pair.
 
-    Returns:
-        Dividend and capital gain in the price's currency. If the only cash is a dividend in one
-        other currency: the dividend in that currency, and its code. Otherwise, what was paid in
-        other currencies is given as text, such as `+0.5 USD`, and is not part of the amounts.
-
     >>> settle(Cash({"USD": 1.9}, {"USD": 1.8}), "USD", drop=1.9)
     Payment(dividend=0.1, capital_gain=1.8, dividend_currency=None)
-    >>> settle(Cash({"USD": 0.5}, {}), "GBp", drop=37.0)
-    Payment(dividend=0.5, capital_gain=0.0, dividend_currency='USD')
-    >>> settle(Cash({"GBp": 12.0, "USD": 0.5}, {}), "GBp", drop=49.0)
-    Payment(dividend=12.0, capital_gain=0.0, dividend_currency='+0.5 USD')
     """
     base = currency or ""
     paid = {
@@ -107,14 +91,7 @@ def settle(cash: Cash, currency: str | None, drop: float | None) -> Payment:
         )
         for code in cash.dividends | cash.capital_gains
     }
-    dividend, gain = paid.pop(base, (0.0, 0.0))
-    if not paid:
-        return Payment(dividend, gain, None)
-    (code, (foreign_dividend, foreign_gain)), *others = paid.items()
-    if not others and not foreign_gain and not dividend and not gain:
-        return Payment(foreign_dividend, 0.0, code)
-    besides = " ".join(f"+{sum(amounts):.6g} {code}" for code, amounts in sorted(paid.items()))
-    return Payment(dividend, gain, besides)
+    return currencies.settle(paid, base)
 
 
 def _tell_apart(dividend: float, gain: float, drop: float | None) -> tuple[float, float]:
