@@ -19,8 +19,8 @@ EVENTS = sorted(
 )
 
 
-def copy(source: Lake, target: Lake) -> None:
-    for key, data in objects(source, "raw/").items():
+def copy_extracted(source: Lake, target: Lake) -> None:
+    for key, data in objects(source, "raw/", "quarantine/").items():
         target.store.put(key, data)
 
 
@@ -37,7 +37,7 @@ def test_both_engines_leave_the_same_lake(spark, tmp_path, grain):
         if days == 19:
             lifecycle.rename(local, "AAPL", "NEW", world.today)
             lifecycle.retire(local, "QAN.AX")
-        copy(local, cluster)
+        copy_extracted(local, cluster)
         for lake in (local, cluster):
             assert transform.transform(lake, engine=engines[id(lake)]).exit_code == 0
     prefixes = ("history/", "refined/daily/")
