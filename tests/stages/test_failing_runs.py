@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from helpers import free_port, new_lake, objects, tickerlake
 
-from tickerlake.errors import SourceUnreachableError, UnknownSymbolError
+from tickerlake.errors import SourceUnreachableError, StoreError, UnknownSymbolError
 from tickerlake.sources import Fetched
 from tickerlake.sources.replay import Replay
+from tickerlake.sources.yahoo import Yahoo
 from tickerlake.stages import extract
 
 MOMENT = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
@@ -102,6 +103,36 @@ def test_an_earlier_start_is_asked_for_once(tmp_path):
         assert run("--start", "1990-01-02") == 2
         assert run("--start", "1990-01-02") == 2
         assert run("--start", "2005-01-03") == 2
+
+
+def test_a_put_that_fails_costs_its_ticker_and_no_other(lake, monkeypatch):
+    put_new = type(lake.store).put_new
+
+    def refuse(store, key, data):
+        if "ticker=IBM" in key:
+            raise StoreError("no")
+        return put_new(store, key, data)
+
+    with (
+        Replay(now=MOMENT) as replay,
+        Yahoo(url=replay.url, requests_per_second=1000, workers=1) as yahoo,
+    ):
+
+        def run() -> extract.Report:
+            tickers = ["AAPL", "IBM", "MSFT"]
+            start = date(2013, 2, 1)
+            return extract.extract(lake, yahoo, tickers, as_of=MOMENT, start=start, workers=1)
+
+        monkeypatch.setattr(type(lake.store), "put_new", refuse)
+        report = run()
+        assert {name: each.outcome for name, each in report.entries.items()} == {
+            "AAPL": "ok",
+            "IBM": "failed",
+            "MSFT": "ok",
+        }
+        assert report.exit_code == 3
+        monkeypatch.undo()
+        assert run().entries["IBM"].new > 0
 
 
 def test_a_port_is_free():

@@ -17,6 +17,7 @@ from tickerlake.errors import (
     RateLimitedError,
     SourceFailedError,
     SourceUnreachableError,
+    StoreError,
     UnknownSymbolError,
 )
 from tickerlake.lake import Lake, establish, manifests
@@ -122,7 +123,8 @@ class _Run:
         """Extract one ticker; what is wrong with it alone is in its entry.
 
         Raises:
-            SourceUnreachableError: several tickers in a row could not be reached.
+            SourceUnreachableError, StoreError: several tickers in a row failed for the same reason,
+                which is not theirs.
         """
         if self._limited >= GIVE_UP_AFTER:
             return Entry(outcome="rate_limited", reason="not asked: the source wants a pause")
@@ -132,7 +134,7 @@ class _Run:
             entry = Entry(outcome="unknown_symbol", reason=f"{error}{self._suggest(ticker)}")
         except RateLimitedError as error:
             entry = Entry(outcome="rate_limited", reason=str(error))
-        except SourceUnreachableError as error:
+        except (SourceUnreachableError, StoreError) as error:
             self._unreachable += 1
             if self._unreachable >= GIVE_UP_AFTER:
                 raise
@@ -147,7 +149,7 @@ class _Run:
         """Take the entry of a ticker that has ended, and commit when there are many."""
         self.report.entries[ticker] = self._uncommitted[ticker] = entry
         level = logging.INFO if entry.outcome in GOOD else logging.WARNING
-        log.log(level, "%s: %s %s", ticker, entry.outcome, entry.reason)
+        log.log(level, "%s: %s", ticker, f"{entry.outcome} {entry.reason}".rstrip())
         if sum(len(each.blobs) for each in self._uncommitted.values()) >= COMMIT_BLOBS:
             self.commit()
 
