@@ -38,14 +38,17 @@ def setup(level: str) -> None:
         handler = RichHandler(console=console(), show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
     else:
-        from pythonjsonlogger.json import JsonFormatter
-
         handler = logging.StreamHandler()
-        handler.setFormatter(
-            JsonFormatter(
-                "%(asctime)s %(levelname)s %(name)s %(message)s",
-                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-            )
-        )
+        handler.setFormatter(json_formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("tickerlake").setLevel(level)
+
+
+def json_formatter() -> logging.Formatter:
+    """Return what writes a record as one line of JSON."""
+    from pythonjsonlogger.json import JsonFormatter
+
+    return JsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+    )

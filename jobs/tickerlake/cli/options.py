@@ -190,7 +190,7 @@ def _extract_settings(
     yahoo_url: str | None,
     as_of: datetime | None,
 ) -> ExtractSettings:
-    typed = _typed("tickers"), _typed("universe"), bool(arguments)
+    typed = was_typed("tickers"), was_typed("universe"), bool(arguments)
     if sum(typed) > 1:
         raise click.UsageError(
             "give tickers as arguments, with --tickers or with --universe: one way"
@@ -215,6 +215,7 @@ def _extract_settings(
     )
 
 
-def _typed(name: str) -> bool:
+def was_typed(name: str) -> bool:
+    """Return whether an option stands on the command line."""
     context = click.get_current_context()
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
