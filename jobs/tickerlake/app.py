@@ -96,7 +96,7 @@ def transform(
     lake = open_lake(settings.lake)
     if settings.run_id:
         manifests.read(lake.store, settings.run_id)
-    report = tickerlake.stages.transform.transform(
+    report = tickerlake.stages.transform.transform_all(
         lake,
         engine=wiring.engine(settings.engine, settings.workers),
         rebuild=settings.rebuild,
