@@ -33,8 +33,11 @@ def _together(*decorators: Decorator) -> Decorator:
 
 
 def _set_region(_context: click.Context, _option: click.Parameter, region: str | None) -> None:
+    """Let boto3 know the region; by itself, it doesn't look at AWS_REGION."""
     if region:
         os.environ["AWS_DEFAULT_REGION"] = region
+    elif "AWS_DEFAULT_REGION" not in os.environ and (found := os.environ.get("AWS_REGION")):
+        os.environ["AWS_DEFAULT_REGION"] = found
 
 
 lake: Final = _together(
@@ -52,8 +55,8 @@ lake: Final = _together(
         metavar="REGION",
         expose_value=False,
         callback=_set_region,
-        help="The AWS region of a lake on S3.  [default: what AWS_DEFAULT_REGION or the AWS profile"
-        " says]",
+        help="The AWS region of a lake on S3.  [default: what AWS_DEFAULT_REGION, AWS_REGION or the"
+        " AWS profile says]",
     ),
 )
 workers: Final = option(
