@@ -149,6 +149,8 @@ def test_the_prefix_of_manifests_is_the_same_wherever_it_is_written():
         assert found, file
         assert {text.removeprefix("/") for text in found} == {layout.RUNS}, file
     assert starter.RUNS == layout.RUNS
+    assert starter.STARTS == layout.STARTS
+    assert f'prefix = "{layout.STARTS}"' in (ROOT / "infra/modules/s3/main.tf").read_text()
 
 
 def test_github_runs_the_same_make_targets_as_the_script():
