@@ -427,32 +427,45 @@ def test_doctor_before_the_apply(cloud):
     }
 
 
+SOURCE = "emulated.glue"
+"""Nobody but AWS may put events whose source is `aws.glue`, on the emulator either."""
+
+
 @contextmanager
 def telling_of_failures(job: str) -> Iterator[None]:
-    """Tell EventBridge of each failed run of a job: Glue does, the emulator's doesn't."""
-    over, told = threading.Event(), set()
+    """Tell EventBridge of each failed run of a job: Glue does, the emulator's doesn't.
 
-    def look() -> None:
-        session = boto3.Session()
-        glue, events = session.client("glue"), session.client("events")
-        while not over.wait(1):
-            for each in glue.get_job_runs(JobName=job)["JobRuns"]:
-                if each["JobRunState"] == "FAILED" and each["Id"] not in told:
-                    told.add(each["Id"])
-                    entry = {
-                        "Source": "aws.glue",
-                        "DetailType": "Glue Job State Change",
-                        "Detail": json.dumps(detail(each)),
-                    }
-                    events.put_events(Entries=[entry])
-
-    thread = threading.Thread(target=look)
+    A copy of the deployed rule, with its targets, takes another source than AWS's.
+    """
+    events = boto3.client("events")
+    deployed = events.describe_rule(Name=f"{NAME}-failed-jobs")
+    targets = events.list_targets_by_rule(Rule=deployed["Name"])["Targets"]
+    pattern = json.loads(deployed["EventPattern"])
+    assert pattern["source"] == ["aws.glue"]
+    events.put_rule(Name=SOURCE, EventPattern=json.dumps(pattern | {"source": [SOURCE]}))
+    events.put_targets(Rule=SOURCE, Targets=targets)
+    over = threading.Event()
+    thread = threading.Thread(target=_tell, args=(job, over))
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
+        events.remove_targets(Rule=SOURCE, Ids=[each["Id"] for each in targets])
+        events.delete_rule(Name=SOURCE)
+
+
+def _tell(job: str, over: threading.Event) -> None:
+    session = boto3.Session()
+    glue, events, told = session.client("glue"), session.client("events"), set()
+    while not over.wait(1):
+        for each in glue.get_job_runs(JobName=job)["JobRuns"]:
+            if each["JobRunState"] == "FAILED" and each["Id"] not in told:
+                told.add(each["Id"])
+                entry = {"Source": SOURCE, "DetailType": "Glue Job State Change"}
+                answer = events.put_events(Entries=[entry | {"Detail": json.dumps(detail(each))}])
+                assert not answer["FailedEntryCount"], answer
 
 
 def detail(failed: dict[str, Any]) -> dict[str, str]:
