@@ -48,7 +48,7 @@ docs-check: .venv/dev ## run all commands that the docs show, and compare what t
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
 	$(UV) export $(EXPORT) --output-file requirements.txt
-	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune polars-talib --prune fsspec \
+	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune ta-lib --prune fsspec \
 	  --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
 
