@@ -10,19 +10,14 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-import polars as pl
-
 from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, history, layout, notes
+from tickerlake.lake import Lake, daily, history, layout, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
-from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.objects import Versioned
-from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.lake.retries import pause
-from tickerlake.market import features
 
 RACES: Final = 100
 """Lost races after which a ticker is left to the next transform."""
@@ -73,22 +68,23 @@ def refresh(
         backlog = history.sort_out(stored, ticker, pending)
         if backlog.late:
             return LATE
-        rows = refined(stored.history)
         unfinished = _unfinished(stored, settled)
-        wanted = {*recheck, *(_within(rows, stored.owed, lake.grain) if unfinished else ())}
+        owed = stored.owed if unfinished else None
         version = stored.version
         if backlog.new:
-            before = rows
             new = history.advance(lake, ticker, stored.history, backlog.new)
-            rows = refined(new)
-            wanted |= changed_partitions(rows, before, lake.grain)
+            rows, changed = daily.update(new, stored.history, lake.grain)
+            wanted = changed | {*recheck} | daily.within(rows, owed, lake.grain)
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
-                version = _replace(lake, ticker, new, folded, wanted, stored.version)
+                version = _replace(lake, ticker, new, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
-        put_partitions(lake, ticker, rows, wanted)
+        else:
+            rows = daily.rows(stored.history)
+            wanted = {*recheck} | daily.within(rows, owed, lake.grain)
+        daily.put(lake, ticker, rows, wanted)
         return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
@@ -119,18 +115,16 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    before, rows = refined(stored.history), refined(new)
+    rows, wanted = daily.update(new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
-    wanted = {*recheck, *(_within(rows, stored.owed, lake.grain) if unfinished else ())}
-    wanted |= changed_partitions(rows, before, lake.grain)
-    wanted |= _names(before, lake.grain) - _names(rows, lake.grain)
+    wanted |= {*recheck} | daily.within(rows, stored.owed if unfinished else None, lake.grain)
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
             version = _replace(lake, ticker, new, folded, wanted, version)
     except ConflictError:
         return LATE
-    put_partitions(lake, ticker, rows, wanted)
+    daily.put(lake, ticker, rows, wanted)
     return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
 
 
@@ -164,8 +158,8 @@ def rebuild(
         return LATE
     stored = _decoded(found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
-    rows = refined(new)
-    differing = _differing(lake, ticker, rows, stored_partitions)
+    rows = daily.rows(new)
+    differing = daily.wrong(lake, ticker, rows, stored_partitions)
     folded = _open(manifests, settled)
     is_right = _says(stored, new, folded)
     if is_right and not differing:
@@ -177,7 +171,7 @@ def rebuild(
     except ConflictError:
         store.delete([note])
         return LATE
-    put_partitions(lake, ticker, rows, differing)
+    daily.put(lake, ticker, rows, differing)
     if new.last is None and found:
         store.delete([key])
         version = None
@@ -200,45 +194,6 @@ def _says(stored: Stored | None, new: History, folded: Sequence[str]) -> bool:
     return set(folded) <= set(stored.folded)
 
 
-def refined(held: History) -> pl.DataFrame:
-    """Return the rows of `daily` (`features.DAILY`) that a history gives."""
-    return features.daily(held.bars)
-
-
-def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
-    """Return the partitions in which any value of `new` differs from `old`."""
-    both = new.join(
-        old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
-    )
-    columns = [name for name in new.columns if name != "session"]
-    differs = pl.col("_held").is_null() | pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in columns
-    )
-    return _names(both.filter(differs), grain)
-
-
-def put_partitions(lake: Lake, ticker: str, rows: pl.DataFrame, wanted: Collection[str]) -> None:
-    """Write a ticker's rows to partitions; delete the partitions that have none."""
-    chosen = rows.filter(layout.partition(lake.grain).is_in(list(wanted)))
-    there = set()
-    for partition, part in partitions(chosen, lake.grain):
-        lake.store.put(layout.daily(partition, ticker), to_parquet(part))
-        there.add(partition)
-    gone = sorted(set(wanted) - there)
-    lake.store.delete([layout.daily(partition, ticker) for partition in gone])
-
-
-def stored_partitions(lake: Lake) -> dict[str, set[str]]:
-    """Return the partitions of `daily` that exist, by ticker; none if it only has a history."""
-    stored: dict[str, set[str]] = {}
-    for key in lake.store.keys(layout.HISTORY):
-        stored.setdefault(layout.values(key)["ticker"], set())
-    for key in lake.store.keys(layout.DAILY):
-        values = layout.values(key)
-        stored.setdefault(values["ticker"], set()).add(values["date"])
-    return stored
-
-
 def _replace(
     lake: Lake,
     ticker: str,
@@ -252,18 +207,6 @@ def _replace(
     return lake.store.replace(layout.history(ticker), data, version)
 
 
-def _differing(lake: Lake, ticker: str, rows: pl.DataFrame, stored: AbstractSet[str]) -> set[str]:
-    """Return the partitions whose objects are not what they should be."""
-    expected = {name: to_parquet(part) for name, part in partitions(rows, lake.grain)}
-
-    def differs(partition: str) -> bool:
-        if partition not in stored:
-            return True
-        return lake.store.get(layout.daily(partition, ticker)) != expected[partition]
-
-    return {name for name in expected if differs(name)} | (stored - expected.keys())
-
-
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
     """Return the runs folded in that are not known to be done."""
     return [run_id for run_id in stored.folded if run_id not in settled]
@@ -271,15 +214,6 @@ def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
 
 def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
     return [each.run_id for each in manifests if each.run_id not in settled]
-
-
-def _within(rows: pl.DataFrame, span: Span | None, grain: Grain) -> set[str]:
-    names = _names(rows, grain)
-    return {name for name in names if span.first <= name <= span.last} if span else set()
-
-
-def _names(rows: pl.DataFrame, grain: Grain) -> set[str]:
-    return set(rows.select(layout.partition(grain))["session"])
 
 
 def _decoded(data: bytes) -> Stored | None:

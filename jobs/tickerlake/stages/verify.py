@@ -10,11 +10,11 @@ from pydantic import ValidationError
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, blobs, history, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, backlog, blobs, daily, history, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.history import Stored
 from tickerlake.lake.manifests import Entry, Manifest, Receipt
-from tickerlake.lake.parquet import from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet import from_parquet, to_table_parquet
 from tickerlake.lake.parquet_statistics import lies
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def verify(
     """
     survey = backlog.survey(lake.store)
     found, everything = _manifests(lake, survey)
-    stored = refresh.stored_partitions(lake)
+    stored = daily.stored(lake)
     named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
     quarantined = {name for each in everything for name in each.tickers}
     check = _Check(lake, survey, everything, stored)
@@ -197,10 +197,10 @@ class _Check:
             yield Finding("derived", key, "is not what raw gives", ticker)
         elif stored.version:
             yield from self._footer(ticker, key)
-        yield from self._partitions(ticker, refresh.refined(derived), stored)
+        yield from self._partitions(ticker, daily.rows(derived), stored)
 
     def _partitions(self, ticker: str, rows: pl.DataFrame, stored: Stored) -> Iterator[Finding]:
-        expected = dict(partitions(rows, self.lake.grain))
+        expected = dict(daily.parts(rows, self.lake.grain))
         is_open = set(stored.folded) - self.survey.receipts
         owed = stored.owed if is_open else None
         for name in sorted(expected.keys() | self.stored.get(ticker, set())):
@@ -220,7 +220,7 @@ class _Check:
                 return "is missing" if expected is not None else ""
             if expected is None:
                 return "should not exist"
-            if data != to_parquet(expected) and not from_parquet(data, key).equals(expected):
+            if data != to_table_parquet(expected) and not from_parquet(data, key).equals(expected):
                 return "is not what raw gives"
         except CorruptObjectError as error:
             return f"can't be read: {error}"
@@ -231,7 +231,7 @@ class _Check:
     ) -> Iterator[Finding]:
         """Report a file whose rows are right, but whose footer misleads engines."""
         data = self.lake.store.get(key)
-        if data is None or (expected is not None and data == to_parquet(expected)):
+        if data is None or (expected is not None and data == to_table_parquet(expected)):
             return
         columns = _lies(data)
         if columns:
