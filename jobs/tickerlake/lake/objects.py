@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import MemoryStore, ObjectStore, S3Store
 
-from tickerlake.errors import ConflictError, StoreError
+from tickerlake.errors import BadSettingError, ConflictError, StoreError
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
@@ -148,14 +149,35 @@ def memory() -> Remote:
 
 
 def endpoint() -> str | None:
-    """Return S3's endpoint when it is not AWS's own."""
-    return next(filter(None, map(os.environ.get, ENDPOINTS)), None)
+    """Return S3's endpoint when it is not AWS's own.
+
+    Raises:
+        BadSettingError: it is not a URL.
+    """
+    name = next(filter(os.environ.get, ENDPOINTS), None)
+    if name is None:
+        return None
+    url = os.environ[name]
+    if not _is_url(url):
+        raise BadSettingError(f"{name} is {url!r}, not a URL such as http://localhost:4566")
+    return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port is None or parts.port > 0  # raises when it is not a number
+    except ValueError:
+        return False
+    is_plain = not re.search(r"\s", text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port and is_plain
 
 
 def s3(location: str) -> Remote:
     """Open `bucket[/prefix]` on S3.
 
     Raises:
+        BadSettingError: the endpoint is not a URL.
         StoreError: there are no credentials.
     """
     import boto3

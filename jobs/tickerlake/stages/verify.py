@@ -3,7 +3,6 @@
 import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple
 
 import polars as pl
 from pydantic import ValidationError
@@ -16,46 +15,9 @@ from tickerlake.lake.history import Stored
 from tickerlake.lake.manifests import Entry, Manifest, Receipt
 from tickerlake.lake.parquet import from_parquet, partitions, to_parquet
 from tickerlake.lake.parquet_statistics import lies
+from tickerlake.stages.findings import Finding, Kind
 
 log = logging.getLogger(__name__)
-
-Kind = Literal[
-    "obstacle", "manifest", "receipt", "note", "blob", "quarantine", "counts", "derived", "stray",
-    "pending", "behind",
-]  # fmt: skip
-
-REMEDIES: Final = {
-    "pending": "`tickerlake transform` processes it",
-    "stray": "`tickerlake repair --prune` removes it",
-}
-_REPAIR: Final = "`tickerlake repair` repairs it"
-
-
-class Finding(NamedTuple):
-    """Something that is not as it should be.
-
-    Attributes:
-        kind: what kind of thing it is; decides the remedy.
-        key: the object's key.
-        text: what is wrong with it.
-        ticker: whose it is; '' when it concerns the whole lake.
-        run_id: the run that lists it; '' when none does.
-    """
-
-    kind: Kind
-    key: str
-    text: str
-    ticker: str = ""
-    run_id: str = ""
-
-    @property
-    def remedy(self) -> str:
-        """The command that repairs it."""
-        return REMEDIES.get(self.kind, _REPAIR)
-
-    def __str__(self) -> str:
-        """Return a line for people."""
-        return f"{self.key} {self.text}; {self.remedy}"
 
 
 def verify(
@@ -79,6 +41,8 @@ def verify(
     """
     survey = backlog.survey(lake.store)
     found, everything = _manifests(lake, survey)
+    if wrong := _marker(lake, everything):
+        return [wrong]  # nothing else can be said before this is put right
     stored = refresh.stored_partitions(lake)
     named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
     quarantined = {name for each in everything for name in each.tickers}
@@ -93,6 +57,15 @@ def verify(
         progress(ticker)
     found += [finding for ticker in sorted(by_ticker) for finding in by_ticker[ticker]]
     return list(dict.fromkeys([*found, *_unfinished(lake, survey), *_strays(lake)]))
+
+
+def _marker(lake: Lake, everything: Sequence[Manifest]) -> Finding | None:
+    entries = (entry for each in everything for entry in each.tickers.values())
+    grain = layout.grain_of(partition for entry in entries for partition in entry.blobs)
+    if grain in (None, lake.grain):
+        return None
+    text = f"says that partitions are by {lake.grain}, but those of raw are by {grain}"
+    return Finding("marker", layout.LAKE, text)
 
 
 def _manifests(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manifest]]:
@@ -111,17 +84,16 @@ def _manifests(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manifest
                 Finding("manifest", layout.run(run_id), "is missing, though it has a receipt",
                         run_id=run_id)
             )  # fmt: skip
-        elif not _is_receipt(lake, key):
+        elif not _is_receipt(lake, key, run_id):
             found.append(Finding("receipt", key, "can't be read", run_id=run_id))
     return found, manifests.without_lost(read)
 
 
-def _is_receipt(lake: Lake, key: str) -> bool:
+def _is_receipt(lake: Lake, key: str, run_id: str) -> bool:
     try:
-        Receipt.model_validate_json(lake.store.get(key) or b"")
+        return Receipt.model_validate_json(lake.store.get(key) or b"").run_id == run_id
     except (ValidationError, CorruptObjectError):
         return False
-    return True
 
 
 def _unfinished(lake: Lake, survey: Survey) -> Iterator[Finding]:
@@ -131,7 +103,8 @@ def _unfinished(lake: Lake, survey: Survey) -> Iterator[Finding]:
         note = notes.read_behind(lake.store, ticker, run_ids)
         if note:
             text = f"says that {ticker} is behind since run {run_ids[0]}: {note.reason}"
-            yield Finding("behind", layout.behind(ticker, run_ids[-1]), text, ticker)
+            kind: Kind = "behind" if backlog.is_hopeless(note, run_ids) else "retried"
+            yield Finding(kind, layout.behind(ticker, run_ids[-1]), text, ticker)
     for key in sorted(lake.store.keys(layout.RECHECK)):
         try:
             notes.read_recheck(lake.store, key)
@@ -154,6 +127,8 @@ def strays(lake: Lake) -> list[str]:
         each.key
         for prefix in (layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY)
         for each in lake.store.find_all(prefix)
+        # S3's consoles and clients make an empty object for a folder
+        if each.size or "." in each.key.rpartition("/")[2].partition("=")[0]
     )
     return sorted(key for key in found if layout.is_stray(key))
 
@@ -220,7 +195,7 @@ class _Check:
                 return "is missing" if expected is not None else ""
             if expected is None:
                 return "should not exist"
-            if data != to_parquet(expected) and not from_parquet(data, key).equals(expected):
+            if data != to_parquet(expected) and not _equal(from_parquet(data, key), expected):
                 return "is not what raw gives"
         except CorruptObjectError as error:
             return f"can't be read: {error}"
@@ -237,6 +212,10 @@ class _Check:
         if columns:
             text = f"has a footer whose statistics are wrong ({', '.join(columns)})"
             yield Finding("derived", key, text, ticker)
+
+
+def _equal(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    return one.schema == other.schema and one.equals(other)
 
 
 def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
