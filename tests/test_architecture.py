@@ -12,12 +12,12 @@ PACKAGE = JOBS / "tickerlake"
 LEVELS = (
     {"cli"},
     {"app"},
-    {"universe"},
+    {"universe", "wiring"},
     {"stages"},
     {"aws", "engines", "sources"},
     {"lake"},
     {"market"},
-    {"logs", "progress", "settings"},
+    {"diagnosis", "logs", "progress", "settings"},
     {"errors"},
 )
 """What is above may import what is below, and nothing else of the package but itself."""

@@ -9,6 +9,7 @@ import click
 
 from tickerlake import __version__, app, logs
 from tickerlake.cli import answers, options, output
+from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
@@ -202,5 +203,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (*UPKEEP, *OPERATORS):
+for command in (*UPKEEP, doctor, *OPERATORS):
     tickerlake.add_command(command)

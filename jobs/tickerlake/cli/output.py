@@ -30,11 +30,14 @@ _NAMED: Final = 5
 
 @contextmanager
 def progress_of(stage: str) -> Iterator[Progress]:
-    """Show a bar on a terminal while a stage is running."""
+    """Show a bar while a stage is running, on a terminal that rich can draw on."""
+    console = logs.console() if logs.is_terminal() else None
+    if console is None:
+        yield lambda *_: None
+        return
     from rich.progress import Progress as Bars
 
-    console = logs.console()
-    with Bars(console=console, transient=True, disable=not logs.is_terminal()) as bars:
+    with Bars(console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
         yield lambda ended, total: bars.update(task, completed=ended, total=total)
 
