@@ -3,21 +3,27 @@
 import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 import polars as pl
 from pydantic import ValidationError
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, blobs, history, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, backlog, blobs, derived, history, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
-from tickerlake.lake.history import Stored
+from tickerlake.lake.fold import History
+from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.manifests import Entry, Manifest, Receipt
-from tickerlake.lake.parquet import from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.lake.parquet_statistics import lies
 from tickerlake.stages.findings import Finding, Kind
 
 log = logging.getLogger(__name__)
+
+_TABLES: Final = (
+    layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY, layout.TICKERS,
+)  # fmt: skip
 
 
 def verify(
@@ -43,7 +49,7 @@ def verify(
     found, everything = _manifests(lake, survey)
     if wrong := _marker(lake, everything):
         return [wrong]  # nothing else can be said before this is put right
-    stored = refresh.stored_partitions(lake)
+    stored = derived.stored(lake)
     named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
     quarantined = {name for each in everything for name in each.tickers}
     check = _Check(lake, survey, everything, stored)
@@ -125,7 +131,7 @@ def strays(lake: Lake) -> list[str]:
     """Return the keys that do not belong to the lake, but that engines read as part of a table."""
     found = (
         each.key
-        for prefix in (layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY)
+        for prefix in _TABLES
         for each in lake.store.find_all(prefix)
         # S3's consoles and clients make an empty object for a folder
         if each.size or "." in each.key.rpartition("/")[2].partition("=")[0]
@@ -165,23 +171,22 @@ class _Check:
             return
         behind = self.survey.behind.get(ticker, ())
         done = (self.survey.receipts - set(behind)) | set(stored.folded)
-        derived = history.rebuild(
+        new = history.rebuild(
             self.lake, ticker, [each for each in self.everything if each.run_id in done]
         )
-        if not history.is_same(derived, stored.history):
+        if not history.is_same(new, stored.history):
             yield Finding("derived", key, "is not what raw gives", ticker)
         elif stored.version:
             yield from self._footer(ticker, key)
-        yield from self._partitions(ticker, refresh.refined(derived), stored)
+        yield from self._parts(ticker, new, stored)
 
-    def _partitions(self, ticker: str, rows: pl.DataFrame, stored: Stored) -> Iterator[Finding]:
-        expected = dict(partitions(rows, self.lake.grain))
-        is_open = set(stored.folded) - self.survey.receipts
-        owed = stored.owed if is_open else None
+    def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
+        expected = derived.expected(new, derived.refined(new), self.lake.grain)
+        is_open = bool(set(stored.folded) - self.survey.receipts)
         for name in sorted(expected.keys() | self.stored.get(ticker, set())):
-            if owed and owed.first <= name <= owed.last:
+            if is_open and _is_owed(name, stored.owed):
                 continue  # the next transform writes it
-            key = layout.daily(name, ticker)
+            key = derived.key(name, ticker)
             problem = self._problem(key, expected.get(name))
             if problem:
                 yield Finding("derived", key, problem, ticker)
@@ -216,6 +221,10 @@ class _Check:
 
 def _equal(one: pl.DataFrame, other: pl.DataFrame) -> bool:
     return one.schema == other.schema and one.equals(other)
+
+
+def _is_owed(part: str, owed: Span | None) -> bool:
+    return part == derived.LISTING or (owed is not None and owed.first <= part <= owed.last)
 
 
 def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
