@@ -1,22 +1,26 @@
-"""Bring one ticker's history and its partitions of `daily` up to date.
+"""Bring one ticker's history, its partitions of `daily` and its row of `tickers` up to date.
 
-The history is replaced first, by compare-and-swap, and says which partitions it owes; they are
-written after it. So the loser of a race has written nothing, and whoever follows a process that
-died finds in the history what is left to do.
+The history is replaced first, by compare-and-swap, and says which partitions it owes; they and the
+row are written after it. So the loser of a race has written nothing, and whoever follows a process
+that died finds in the history what is left to do.
 """
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
+import polars as pl
+
 from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, daily, history, layout, notes
+from tickerlake.lake import Lake, derived, history, layout, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
+from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.objects import Versioned
+from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.lake.retries import pause
 
 RACES: Final = 100
@@ -28,7 +32,7 @@ class Outcome:
     """How the work on a ticker ended.
 
     Attributes:
-        partitions: those of `daily` that were written or deleted.
+        partitions: the parts (see `lake.derived`) that were written or deleted.
         version: the version tag of the history that they were made from.
         is_late: nothing was done: the ticker has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
@@ -57,7 +61,7 @@ def refresh(
         ticker: whose history it is.
         pending: the manifests that the ticker may lack, sorted.
         settled: the runs that are known to be done.
-        recheck: partitions to write in any case.
+        recheck: parts to write in any case.
 
     Raises:
         ConflictError: it lost too many races.
@@ -69,22 +73,19 @@ def refresh(
         if backlog.late:
             return LATE
         unfinished = _unfinished(stored, settled)
-        owed = stored.owed if unfinished else None
-        version = stored.version
+        new, version = stored.history, stored.version
         if backlog.new:
             new = history.advance(lake, ticker, stored.history, backlog.new)
-            rows, changed = daily.update(new, stored.history, lake.grain)
-            wanted = changed | {*recheck} | daily.within(rows, owed, lake.grain)
+        rows, changed = derived.update(new, stored.history, lake.grain)
+        wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
+        if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
                 version = _replace(lake, ticker, new, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
-        else:
-            rows = daily.rows(stored.history)
-            wanted = {*recheck} | daily.within(rows, owed, lake.grain)
-        daily.put(lake, ticker, rows, wanted)
+        derived.put(lake, ticker, new, rows, wanted)
         return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
@@ -106,7 +107,7 @@ def derive(
             `version` was seen, so that they include every run that is folded in.
         settled: the runs that are known to be done.
         version: the version tag that the history had then.
-        recheck: partitions to write in any case.
+        recheck: parts to write in any case.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -115,16 +116,16 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    rows, wanted = daily.update(new, stored.history, lake.grain)
+    rows, changed = derived.update(new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
-    wanted |= {*recheck} | daily.within(rows, stored.owed if unfinished else None, lake.grain)
+    wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
             version = _replace(lake, ticker, new, folded, wanted, version)
     except ConflictError:
         return LATE
-    daily.put(lake, ticker, rows, wanted)
+    derived.put(lake, ticker, new, rows, wanted)
     return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
 
 
@@ -134,11 +135,11 @@ def rebuild(
     manifests: Sequence[Manifest],
     settled: Container[str],
     version: str | None,
-    stored_partitions: AbstractSet[str],
+    stored_parts: AbstractSet[str],
 ) -> Outcome:
     """Derive a ticker from raw alone; compare every object, and write or delete what differs.
 
-    What can't be read is replaced as well. Until all is done, a note names the partitions at stake,
+    What can't be read is replaced as well. Until all is done, a note names the parts at stake,
     so that the next transform can finish the work of a process that died.
 
     Args:
@@ -147,7 +148,7 @@ def rebuild(
         manifests: see `derive`.
         settled: see `derive`.
         version: see `derive`.
-        stored_partitions: the ticker's partitions that exist.
+        stored_parts: the ticker's parts that exist.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -158,8 +159,8 @@ def rebuild(
         return LATE
     stored = _decoded(found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
-    rows = daily.rows(new)
-    differing = daily.wrong(lake, ticker, rows, stored_partitions)
+    rows = derived.refined(new)
+    differing = _differing(lake, ticker, derived.expected(new, rows, lake.grain), stored_parts)
     folded = _open(manifests, settled)
     is_right = _says(stored, new, folded)
     if is_right and not differing:
@@ -171,7 +172,7 @@ def rebuild(
     except ConflictError:
         store.delete([note])
         return LATE
-    daily.put(lake, ticker, rows, differing)
+    derived.put(lake, ticker, new, rows, differing)
     if new.last is None and found:
         store.delete([key])
         version = None
@@ -202,9 +203,23 @@ def _replace(
     owed: Collection[str],
     version: str | None,
 ) -> str:
-    span = Span(min(owed), max(owed)) if owed else None
+    dates = set(owed) - {derived.LISTING}
+    span = Span(min(dates), max(dates)) if dates else None
     data = history.encode(Stored(new, tuple(sorted(folded)), span))
     return lake.store.replace(layout.history(ticker), data, version)
+
+
+def _differing(
+    lake: Lake, ticker: str, frames: Mapping[str, pl.DataFrame], stored_parts: AbstractSet[str]
+) -> set[str]:
+    """Return the parts whose objects are not what they should be."""
+
+    def differs(part: str) -> bool:
+        if part not in stored_parts:
+            return True
+        return lake.store.get(derived.key(part, ticker)) != to_table_parquet(frames[part])
+
+    return {part for part in frames if differs(part)} | (stored_parts - frames.keys())
 
 
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
@@ -214,6 +229,17 @@ def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
 
 def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
     return [each.run_id for each in manifests if each.run_id not in settled]
+
+
+def _owed(
+    rows: pl.DataFrame, stored: Stored, unfinished: Collection[str], grain: Grain
+) -> set[str]:
+    """Return the parts that a history owes: its row of `tickers` in any case."""
+    if not unfinished:
+        return set()
+    span = stored.owed
+    names = derived.names(rows, grain) if span else set()
+    return {derived.LISTING} | {name for name in names if span and span.first <= name <= span.last}
 
 
 def _decoded(data: bytes) -> Stored | None:
