@@ -39,6 +39,7 @@ format: .venv/dev ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 
 docs: .venv/dev ## regenerate the generated docs and the output shown in them
+	$(BIN)/python tools/translations.py
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
@@ -50,7 +51,7 @@ docs-check: .venv/dev ## run all commands that the docs show, and compare what t
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
 	$(UV) export $(EXPORT) $(FOR_PEOPLE) --output-file requirements.txt
-	$(UV) export $(EXPORT) --prune pyarrow --prune polars-talib --output-file images/extractor/requirements.txt
+	$(UV) export $(EXPORT) --prune pyarrow --prune ta-lib --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
 
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from tickerlake.sources import Source
     from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
     from tickerlake.stages.status import Status
     from tickerlake.stages.transform import Report as TransformReport
-    from tickerlake.stages.verify import Finding
 
 log = logging.getLogger(__name__)
 

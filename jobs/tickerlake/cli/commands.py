@@ -127,7 +127,7 @@ def transform(
 @options.lake
 @options.workers
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> None:
+def status(lake: str, workers: int, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
@@ -142,6 +142,8 @@ def status(lake: str, workers: int, output_format: str) -> None:
         click.echo(to_json(asdict(held), indent=1).decode())
     else:
         output.held(held)
+    output.damaged(held.damaged)
+    return 1 if held.damaged else 0
 
 
 @tickerlake.command()

@@ -8,15 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import MemoryStore, ObjectStore, S3Store
 
-from tickerlake.errors import ConflictError, StoreError
+from tickerlake.errors import BadSettingError, ConflictError, StoreError
 
 if TYPE_CHECKING:
     from obstore import UpdateVersion
+    from obstore.store import RetryConfig
 
 ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
@@ -148,8 +150,28 @@ def memory() -> Remote:
 
 
 def endpoint() -> str | None:
-    """Return S3's endpoint when it is not AWS's own."""
-    return next(filter(None, map(os.environ.get, ENDPOINTS)), None)
+    """Return S3's endpoint when it is not AWS's own.
+
+    Raises:
+        BadSettingError: it is not a URL.
+    """
+    name = next(filter(os.environ.get, ENDPOINTS), None)
+    if name is None:
+        return None
+    url = os.environ[name]
+    if not _is_url(url):
+        raise BadSettingError(f"{name} is {url!r}, not a URL such as http://localhost:4566")
+    return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port is None or parts.port > 0  # raises when it is not a number
+    except ValueError:
+        return False
+    is_plain = not re.search(r"\s", text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port and is_plain
 
 
 def region(session: Any) -> str | None:
@@ -158,10 +180,22 @@ def region(session: Any) -> str | None:
     return found
 
 
+_RETRIES: "Final[RetryConfig]" = {
+    "max_retries": 6,
+    "retry_timeout": timedelta(seconds=6),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    },
+}
+
+
 def s3(location: str) -> Remote:
     """Open `bucket[/prefix]` on S3.
 
     Raises:
+        BadSettingError: the endpoint is not a URL.
         StoreError: there are no credentials, or neither a region nor an endpoint.
     """
     import boto3
@@ -186,15 +220,7 @@ def s3(location: str) -> Remote:
     return Remote(
         S3Store(
             bucket,
-            retry_config={
-                "max_retries": 6,
-                "retry_timeout": timedelta(seconds=6),
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=100),
-                    "max_backoff": timedelta(seconds=2),
-                    "base": 2,
-                },
-            },
+            retry_config=_RETRIES,
             client_options={
                 "allow_http": endpoint() is not None,
                 "connect_timeout": timedelta(seconds=2),

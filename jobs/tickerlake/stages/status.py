@@ -1,18 +1,21 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+
+T = TypeVar("T")
 
 LAST_RUNS: Final = 5
 
@@ -78,6 +81,8 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    damaged: tuple[str, ...] = ()
+    """What is wrong with histories and manifests that can't be read, and so are left out."""
 
 
 def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
@@ -90,22 +95,46 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
             replay has filled, the moment of its newest run.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
         last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
-        moment = as_of or _moment(runs)
+        read, damaged_runs = _readable(
+            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), reversed(last))
+        )
+        moment = as_of or _moment(read)
         pending = manifests.pending(lake)
         names = sorted(_names(lake, pending))
-        held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
+        held, damaged = _readable(
+            pool.map(_told(lambda name: _ticker(lake, name, pending, moment)), names)
+        )
         return Status(
             lake=lake.store.url,
             grain=lake.grain,
             tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-            runs=runs,
+            runs=read,
             pending=tuple(manifest.run_id for manifest in pending),
+            damaged=(*damaged_runs, *damaged),
         )
+
+
+def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
+    """Let a function return what it finds damaged, rather than raise it."""
+
+    def told(name: str) -> T | CorruptObjectError:
+        try:
+            return read(name)
+        except CorruptObjectError as error:
+            return error
+
+    return told
+
+
+def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Separate what could be read from what is wrong with the rest."""
+    everything = list(found)
+    damaged = tuple(str(each) for each in everything if isinstance(each, CorruptObjectError))
+    return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -130,8 +159,13 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
     if not runs:
         return now
     newest = max(runs, key=lambda run: run.order)
-    committed = _committed(newest.run_id)
-    return newest.as_of if committed and committed - newest.as_of > SIMULATED else now
+    return newest.as_of if is_simulated(newest) else now
+
+
+def is_simulated(run: Manifest) -> bool:
+    """Return whether a run was a replay's."""
+    committed = _committed(run.run_id)
+    return committed is not None and committed - run.as_of > SIMULATED
 
 
 def _committed(run_id: str) -> datetime | None:
