@@ -1,13 +1,15 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
+import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
@@ -80,7 +82,13 @@ class Status:
     """The runs that the transformer has yet to process."""
 
 
-def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
+def status(
+    lake: Lake,
+    workers: int,
+    *,
+    as_of: datetime | None = None,
+    names: Collection[str] | None = None,
+) -> Status:
     """Read the state of the lake.
 
     Args:
@@ -88,6 +96,7 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         workers: how many tickers are read at the same time.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
+        names: the tickers to read; None reads all.
 
     Raises:
         StoreError, CorruptObjectError: as their names say.
@@ -97,8 +106,8 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
         moment = as_of or _moment(runs)
         pending = manifests.pending(lake)
-        names = sorted(_names(lake, pending))
-        held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
+        asked = sorted(_names(lake, pending) if names is None else names)
+        held = pool.map(lambda name: _ticker(lake, name, pending, moment), asked)
         return Status(
             lake=lake.store.url,
             grain=lake.grain,
@@ -111,6 +120,26 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
 def tickers(lake: Lake) -> list[str]:
     """Return the tickers that the lake holds, sorted, whether transformed yet or not."""
     return sorted(_names(lake, manifests.pending(lake)))
+
+
+def expect(lake: Lake, names: Sequence[str]) -> None:
+    """Refuse tickers that the lake does not hold.
+
+    Raises:
+        UsageError: names the first of them, and what may have been meant.
+    """
+    if not names:
+        return
+    held = tickers(lake)
+    for name in names:
+        if name not in held:
+            similar = difflib.get_close_matches(name, held, 1)
+            hint = (
+                f"did you mean {similar[0]}?"
+                if similar
+                else "`tickerlake status` lists what it does"
+            )
+            raise UsageError(f"the lake does not hold {name}; {hint}")
 
 
 def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
@@ -130,11 +159,12 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
     if not runs:
         return now
     newest = max(runs, key=lambda run: run.order)
-    committed = _committed(newest.run_id)
-    return newest.as_of if committed and committed - newest.as_of > SIMULATED else now
+    moment = committed(newest.run_id)
+    return newest.as_of if moment and moment - newest.as_of > SIMULATED else now
 
 
-def _committed(run_id: str) -> datetime | None:
+def committed(run_id: str) -> datetime | None:
+    """Return the moment of a run's commit; None when its id does not say."""
     try:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%f%z")
     except ValueError:  # a run id that another program wrote
