@@ -8,6 +8,8 @@ UV_VERSION := 0.13.9
 CHECKOV_VERSION := 3.3.30
 AXE_VERSION := 4.14.1
 
+# what jobs never need, and so no image and no Glue package has
+FOR_PEOPLE := --extra query --extra report --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
@@ -41,6 +43,7 @@ format: .venv/dev ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 
 docs: .venv/dev ## regenerate the generated docs and the output shown in them
+	$(BIN)/python tools/translations.py
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
@@ -51,9 +54,8 @@ docs-check: .venv/dev ## run all commands that the docs show, and compare what t
 
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
-	$(UV) export $(EXPORT) --output-file requirements.txt
-	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune polars-talib --prune fsspec --prune plotext \
-	  --output-file images/extractor/requirements.txt
+	$(UV) export $(EXPORT) $(FOR_PEOPLE) --output-file requirements.txt
+	$(UV) export $(EXPORT) --prune pyarrow --prune polars-talib --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --extra report --output-file images/transformer/requirements.txt
 
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)
@@ -110,17 +112,17 @@ $(UV):
 
 .venv/run: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and its dependencies (about 50 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --no-dev --inexact
+	@$(UV) sync --quiet --locked --no-dev --inexact $(FOR_PEOPLE)
 	@touch $@
 
 .venv/dev: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark --extra report
+	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE)
 	@touch $@ .venv/run
 
 .venv/browser: .venv/dev
 	@echo "Installing what drives a browser into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark --extra report --group browser
+	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE) --group browser
 	@mkdir -p $@
 	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund --prefix $@ axe-core@$(AXE_VERSION); fi
 	@touch $@

@@ -1,10 +1,12 @@
 """A generated life of tickers with all that happens to real ones, at every grain.
 
 After every evening the lake equals a rebuild from raw; at the end it holds what the source says,
-and running again changes nothing.
+and running again changes nothing. `TICKERLAKE_LONG_TESTS=1` tries many more lives.
 """
 
+import os
 from datetime import date, timedelta
+from typing import Final
 
 import polars as pl
 import pytest
@@ -18,6 +20,8 @@ from tickerlake.market import calendars, quality
 from tickerlake.market.bars import PRICES, rounded
 from tickerlake.stages import extract, lifecycle, transform, verify
 
+LIVES: Final = 40 if os.environ.get("TICKERLAKE_LONG_TESTS") else 3
+
 
 def live(lake, world: World, day: date, tickers=tuple(TICKERS)):
     world.today = day
@@ -29,7 +33,7 @@ def live(lake, world: World, day: date, tickers=tuple(TICKERS)):
 
 @pytest.mark.parametrize("grain", ["day", "month", "year"])
 @given(events=happenings, leaps=st.lists(st.integers(1, 5), min_size=6, max_size=6))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=LIVES, deadline=None)
 def test_a_life(grain, events, leaps, tmp_path_factory):
     lake = new_lake(str(tmp_path_factory.mktemp("life") / "lake"), grain)
     world = World(events=sorted(events))

@@ -95,7 +95,8 @@ def test_an_earlier_start_is_asked_for_once(tmp_path):
     with Replay(now=MOMENT) as replay:
 
         def run(*arguments: str) -> int:
-            done = tickerlake("run", "IBM", *arguments, "--yahoo-url", replay.url, "--lake", lake)
+            place = ("--yahoo-url", replay.url, "--lake", lake, "--grain", "year")
+            done = tickerlake("run", "IBM", *arguments, *place)
             assert done.returncode == 0, done.stderr
             return sum("/chart/" in path for path, _ in replay.requests)
 

@@ -295,7 +295,8 @@ def test_a_report_inside_a_lake_disturbs_nobody(lake, tmp_path):
     assert (tmp_path / "lake" / "_report" / "index.html").exists()
 
 
-def test_a_report_on_s3_has_content_types(lake, aws):
+@pytest.mark.usefixtures("aws")
+def test_a_report_on_s3_has_content_types(lake):
     client = boto3.client("s3")
     client.create_bucket(Bucket="pages")
     assert write(lake, "s3://pages/_report", "ONE").written == 8

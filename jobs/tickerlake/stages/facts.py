@@ -104,9 +104,12 @@ def facts(lake: Lake, held: Ticker) -> Facts:
     currencies = bars["currency"].drop_nulls()
     return Facts(
         held=held,
-        name=held.ticker,
-        exchange=(place.calendar if place else None) or known.timezone or "",
-        currency=currencies[-1] if len(currencies) else "",
+        name=known.listing.name or held.ticker,
+        exchange=known.listing.exchange
+        or (place.calendar if place else None)
+        or known.timezone
+        or "",
+        currency=currencies[-1] if len(currencies) else known.listing.currency or "",
         rows=features.daily(bars),
         dividends=_events(bars, "dividend", 0.0),
         splits=_events(bars, "split", 1.0),

@@ -2,19 +2,21 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from tickerlake.errors import UsageError
+from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+
+T = TypeVar("T")
 
 LAST_RUNS: Final = 5
 
@@ -80,6 +82,8 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    damaged: tuple[str, ...] = ()
+    """What is wrong with histories and manifests that can't be read, and so are left out."""
 
 
 def status(
@@ -99,22 +103,46 @@ def status(
         names: the tickers to read; None reads all.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
         last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
-        moment = as_of or _moment(runs)
+        read, damaged_runs = _readable(
+            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), reversed(last))
+        )
+        moment = as_of or _moment(read)
         pending = manifests.pending(lake)
         asked = sorted(_names(lake, pending) if names is None else names)
-        held = pool.map(lambda name: _ticker(lake, name, pending, moment), asked)
+        held, damaged = _readable(
+            pool.map(_told(lambda name: _ticker(lake, name, pending, moment)), asked)
+        )
         return Status(
             lake=lake.store.url,
             grain=lake.grain,
             tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-            runs=runs,
+            runs=read,
             pending=tuple(manifest.run_id for manifest in pending),
+            damaged=(*damaged_runs, *damaged),
         )
+
+
+def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
+    """Let a function return what it finds damaged, rather than raise it."""
+
+    def told(name: str) -> T | CorruptObjectError:
+        try:
+            return read(name)
+        except CorruptObjectError as error:
+            return error
+
+    return told
+
+
+def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Separate what could be read from what is wrong with the rest."""
+    everything = list(found)
+    damaged = tuple(str(each) for each in everything if isinstance(each, CorruptObjectError))
+    return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -159,8 +187,13 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
     if not runs:
         return now
     newest = max(runs, key=lambda run: run.order)
-    moment = committed(newest.run_id)
-    return newest.as_of if moment and moment - newest.as_of > SIMULATED else now
+    return newest.as_of if is_simulated(newest) else now
+
+
+def is_simulated(run: Manifest) -> bool:
+    """Return whether a run was a replay's."""
+    moment = committed(run.run_id)
+    return moment is not None and moment - run.as_of > SIMULATED
 
 
 def committed(run_id: str) -> datetime | None:

@@ -4,17 +4,16 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final, NamedTuple
 
 from tickerlake.lake.manifests import Manifest
 from tickerlake.stages import counted
 from tickerlake.stages.check import KINDS, STALE_AFTER, Kind, Problem
 from tickerlake.stages.report.cards import Card
-from tickerlake.stages.status import Status, committed
+from tickerlake.stages.status import Status, committed, is_simulated
 
 NAMED: Final = 5
-SIMULATED: Final = timedelta(days=1)
 
 TITLES: Final[dict[Kind, str]] = {
     "stale": "Behind",
@@ -75,6 +74,9 @@ def attention(status: Status, problems: Sequence[Problem], lake: str) -> list[At
         lake: the option that names the lake in commands, or ''.
     """
     found = []
+    if status.damaged:
+        text = f"{counted(len(status.damaged), 'object')} can't be read: {status.damaged[0]}."
+        found.append(Attention("damaged", "Damaged", text, _command("repair", lake)))
     if status.pending:
         number = len(status.pending)
         text = f"{counted(number, 'run')} not processed yet: tables lack what they delivered."
@@ -157,8 +159,7 @@ def runs(manifests: Sequence[Manifest], pending: Sequence[str]) -> list[Run]:
 
 def _run(manifest: Manifest, is_pending: bool) -> Run:
     entries = manifest.tickers.values()
-    moment = committed(manifest.run_id)
-    took = moment - manifest.as_of if moment else None
+    moment = None if is_simulated(manifest) else committed(manifest.run_id)
     return Run(
         run_id=manifest.run_id,
         as_of=manifest.as_of,
@@ -171,7 +172,7 @@ def _run(manifest: Manifest, is_pending: bool) -> Run:
             for name, each in manifest.tickers.items()
             if each.outcome not in {"ok", "empty"}
         ],
-        seconds=took.total_seconds() if took and timedelta() <= took < SIMULATED else None,
+        seconds=(moment - manifest.as_of).total_seconds() if moment else None,
         is_pending=is_pending,
     )
 
