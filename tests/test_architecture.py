@@ -11,13 +11,13 @@ PACKAGE = JOBS / "tickerlake"
 
 LEVELS = (
     {"cli"},
-    {"app"},
-    {"universe"},
+    {"app", "pictures"},
+    {"universe", "wiring"},
     {"stages"},
     {"aws", "engines", "sources"},
     {"lake"},
     {"market"},
-    {"logs", "progress", "settings"},
+    {"diagnosis", "logs", "progress", "settings"},
     {"errors"},
 )
 """What is above may import what is below, and nothing else of the package but itself."""

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 from helpers import bar, new_lake, tickerlake
+from small_market import STEPS, run
 
 from tickerlake.cli import output
-from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import establish, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.parquet import digest, to_parquet
@@ -49,6 +49,25 @@ def delivery(lake, ticker: str, days: list[date], **fields) -> Entry:
         splits={},
         **fields,
     )
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_shown(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[0])
+    run(lake, STEPS[1])
+    newest = layout.run(manifests.all_ids(lake.store)[-1])
+    for key in (layout.history("A"), newest):
+        lake.store.put(key, b"garbage")
+    for command in ("status", "check"):
+        done = tickerlake(command, "--lake", lake.store.url, "--format", "json")
+        assert done.returncode == 1
+        damaged = json.loads(done.stdout)["damaged"]
+        assert len(damaged) == 2
+        assert all("`tickerlake repair`" in text for text in damaged)
+        assert all(key in done.stderr for key in (layout.history("A"), newest))
+    held = status(lake, 1)
+    assert [each.ticker for each in held.tickers] == ["B"]
+    assert len(held.runs) == 1
 
 
 def test_what_is_held(lake):
@@ -145,14 +164,6 @@ def test_the_keys_of_its_json(lake):
     assert {"outcome", "reason", "flags"} <= held["runs"][0]["tickers"]["NOPE"].keys()
 
 
-def test_a_damaged_history_is_named(lake):
-    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
-    transform(lake)
-    lake.store.put(layout.history("AAPL"), b"no Parquet")
-    with pytest.raises(CorruptObjectError, match=layout.history("AAPL")):
-        status(lake, 4)
-
-
 def test_a_retired_ticker_is_not_behind(lake):
     commit(lake, AAPL=delivery(lake, "AAPL", DAYS, retired=DAYS[-1]))
     transform(lake)
@@ -209,3 +220,53 @@ def test_calendars_that_go_on(name):
     exchange = calendars.of(symbol)
     assert exchange.name == name
     assert exchange.ends is None
+
+
+def test_the_newest_runs_are_shown_and_the_newest_first(lake):
+    made = [commit(lake, AAPL=delivery(lake, "AAPL", DAYS[: 1 + n % 4])) for n in range(8)]
+    assert [run.run_id for run in status(lake, 4).runs] == made[:-6:-1]
+    assert [run.run_id for run in status(lake, 1).runs] == made[:-6:-1]
+
+
+def test_a_row_that_several_runs_found_is_counted_once(lake):
+    bad = tuple(Rejected(day, "no_close", str(day)) for day in DAYS[:2])
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, rejected=bad))
+    transform(lake)
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, rejected=bad[1:]))
+    for _ in ("pending", "transformed"):
+        [ticker] = status(lake, 4).tickers
+        assert ticker.quarantined == Quarantined(2, {"no_close": 2})
+        transform(lake)
+
+
+def test_tickers_that_are_only_pending_are_held(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    commit(lake, MSFT=delivery(lake, "MSFT", DAYS), NOPE=Entry(outcome="unknown_symbol"))
+    assert tickers(lake) == ["AAPL", "MSFT"]
+
+
+@pytest.mark.parametrize(
+    ("ticker", "zone", "moment", "behind"),
+    [
+        ("AAPL", "America/New_York", "2013-02-11T21:29", 0),
+        ("AAPL", "America/New_York", "2013-02-11T21:30", 1),
+        ("CBA.AX", "Australia/Sydney", "2013-02-11T05:29", 0),
+        ("CBA.AX", "Australia/Sydney", "2013-02-11T05:30", 1),
+        ("7203.T", "Asia/Tokyo", "2013-02-12T06:29", 0),  # the 11th is a holiday
+        ("7203.T", "Asia/Tokyo", "2013-02-12T06:30", 1),
+        ("VOD.L", "Europe/London", "2013-02-11T16:59", 0),
+        ("VOD.L", "Europe/London", "2013-02-11T17:00", 1),
+        ("EURUSD=X", "Europe/London", "2013-02-12T00:29", 0),
+        ("EURUSD=X", "Europe/London", "2013-02-12T00:30", 1),
+        ("BTC-USD", "UTC", "2013-02-10T00:29", 0),
+        ("BTC-USD", "UTC", "2013-02-10T00:30", 1),
+    ],
+)
+def test_behind_begins_when_a_session_has_settled_wherever_it_is(
+    lake, ticker, zone, moment, behind
+):
+    commit(lake, **{ticker: delivery(lake, ticker, DAYS, timezone=zone)})
+    transform(lake)
+    as_of = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert status(lake, 1, as_of=as_of).tickers[0].behind == behind

@@ -10,9 +10,12 @@ import click
 
 from tickerlake import __version__, app, logs
 from tickerlake.cli import answers, options, output
+from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
+from tickerlake.cli.report import report
+from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
@@ -127,7 +130,7 @@ def transform(
 @options.lake
 @options.workers
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> None:
+def status(lake: str, workers: int, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
@@ -142,6 +145,8 @@ def status(lake: str, workers: int, output_format: str) -> None:
         click.echo(to_json(asdict(held), indent=1).decode())
     else:
         output.held(held)
+    output.damaged(held.damaged)
+    return 1 if held.damaged else 0
 
 
 @tickerlake.command()
@@ -215,5 +220,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (*UPKEEP, *OPERATORS):
+for command in (show, report, *UPKEEP, doctor, *OPERATORS):
     tickerlake.add_command(command)

@@ -58,7 +58,8 @@ def check(lake: str, workers: int, output_format: str, fail_on: tuple[str, ...] 
         click.echo(to_json(asdict(found), indent=1).decode())
     else:
         output.checked(found)
-    return 1 if set(fail_on or ()) & found.counts().keys() else 0
+    output.damaged(found.damaged)
+    return 1 if found.damaged or set(fail_on or ()) & found.counts().keys() else 0
 
 
 @click.command()

@@ -45,6 +45,8 @@ class Checked:
     """What needs attention, by kind and ticker."""
 
     problems: tuple[Problem, ...]
+    damaged: tuple[str, ...] = ()
+    """What could not be read, and so was not checked."""
 
     def counts(self) -> dict[Kind, int]:
         """Return how many problems there are of each kind that has any."""
@@ -56,7 +58,7 @@ def check(lake: Lake, workers: int) -> Checked:
     """Find gaps, flags, quarantined rows, stale tickers, calendars that end, and revisions.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     found = status(lake, workers)
     problems: list[Problem] = []
@@ -72,7 +74,8 @@ def check(lake: Lake, workers: int) -> Checked:
         problems += _flags(ticker.ticker, flags)
         problems += _quarantine(ticker.ticker, known.rejected)
     problems += _revisions(found.runs)
-    return Checked(tuple(sorted(problems, key=lambda each: (KINDS.index(each.kind), each.ticker))))
+    problems.sort(key=lambda each: (KINDS.index(each.kind), each.ticker))
+    return Checked(tuple(problems), found.damaged)
 
 
 def _of_ticker(ticker: Ticker) -> Iterator[Problem]:

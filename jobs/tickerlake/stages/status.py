@@ -1,18 +1,22 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
+import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+
+T = TypeVar("T")
 
 LAST_RUNS: Final = 5
 
@@ -78,9 +82,17 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    damaged: tuple[str, ...] = ()
+    """What is wrong with histories and manifests that can't be read, and so are left out."""
 
 
-def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
+def status(
+    lake: Lake,
+    workers: int,
+    *,
+    as_of: datetime | None = None,
+    names: Collection[str] | None = None,
+) -> Status:
     """Read the state of the lake.
 
     Args:
@@ -88,29 +100,74 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         workers: how many tickers are read at the same time.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
+        names: the tickers to read; None reads all.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
         last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
-        moment = as_of or _moment(runs)
+        read, damaged_runs = _readable(
+            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), reversed(last))
+        )
+        moment = as_of or _moment(read)
         pending = manifests.pending(lake)
-        names = sorted(_names(lake, pending))
-        held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
+        asked = sorted(_names(lake, pending) if names is None else names)
+        held, damaged = _readable(
+            pool.map(_told(lambda name: _ticker(lake, name, pending, moment)), asked)
+        )
         return Status(
             lake=lake.store.url,
             grain=lake.grain,
             tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-            runs=runs,
+            runs=read,
             pending=tuple(manifest.run_id for manifest in pending),
+            damaged=(*damaged_runs, *damaged),
         )
+
+
+def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
+    """Let a function return what it finds damaged, rather than raise it."""
+
+    def told(name: str) -> T | CorruptObjectError:
+        try:
+            return read(name)
+        except CorruptObjectError as error:
+            return error
+
+    return told
+
+
+def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Separate what could be read from what is wrong with the rest."""
+    everything = list(found)
+    damaged = tuple(str(each) for each in everything if isinstance(each, CorruptObjectError))
+    return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
 def tickers(lake: Lake) -> list[str]:
     """Return the tickers that the lake holds, sorted, whether transformed yet or not."""
     return sorted(_names(lake, manifests.pending(lake)))
+
+
+def expect(lake: Lake, names: Sequence[str]) -> None:
+    """Refuse tickers that the lake does not hold.
+
+    Raises:
+        UsageError: names the first of them, and what may have been meant.
+    """
+    if not names:
+        return
+    held = tickers(lake)
+    for name in names:
+        if name not in held:
+            similar = difflib.get_close_matches(name, held, 1)
+            hint = (
+                f"did you mean {similar[0]}?"
+                if similar
+                else "`tickerlake status` lists what it does"
+            )
+            raise UsageError(f"the lake does not hold {name}; {hint}")
 
 
 def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
@@ -130,11 +187,17 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
     if not runs:
         return now
     newest = max(runs, key=lambda run: run.order)
-    committed = _committed(newest.run_id)
-    return newest.as_of if committed and committed - newest.as_of > SIMULATED else now
+    return newest.as_of if is_simulated(newest) else now
 
 
-def _committed(run_id: str) -> datetime | None:
+def is_simulated(run: Manifest) -> bool:
+    """Return whether a run was a replay's."""
+    moment = committed(run.run_id)
+    return moment is not None and moment - run.as_of > SIMULATED
+
+
+def committed(run_id: str) -> datetime | None:
+    """Return the moment of a run's commit; None when its id does not say."""
     try:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%f%z")
     except ValueError:  # a run id that another program wrote
