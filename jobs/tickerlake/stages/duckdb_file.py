@@ -94,9 +94,9 @@ def _fill(lake: Lake, path: Path, tables: Tables) -> dict[str, int]:
 
 def _comment(connection: "duckdb.DuckDBPyConnection") -> None:
     """Say in the file what tables, views and columns mean."""
-    for name, table in TABLES.items():
+    for name in TABLES:
         connection.execute(f"comment on table {name} is {quoted(MEANINGS[name])}")
-        for column in ("ticker", *table.schema):
+        for column in connection.table(name).columns:
             connection.execute(f"comment on column {name}.{column} is {quoted(comment(column))}")
     for name, view in VIEWS.items():
         connection.execute(f"comment on view {name} is {quoted(view.doc)}")
