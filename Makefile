@@ -12,7 +12,7 @@ FOR_PEOPLE := --extra query --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
+.PHONY: help run test test-spark test-readers lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 ##@ Use
 run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
@@ -24,10 +24,13 @@ help: ## list the targets
 
 ##@ Develop
 test: .venv/dev ## run all tests that need neither Docker nor Java
-	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark and not transcripts"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark and not transcripts and not readers"
 
 test-spark: .venv/dev dist ## test the Spark engine on a cluster of two workers; needs Java 17 or newer
 	$(BIN)/pytest -m spark
+
+test-readers: .venv/dev ## test that other engines read lakes; installs them on demand
+	$(BIN)/pytest -m readers
 
 lint: .venv/dev ## check formatting, lint and types
 	$(BIN)/ruff format --check
