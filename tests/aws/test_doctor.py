@@ -206,8 +206,19 @@ HERE = {"BucketRegion": "us-east-1"}
     ],
 )
 def test_bucket(deployment, answer, verdict, words):
-    found = before.bucket(deployment, Answers(sts=STS, s3={"HeadBucket": answer}))
+    s3 = {"HeadBucket": answer, "GetBucketNotificationConfiguration": {}}
+    found = before.bucket(deployment, Answers(sts=STS, s3=s3))
     assert (found.verdict, words in str(found)) == (verdict, True), found
+
+
+def test_an_existing_bucket_that_tells_others():
+    """Terraform's notification replaces all that there are."""
+    theirs = {"QueueConfigurations": [{"QueueArn": "arn:x", "Events": ["s3:ObjectCreated:*"]}]}
+    s3 = {"HeadBucket": HERE, "GetBucketNotificationConfiguration": theirs}
+    found = before.bucket(given(existing_bucket="theirs"), Answers(sts=STS, s3=s3))
+    assert (found.verdict, "QueueConfigurations" in found.saw) == ("failed", True)
+    applied = given(APPLIED, existing_bucket="theirs")
+    assert before.bucket(applied, Answers(sts=STS, s3={"HeadBucket": HERE})).verdict == "ok"
 
 
 def quotas(dpu: float, job_runs: float) -> dict[str, object]:

@@ -83,7 +83,21 @@ def bucket(deployment: Deployment, client: Clients) -> Finding:
             f"{name} exists, and Terraform did not create it",
             f'Set existing_bucket = "{name}", delete it, or choose another name',
         )
+    if existing and not deployment.is_applied:
+        return _told_already(name, client)
     return ok(f"{name} is ours, in {region}")
+
+
+def _told_already(name: str, client: Clients) -> Finding:
+    """Check that an existing bucket has no event notifications that an apply would replace."""
+    answer = client("s3").get_bucket_notification_configuration(Bucket=name)
+    held = sorted(each for each in answer if each.endswith(("Configurations", "Configuration")))
+    if held:
+        return failed(
+            f"{name} has event notifications ({', '.join(held)}), which an apply replaces",
+            "Give the lake a bucket to itself",
+        )
+    return ok(f"{name} has no event notifications yet")
 
 
 def glue_quotas(deployment: Deployment, client: Clients) -> Finding:
