@@ -11,7 +11,7 @@ PACKAGE = JOBS / "tickerlake"
 
 LEVELS = (
     {"cli"},
-    {"app"},
+    {"app", "pictures"},
     {"universe", "wiring"},
     {"stages"},
     {"aws", "engines", "sources"},

@@ -1,14 +1,15 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
+import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from tickerlake.errors import CorruptObjectError
+from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
@@ -85,7 +86,13 @@ class Status:
     """What is wrong with histories and manifests that can't be read, and so are left out."""
 
 
-def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
+def status(
+    lake: Lake,
+    workers: int,
+    *,
+    as_of: datetime | None = None,
+    names: Collection[str] | None = None,
+) -> Status:
     """Read the state of the lake.
 
     Args:
@@ -93,6 +100,7 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         workers: how many tickers are read at the same time.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
+        names: the tickers to read; None reads all.
 
     Raises:
         StoreError: the lake can't be read.
@@ -104,9 +112,9 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         )
         moment = as_of or _moment(read)
         pending = manifests.pending(lake)
-        names = sorted(_names(lake, pending))
+        asked = sorted(_names(lake, pending) if names is None else names)
         held, damaged = _readable(
-            pool.map(_told(lambda name: _ticker(lake, name, pending, moment)), names)
+            pool.map(_told(lambda name: _ticker(lake, name, pending, moment)), asked)
         )
         return Status(
             lake=lake.store.url,
@@ -142,6 +150,26 @@ def tickers(lake: Lake) -> list[str]:
     return sorted(_names(lake, manifests.pending(lake)))
 
 
+def expect(lake: Lake, names: Sequence[str]) -> None:
+    """Refuse tickers that the lake does not hold.
+
+    Raises:
+        UsageError: names the first of them, and what may have been meant.
+    """
+    if not names:
+        return
+    held = tickers(lake)
+    for name in names:
+        if name not in held:
+            similar = difflib.get_close_matches(name, held, 1)
+            hint = (
+                f"did you mean {similar[0]}?"
+                if similar
+                else "`tickerlake status` lists what it does"
+            )
+            raise UsageError(f"the lake does not hold {name}; {hint}")
+
+
 def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
     stored = {
         ticker
@@ -164,11 +192,12 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
 
 def is_simulated(run: Manifest) -> bool:
     """Return whether a run was a replay's."""
-    committed = _committed(run.run_id)
-    return committed is not None and committed - run.as_of > SIMULATED
+    moment = committed(run.run_id)
+    return moment is not None and moment - run.as_of > SIMULATED
 
 
-def _committed(run_id: str) -> datetime | None:
+def committed(run_id: str) -> datetime | None:
+    """Return the moment of a run's commit; None when its id does not say."""
     try:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%f%z")
     except ValueError:  # a run id that another program wrote
