@@ -543,7 +543,7 @@ def answered(*values: float, **extra: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("first", "second", "verdict", "words"),
     [
-        (answered(), answered(1.0), "ok", "2 queries"),
+        (answered(), answered(1.0), "ok", "2 of 2 queries"),
         (answered(), answered(), "failed", "lake-no-manifest: it has no values"),
         (answered(StatusCode="InternalError"), answered(1.0), "failed", "lake-job-errors"),
         (
@@ -563,6 +563,15 @@ def test_the_alarms_queries(first, second, verdict, words):
     ]
     assert asked[0][0]["MetricStat"]["Stat"] == "Sum"
     assert asked[1] == MATH["Metrics"]
+
+
+def test_an_alarm_that_does_not_say_what_it_asks_hides_no_other():
+    """Emulators forget metric math."""
+    mute = MATH | {"Metrics": []}
+    answers = Answers(cloudwatch=described(mute, ALARM) | {"GetMetricData": answered(1.0)})
+    found = after.queries(APPLIED, answers)
+    assert (found.verdict, "1 of 2 queries answered" in found.saw) == ("warning", True)
+    assert "lake-no-manifest can't be read" in found.saw
 
 
 def test_a_query_that_is_refused_is_not_taken_for_a_good_one():
