@@ -82,7 +82,7 @@ DRIFT = {
 
 
 # what is waited for is slow, and asking costs the emulator time
-wait = partial(until, seconds=120, every=0.2)
+wait = partial(until, seconds=600, every=0.2)
 
 
 @contextmanager
