@@ -3,6 +3,7 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -149,7 +150,7 @@ def status(lake: str, workers: int, output_format: str) -> int:
 
 
 @tickerlake.command()
-@click.argument("sql", required=False)
+@click.argument("sql", required=False, shell_complete=answers.completions)
 @options.lake
 @click.option(
     "--file",
@@ -181,17 +182,31 @@ def query(
 ) -> None:
     """Query the lake in SQL (DuckDB's dialect).
 
-    One statement over the tables daily, history and raw.
-    Give the SQL as an argument, with --file, or on standard input. Without any, the tables and some
-    examples are shown.
+    One statement over the lake's tables and views. Give it as an argument, with --file, or on
+    standard input. Without any, the tables, the views and some examples are shown.
     """
     asked = answers.statement(sql, file)
     chosen = answers.chosen(output_format, output_file)
     if asked is None:
-        click.echo(answers.examples())
+        click.echo(answers.examples(answers.any_ticker(lake)))
         return
     frame = app.query(asked, lake, unsafe=unsafe)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
+
+
+@tickerlake.command()
+@click.argument("file", metavar="FILE.duckdb", type=click.Path(dir_okay=False, path_type=Path))
+@options.lake
+def views(file: Path, lake: str) -> None:
+    """Write the tables and views to a DuckDB file.
+
+    Any client of DuckDB opens the file, without tickerlake and without the lake. A file that this
+    command wrote before is replaced.
+    """
+    from tickerlake.lake import open_lake
+    from tickerlake.stages import duckdb_file
+
+    output.copied(duckdb_file.write(open_lake(lake), file), str(file))
 
 
 @tickerlake.command()

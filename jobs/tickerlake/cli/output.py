@@ -130,6 +130,14 @@ def checked(found: "Checked") -> None:
     click.echo(f"\n{', '.join(counts)}. `tickerlake check --help` says what they mean.")
 
 
+def copied(rows: dict[str, int], file: str) -> None:
+    """Say what a copy of the lake holds."""
+    from tickerlake.lake.views import VIEWS
+
+    counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    click.echo(f"Wrote {file}: rows of {counts}; {counted(len(VIEWS), 'view')}.")
+
+
 def synced(done: "Synced", database: str) -> None:
     """Say what a sync of the catalog did."""
     click.echo(
