@@ -11,6 +11,7 @@ PACKAGE = JOBS / "tickerlake"
 
 LEVELS = (
     {"cli"},
+    {"api"},
     {"app"},
     {"universe"},
     {"stages"},

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake import Lake, history, layout, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.states import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
 
@@ -78,14 +79,37 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    stamp: str
+    """Names the state: the runs that have been processed."""
+    as_of: datetime | None = None
+    """The moment of a past state; None is now."""
 
 
-def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
+class Known(NamedTuple):
+    """What is known, and of when.
+
+    Attributes:
+        histories: what is known of each ticker; of its bars at least `session` and `flags`.
+        runs: the last ones, newest first.
+        pending: the manifests that the histories lack.
+        moment: decides which sessions have closed.
+    """
+
+    histories: Iterable[tuple[str, History]]
+    runs: tuple[Manifest, ...]
+    pending: Sequence[Manifest]
+    moment: datetime
+
+
+def status(
+    lake: Lake, workers: int, *, as_of: datetime | None = None, state: State | None = None
+) -> Status:
     """Read the state of the lake.
 
     Args:
         lake: the lake.
         workers: how many tickers are read at the same time.
+        state: a past state to describe; None is what is stored.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
 
@@ -93,19 +117,37 @@ def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status
         StoreError, CorruptObjectError: as their names say.
     """
     with ThreadPoolExecutor(workers) as pool:
-        last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
-        moment = as_of or _moment(runs)
-        pending = manifests.pending(lake)
-        names = sorted(_names(lake, pending))
-        held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
-        return Status(
-            lake=lake.store.url,
-            grain=lake.grain,
-            tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-            runs=runs,
-            pending=tuple(manifest.run_id for manifest in pending),
-        )
+        known = _past(lake, state) if state else _stored(lake, pool)
+        moment = as_of or known.moment
+        held = [
+            _ticker(ticker, history, known.pending, moment) for ticker, history in known.histories
+        ]
+    return Status(
+        lake=lake.store.url,
+        grain=lake.grain,
+        tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+        runs=known.runs,
+        pending=tuple(manifest.run_id for manifest in known.pending),
+        stamp=state.stamp if state else states.stored_stamp(lake),
+        as_of=state.moment if state else None,
+    )
+
+
+def _stored(lake: Lake, pool: Executor) -> Known:
+    """Return what the lake has stored."""
+    last = manifests.all_ids(lake.store)[-LAST_RUNS:]
+    runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
+    pending = manifests.pending(lake)
+    names = sorted(_names(lake, pending))
+    found = pool.map(lambda name: (name, history.load_summary(lake, name).history), names)
+    return Known(found, runs, pending, _moment(runs))
+
+
+def _past(lake: Lake, state: State) -> Known:
+    """Return what a past state knew, as if all its runs had been processed."""
+    last = sorted(run.run_id for run in state.runs)[-LAST_RUNS:]
+    runs = tuple(manifests.read(lake.store, run_id) for run_id in reversed(last))
+    return Known(state.histories(state.tickers()), runs, (), state.moment)
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -141,8 +183,7 @@ def _committed(run_id: str) -> datetime | None:
         return None
 
 
-def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: datetime) -> Ticker:
-    known = history.load_summary(lake, ticker).history
+def _ticker(ticker: str, known: History, pending: Sequence[Manifest], moment: datetime) -> Ticker:
     quarantined = _quarantined(known, ticker, pending)
     sessions = known.bars["session"]
     if sessions.is_empty():

@@ -1,0 +1,240 @@
+"""A lake as an object; see the package."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from tickerlake.api import arguments, runs
+from tickerlake.api.arguments import Day, Tickers
+from tickerlake.api.results import Frame, Ran
+from tickerlake.api.tables import Tables
+from tickerlake.errors import UsageError
+from tickerlake.lake import Lake as Opened
+from tickerlake.lake import open_lake
+from tickerlake.lake.states import Asked, State
+from tickerlake.settings import WORKERS, ExtractSettings, Grain, SourceSettings
+
+if TYPE_CHECKING:
+    from tickerlake.stages.check import Checked
+    from tickerlake.stages.status import Status
+
+
+class Lake:
+    """A lake, as it is or as of a moment of its past; made by `tickerlake.open`."""
+
+    def __init__(self, url: str, *, grain: Grain | None = None, state: State | None = None) -> None:
+        self.url = url
+        self._grain = grain
+        self._state = state
+
+    def __repr__(self) -> str:
+        try:
+            return f"<Lake {self.url}: {self._tables().description()}>"
+        except Exception as error:  # noqa: BLE001 - a repr must not fail
+            return f"<Lake {self.url}: {error}>"
+
+    # ---- the state
+
+    @property
+    def stamp(self) -> str:
+        """The stamp of the lake's state: a short name for the runs that it is made of.
+
+        >>> lake = open("sample")
+        >>> lake.at(lake.stamp).stamp == lake.stamp
+        True
+        """
+        return self._tables().stamp
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The moment (UTC) of a past state; None for the lake as it is.
+
+        >>> open("sample").at("2005-02-25").as_of
+        datetime.datetime(2005, 2, 25, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc)
+        """
+        return self._state.moment if self._state else None
+
+    def at(self, moment: Asked) -> "Lake":
+        """Return the lake as it was: what it knew at a moment, value for value.
+
+        Reading it derives the tickers that are asked for from raw; nothing is stored. What was
+        fetched later was not known: a lake that was filled yesterday knew nothing last year.
+
+        Args:
+            moment: a moment (UTC if it has no time zone), a day (its end, in UTC), the id of a run
+                (what the lake held when that run had been processed), or a stamp.
+
+        Raises:
+            UsageError: it is none of these, there is no such run, or the lake knew nothing yet.
+            LostStateError: the lake can't give the state with this stamp.
+
+        Apple split 2:1 on 2005-02-28; the evening before, prices were twice those of today:
+
+        >>> lake = open("sample")
+        >>> then = lake.at("2005-02-25").daily("AAPL", start="2005-02-18", end="2005-02-18")
+        >>> today = lake.daily("AAPL", start="2005-02-18", end="2005-02-18")
+        >>> then["close"].item(), today["close"].item()
+        (86.81, 43.405)
+        """
+        return Lake(self.url, state=self._tables(moment).state)
+
+    # ---- tables
+
+    def daily(
+        self,
+        tickers: Tickers | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        columns: Iterable[str] | None = None,
+        as_of: Asked | None = None,
+    ) -> Frame:
+        """Return bars with features, sorted by ticker and session.
+
+        Args:
+            tickers: one or several; None is all.
+            start: the first session.
+            end: the last session.
+            columns: their names, in the order in which you want them; None is all.
+            as_of: short for `lake.at(as_of).daily(…)`.
+
+        Raises:
+            UsageError: the lake does not hold a ticker, or the table has no such column.
+            BadSymbolError, LakeError: as their names say.
+
+        >>> columns = ["session", "close", "rsi_14"]
+        >>> open("sample").daily("AAPL", start="2005-03-09", columns=columns).rows()
+        [(datetime.date(2005, 3, 9), 39.35, 44.23…), (datetime.date(2005, 3, 10), 39.83, 46.05…)]
+        """
+        return self._tables(as_of).read("daily", tickers, start, end, columns)
+
+    def history(
+        self,
+        tickers: Tickers | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        columns: Iterable[str] | None = None,
+        as_of: Asked | None = None,
+    ) -> Frame:
+        """Return the newest version of every bar, on today's split basis; see `daily`.
+
+        >>> columns = ["ticker", "session", "close", "as_of"]
+        >>> open("sample").history(["AAPL"], columns=columns).shape
+        (82, 4)
+        """
+        return self._tables(as_of).read("history", tickers, start, end, columns)
+
+    def raw(
+        self,
+        tickers: Tickers | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        columns: Iterable[str] | None = None,
+        as_of: Asked | None = None,
+    ) -> Frame:
+        """Return every version of every bar, with the run that delivered it; see `daily`.
+
+        >>> open("sample").raw("AAPL", end="2004-12-01", columns=["as_of", "close"]).rows()
+        """
+        return self._tables(as_of).read("raw", tickers, start, end, columns)
+
+    def scan(self, table: str = "daily", *, as_of: Asked | None = None) -> pl.LazyFrame:
+        """Return a table as a LazyFrame that reads only what is needed.
+
+        Filters on `ticker` and `session` decide which files are read.
+
+        Args:
+            table: `daily`, `history` or `raw`.
+            as_of: short for `lake.at(as_of).scan(…)`.
+
+        >>> import polars as pl
+        >>> daily = open("sample").scan("daily")
+        >>> daily.filter(pl.col("ticker") == "AAPL").select(pl.col("close").max()).collect().item()
+        """
+        return self._tables(as_of).scan(table)
+
+    def sql(self, query: str, *, as_of: Asked | None = None) -> Frame:
+        """Run one SQL statement (DuckDB's dialect) that reads the lake's tables.
+
+        Raises:
+            UsageError: the statement is wrong, or does more than read.
+
+        >>> open("sample").sql("select count(*) as bars from daily where ticker = 'AAPL'").item()
+        82
+        """
+        return self._tables(as_of).sql(query)
+
+    # ---- what is held, and the jobs
+
+    def status(self) -> "Status":
+        """Return what the lake holds, and what is missing.
+
+        >>> [(each.ticker, each.sessions) for each in open("sample").status().tickers]
+        """
+        from tickerlake.stages.status import status
+
+        return status(self._opened, WORKERS, state=self._state)
+
+    def check(self) -> "Checked":
+        """Return what needs attention: gaps, flags, quarantine, stale tickers, revisions.
+
+        >>> open("sample").check().counts()
+        """
+        from tickerlake.stages.check import check
+
+        return check(self._opened, WORKERS, state=self._state)
+
+    def run(
+        self,
+        tickers: Tickers | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        offline: bool = False,
+        yahoo_url: str | None = None,
+        as_of: datetime | None = None,
+        workers: int = WORKERS,
+    ) -> Ran:
+        """Fetch what is missing and process it, as `tickerlake run` does.
+
+        Args:
+            tickers: one or several; None is those that the lake holds.
+            start: how far back the lake should reach; with `end`, the first session to fetch.
+            end: the last session to fetch.
+            offline: use recorded bars from 2000-2013 instead of Yahoo.
+            yahoo_url: ask a replay at this address instead of Yahoo.
+            as_of: the moment to use as the current time; only with a replay.
+            workers: how many tickers are processed at the same time.
+
+        Raises:
+            AllFailedError: every ticker failed.
+            UsageError, LakeError, SourceError: as their names say.
+
+        >>> open("sample").run("AAPL", offline=True, as_of=datetime(2005, 3, 11, 23)).new
+        1
+        """
+        if self._state is not None:
+            raise UsageError("the past can't be changed: run a lake without `at`")
+        source = SourceSettings(offline, yahoo_url, as_of=arguments.moment(as_of))
+        first, last = arguments.days(start, end)
+        names = arguments.names(tickers) or ()
+        settings = ExtractSettings(self.url, names, None, first, last, self._grain, workers, source)
+        return runs.run(settings)
+
+    # ---- inside
+
+    @cached_property
+    def _opened(self) -> Opened:
+        return self._state.lake if self._state else open_lake(self.url)
+
+    @cached_property
+    def _current(self) -> Tables:
+        return Tables(self._opened, self._state)
+
+    def _tables(self, as_of: Asked | None = None) -> Tables:
+        return self._current if as_of is None else self._current.at(as_of)
