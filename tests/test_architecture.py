@@ -12,7 +12,7 @@ PACKAGE = JOBS / "tickerlake"
 LEVELS = (
     {"cli"},
     {"api"},
-    {"app"},
+    {"app", "reads"},
     {"universe"},
     {"stages"},
     {"aws", "engines", "sources"},

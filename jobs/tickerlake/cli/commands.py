@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tickerlake import __version__, app, logs
+from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
+from tickerlake.cli.past import PAST
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
@@ -125,14 +126,16 @@ def transform(
 @tickerlake.command()
 @options.lake
 @options.workers
+@options.as_of
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> None:
+def status(lake: str, workers: int, as_of: str | None, output_format: str) -> None:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
-    gaps. Then the last runs, and those that the transformer has yet to process.
+    gaps. Then the last runs, and those that the transformer has yet to process. The stamp names
+    this state: --at STAMP reads it again.
     """
-    held = app.status(lake, workers)
+    held = reads.status(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict
 
@@ -200,5 +203,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (*UPKEEP, *OPERATORS):
+for command in (*PAST, *UPKEEP, *OPERATORS):
     tickerlake.add_command(command)
