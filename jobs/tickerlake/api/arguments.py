@@ -31,6 +31,16 @@ def names(tickers: Tickers | None) -> tuple[str, ...] | None:
     return tuple(symbols.parse(given))
 
 
+def one(ticker: str) -> str:
+    """Return a ticker in our spelling.
+
+    Raises:
+        BadSymbolError, BadSettingError: it is malformed, or no text.
+    """
+    [found] = names([ticker]) or ()
+    return found
+
+
 def day(value: Day | None) -> date | None:
     """Return a session's date.
 

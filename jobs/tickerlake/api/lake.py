@@ -52,8 +52,8 @@ class Lake:
     def as_of(self) -> datetime | None:
         """The moment (UTC) of a past state; None for the lake as it is.
 
-        >>> open("sample").at("2005-02-25").as_of
-        datetime.datetime(2005, 2, 25, 23, 59, 59, 999999, tzinfo=datetime.timezone.utc)
+        >>> open("sample").at("2005-02-25").as_of.isoformat()
+        '2005-02-25T23:59:59.999999+00:00'
         """
         return self._state.moment if self._state else None
 
@@ -106,8 +106,17 @@ class Lake:
             BadSymbolError, LakeError: as their names say.
 
         >>> columns = ["session", "close", "rsi_14"]
-        >>> open("sample").daily("AAPL", start="2005-03-09", columns=columns).rows()
-        [(datetime.date(2005, 3, 9), 39.35, 44.23…), (datetime.date(2005, 3, 10), 39.83, 46.05…)]
+        >>> open("sample").daily("AAPL", start="2005-03-09", columns=columns)
+        shape: (2, 3)
+        ┌────────────┬───────┬───────────┐
+        │ session    ┆ close ┆ rsi_14    │
+        │ ---        ┆ ---   ┆ ---       │
+        │ date       ┆ f64   ┆ f64       │
+        ╞════════════╪═══════╪═══════════╡
+        │ 2005-03-09 ┆ 39.35 ┆ 41.762668 │
+        │ 2005-03-10 ┆ 39.83 ┆ 44.069208 │
+        └────────────┴───────┴───────────┘
+        stamp: ...
         """
         return self._tables(as_of).read("daily", tickers, start, end, columns)
 
@@ -122,9 +131,9 @@ class Lake:
     ) -> Frame:
         """Return the newest version of every bar, on today's split basis; see `daily`.
 
-        >>> columns = ["ticker", "session", "close", "as_of"]
+        >>> columns = ["session", "close", "as_of", "flags"]
         >>> open("sample").history(["AAPL"], columns=columns).shape
-        (82, 4)
+        (69, 4)
         """
         return self._tables(as_of).read("history", tickers, start, end, columns)
 
@@ -139,7 +148,11 @@ class Lake:
     ) -> Frame:
         """Return every version of every bar, with the run that delivered it; see `daily`.
 
-        >>> open("sample").raw("AAPL", end="2004-12-01", columns=["as_of", "close"]).rows()
+        Apple's first bar of December was fetched before its split, and once more after it:
+
+        >>> raw = open("sample").raw("AAPL", end="2004-12-01", columns=["as_of", "close"])
+        >>> [(f"{as_of:%Y-%m-%d}", close) for as_of, close in raw.rows()]
+        [('2005-02-25', 67.79), ('2005-03-10', 33.895)]
         """
         return self._tables(as_of).read("raw", tickers, start, end, columns)
 
@@ -154,7 +167,8 @@ class Lake:
 
         >>> import polars as pl
         >>> daily = open("sample").scan("daily")
-        >>> daily.filter(pl.col("ticker") == "AAPL").select(pl.col("close").max()).collect().item()
+        >>> daily.filter(pl.col("ticker") == "AAPL").select(pl.max("close")).collect().item()
+        45.065
         """
         return self._tables(as_of).scan(table)
 
@@ -165,9 +179,49 @@ class Lake:
             UsageError: the statement is wrong, or does more than read.
 
         >>> open("sample").sql("select count(*) as bars from daily where ticker = 'AAPL'").item()
-        82
+        69
         """
         return self._tables(as_of).sql(query)
+
+    # ---- the past of a ticker
+
+    def log(self, ticker: str) -> Frame:
+        """Return what each run delivered for a ticker, and what that changed, oldest first.
+
+        Columns: `run_id`, `as_of` and `source` of the run; the `first` and `last` session that it
+        delivered; how many bars are `new`, how many it `replaced`, and how many values of them the
+        source has `revised`; the `splits` that it brought, and how many bars these `rebased`; why
+        the past was `restated`; `quarantined` rows; `retired`, `renamed_from`, `renamed_to`.
+
+        Raises:
+            UsageError: the lake has no delivery of this ticker.
+
+        >>> open("sample").log("AAPL").select("new", "replaced", "splits", "rebased").rows()
+        [(60, 0, '', 0), (9, 60, '2 on 2005-02-28', 60)]
+        """
+        return self._tables().log(ticker)
+
+    def diff(self, ticker: str, start: Asked, end: Asked | None = None) -> Frame:
+        """Return how a ticker's bars differ between two states of the lake.
+
+        Values are compared on the split basis of the second state, so a split alone is no
+        difference. Columns: `session`; `change` (`added`, `removed` or `revised`); for a revised
+        value its `column`, the `old` and the `new` one (`old_text` and `new_text` of texts), and
+        when the new one was fetched.
+
+        Args:
+            ticker: its symbol.
+            start: the first state; see `at`.
+            end: the second one; None is this lake's.
+
+        Raises:
+            UsageError, LostStateError: see `at`.
+
+        >>> lake = open("sample")
+        >>> lake.diff("AAPL", "2005-02-25")["change"].value_counts().rows()
+        [('added', 9)]
+        """
+        return self._tables().diff(ticker, start, end)
 
     # ---- what is held, and the jobs
 
@@ -175,6 +229,7 @@ class Lake:
         """Return what the lake holds, and what is missing.
 
         >>> [(each.ticker, each.sessions) for each in open("sample").status().tickers]
+        [('AAPL', 69), ('GOOG', 69), ('MSFT', 69)]
         """
         from tickerlake.stages.status import status
 
@@ -184,6 +239,7 @@ class Lake:
         """Return what needs attention: gaps, flags, quarantine, stale tickers, revisions.
 
         >>> open("sample").check().counts()
+        {'revisions': 1}
         """
         from tickerlake.stages.check import check
 
@@ -215,8 +271,11 @@ class Lake:
             AllFailedError: every ticker failed.
             UsageError, LakeError, SourceError: as their names say.
 
-        >>> open("sample").run("AAPL", offline=True, as_of=datetime(2005, 3, 11, 23)).new
-        1
+        >>> lake = open("new-lake", create=True)
+        >>> lake.run("AAPL", start="2013-02-01", offline=True).new
+        20
+        >>> lake.run(offline=True).new
+        0
         """
         if self._state is not None:
             raise UsageError("the past can't be changed: run a lake without `at`")

@@ -24,9 +24,8 @@ def open(  # noqa: A001 - `tl.open` reads as `io.open` does
         NoLakeError: there is no lake at that place.
         LakeFormatError: the lake has another format version, or another grain.
 
-    >>> import tickerlake as tl
-    >>> tl.open("sample")
-    <Lake sample: 3 tickers, partitions by year, stamp …>
+    >>> open("sample")
+    <Lake sample: 3 tickers, partitions by year, stamp ...>
     """
     place = os.fspath(url) if url is not None else os.environ.get("TICKERLAKE_LAKE") or LAKE
     try:

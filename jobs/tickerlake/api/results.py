@@ -9,22 +9,23 @@ import polars as pl
 class Frame(pl.DataFrame):
     """A Polars DataFrame that shows the stamp of the state of the lake that it was read from.
 
-    What is made from it (`frame.filter(…)`) is an ordinary DataFrame.
+    In everything else it is a DataFrame, and what is made from it has no stamp.
 
     Attributes:
-        stamp: gives the same rows again: `lake.at(frame.stamp)`.
+        stamp: gives the same rows again, in `lake.at(frame.stamp)`; '' if there is none.
     """
 
     stamp: str = ""
 
     def __str__(self) -> str:
-        return f"{super().__str__()}\nstamp: {self.stamp}"
+        return super().__str__() + (f"\nstamp: {self.stamp}" if self.stamp else "")
 
     def __repr__(self) -> str:
         return str(self)
 
     def _repr_html_(self, **options: Any) -> str:
-        return f"{super()._repr_html_(**options)}<small>stamp: {self.stamp}</small>"
+        stamp = f"<small>stamp: {self.stamp}</small>" if self.stamp else ""
+        return f"{super()._repr_html_(**options)}{stamp}"
 
 
 @dataclass(frozen=True)

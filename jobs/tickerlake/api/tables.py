@@ -7,7 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from tickerlake import app
-from tickerlake.api import arguments
+from tickerlake.api import arguments, told
 from tickerlake.api.arguments import Day, Tickers
 from tickerlake.api.results import Frame
 from tickerlake.errors import UsageError
@@ -64,9 +64,7 @@ class Tables:
         wanted = frames.Wanted(names, first, last, arguments.columns(table, columns))
         if names is not None:
             self._refuse_unknown(names)
-        state = self.state
-        if state is None and table == "raw":
-            state = states.newest(self.lake, self._commits)
+        state = self._known_state() if table == "raw" else self.state
         stamp = state.stamp if state else self.stamp
         return _frame(frames.read(self.lake, table, state, wanted), stamp)
 
@@ -79,6 +77,27 @@ class Tables:
         """Run a query; see `Lake.sql`."""
         stamp = self.stamp
         return _frame(app.query(query, self.lake.store.url), stamp)
+
+    def log(self, ticker: str) -> Frame:
+        """Return what the runs delivered for a ticker; see `Lake.log`."""
+        from tickerlake.stages.log import log
+
+        state = self._known_state()
+        return _frame(told.deliveries(log(state, arguments.one(ticker))), state.stamp)
+
+    def diff(self, ticker: str, old: Asked, new: Asked | None) -> Frame:
+        """Return how a ticker differs between two states; see `Lake.diff`."""
+        from tickerlake.stages.log import diff
+
+        before = states.resolve(self.lake, old, self._commits)
+        after = self._known_state()
+        if new is not None:
+            after = states.resolve(self.lake, new, self._commits)
+        found = diff(before, after, arguments.one(ticker))
+        return _frame(told.differences(found), after.stamp)
+
+    def _known_state(self) -> State:
+        return self.state or states.newest(self.lake, self._commits)
 
     @cached_property
     def _commits(self) -> Commits:
