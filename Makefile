@@ -37,6 +37,7 @@ format: .venv/dev ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 
 docs: .venv/dev ## regenerate the generated docs and the output shown in them
+	$(BIN)/python tools/translations.py
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py

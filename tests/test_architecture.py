@@ -27,7 +27,7 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 50
-TABLES = {"market/features.py", "market/exchanges.py", "lake/tables.py"}
+TABLES = {"market/features.py", "market/exchanges.py", "lake/tables.py", "lake/views.py"}
 """Declarative tables may be as long as what they declare."""
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -12,7 +12,8 @@ from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import establish, layout, open_lake
 from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
-from tickerlake.stages.query import MEANINGS, query
+from tickerlake.stages.query import query
+from tickerlake.stages.relations import MEANINGS
 
 
 @pytest.fixture(scope="module")

@@ -232,6 +232,8 @@ data "aws_iam_policy_document" "transformer" {
     sid = "MaintainPartitions"
     actions = [
       "glue:GetTable",
+      "glue:GetTables",
+      "glue:CreateTable",
       "glue:UpdateTable",
       "glue:GetPartitions",
       "glue:BatchCreatePartition",

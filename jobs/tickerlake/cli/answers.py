@@ -62,7 +62,7 @@ def _is_fed() -> bool:
 
 def examples() -> str:
     """Return the tables and some example queries, as text."""
-    from tickerlake.stages.query import MEANINGS
+    from tickerlake.stages.relations import MEANINGS
 
     lines = [f"  {name:9}{meaning}" for name, meaning in MEANINGS.items()]
     questions = [f'  tickerlake query "{each}"' for each in _EXAMPLES]

@@ -50,7 +50,9 @@ def extracted(report: "ExtractReport", lake: str) -> None:
 
 def transformed(report: "TransformReport") -> None:
     """Say how a transform ended."""
-    wrote = sum(len(each.partitions) for each in report.refreshed.values())
+    from tickerlake.lake.derived import LISTING
+
+    wrote = sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
     click.echo(
         f"Processed {counted(len(report.processed), 'run')}:"
         f" wrote {counted(wrote, 'partition')} of `daily`."
@@ -126,7 +128,7 @@ def synced(done: "Synced", database: str) -> None:
     """Say what a sync of the catalog did."""
     click.echo(
         f"Partitions in {database}: {done.registered:,} registered, {done.updated:,} updated,"
-        f" {done.removed:,} removed."
+        f" {done.removed:,} removed; {counted(done.views, 'view')} written."
     )
 
 

@@ -7,7 +7,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +19,7 @@ from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.bars import HISTORY
+from tickerlake.market.listing import Listing
 
 _SUMMARY: Final = {name: HISTORY[name] for name in ("session", "flags")}
 
@@ -228,6 +229,7 @@ def _known(history: History) -> dict[str, object]:
         "gaps": history.gaps,
         "rejected": history.rejected,
         "timezone": history.timezone,
+        "listing": asdict(history.listing),
         "retired": history.retired,
         "renamed_to": history.renamed_to,
     }
@@ -243,8 +245,13 @@ def _parse_known(known: dict[str, Any]) -> dict[str, Any]:
             Rejected(date.fromisoformat(day), reasons, digest)
             for day, reasons, digest in known["rejected"]
         ),
+        "listing": _listing(known.get("listing") or {}),
         "retired": _day(known["retired"]),
     }
+
+
+def _listing(said: dict[str, Any]) -> Listing:
+    return Listing(**{**said, "first_trade_date": _day(said.get("first_trade_date"))})
 
 
 def _day(text: str | None) -> date | None:

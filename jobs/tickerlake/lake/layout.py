@@ -17,6 +17,7 @@ RUNS: Final = "raw/_runs/"
 QUARANTINE: Final = "quarantine/"
 HISTORY: Final = "history/"
 DAILY: Final = "refined/daily/"
+TICKERS: Final = "refined/tickers/"
 RECEIPTS: Final = "refined/_runs/"
 BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
@@ -33,6 +34,7 @@ _OBJECTS: Final = {
     QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
     HISTORY: rf"{_TICKER}/history\.parquet",
     DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
+    TICKERS: rf"{_TICKER}/data\.parquet",
     RECEIPTS: rf"{_RUN_ID}\.json",
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
@@ -66,6 +68,11 @@ def history(ticker: str) -> str:
 def daily(date: str, ticker: str) -> str:
     """Key of a partition of the table `daily`."""
     return f"{DAILY}date={date}/ticker={symbols.encode(ticker)}/data.parquet"
+
+
+def listing(ticker: str) -> str:
+    """Key of a ticker's row of the table `tickers`."""
+    return f"{TICKERS}ticker={symbols.encode(ticker)}/data.parquet"
 
 
 def run(run_id: str) -> str:
@@ -136,7 +143,7 @@ def is_stray(key: str) -> bool:
     (True, False)
     """
     name = key.rpartition("/")[2]
-    in_table = key.startswith((RAW, QUARANTINE, HISTORY, DAILY)) and not key.startswith(
+    in_table = key.startswith((RAW, QUARANTINE, HISTORY, DAILY, TICKERS)) and not key.startswith(
         (RUNS, LOST)
     )
     is_hidden = name.startswith((".", "_")) and not name.endswith(".parquet")

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.store import Store
+from tickerlake.market.listing import Listing
 from tickerlake.market.quality import Flag
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
@@ -56,6 +57,7 @@ class Entry(_Model):
         flags: those that only the run could set, on bars that are kept although something is odd
             about them.
         timezone: of the exchange, as the source states it.
+        listing: what the source says about the ticker itself; None when it was not asked.
         retired: the day after which the ticker is not asked for any more.
         renamed_from: the ticker whose history continues here.
         renamed_to: the ticker that continues this one's history.
@@ -76,6 +78,7 @@ class Entry(_Model):
     gaps: tuple[date, ...] = ()
     flags: tuple[Flag, ...] = ()
     timezone: str | None = None
+    listing: Listing | None = None
     retired: date | None = None
     renamed_from: str | None = None
     renamed_to: str | None = None

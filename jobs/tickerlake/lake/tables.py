@@ -13,6 +13,7 @@ import polars as pl
 from tickerlake.lake import layout
 from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
 from tickerlake.market.features import DAILY, FEATURES
+from tickerlake.market.listing import TICKERS
 
 Schema = Mapping[str, pl.DataType]
 
@@ -44,8 +45,11 @@ class Table:
 _RAW = Table("raw", layout.RAW, ("date", "ticker"), RAW)
 _HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY)
 _DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY)
+_TICKERS = Table("tickers", layout.TICKERS, ("ticker",), TICKERS)
 
-TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (_RAW, _HISTORY, _DAILY)}
+TABLES: Final[Mapping[str, Table]] = {
+    table.name: table for table in (_RAW, _HISTORY, _DAILY, _TICKERS)
+}
 """The tables that SQL can query."""
 
 QUARANTINED: Final = Table("quarantine", layout.QUARANTINE, ("date", "ticker"), QUARANTINE)
@@ -57,6 +61,7 @@ _SQL_TYPES: Final[Mapping[str, str]] = {
     "Int64": "bigint",
     "Float64": "double",
     "Datetime(time_unit='us', time_zone='UTC')": "timestamp",
+    "List(Date)": "array<date>",
 }
 
 
@@ -109,6 +114,27 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "ratio",
         "What prices were divided and volume multiplied by since the fetch; 1 unless a split came.",
     ),
+    "name": Column("", "The name of the company, fund or instrument, as the source spells it."),
+    "exchange": Column("", "The exchange, as the source spells it."),
+    "instrument_type": Column(
+        "",
+        "In the source's words: EQUITY, ETF, MUTUALFUND, INDEX, CURRENCY, CRYPTOCURRENCY, FUTURE.",
+    ),
+    "timezone": Column("", "The exchange's time zone; sessions are dated in it."),
+    "first_trade_date": Column("", "The first day of trading that the source knows of."),
+    "listed_since": Column(
+        "", "The earlier of the first day of trading and the first session held."
+    ),
+    "first_session": Column("", "The session of the first bar held."),
+    "last_session": Column("", "The session of the last bar held."),
+    "sessions": Column("sessions", "How many bars are held."),
+    "gaps": Column(
+        "", "The exchange's sessions between the first and the last bar that have no bar."
+    ),
+    "retired": Column(
+        "", "The day after which the ticker is not asked for any more; null if it is."
+    ),
+    "renamed_to": Column("", "The ticker that continues this one's history; null if none does."),
 }
 """The columns that are not features."""
 

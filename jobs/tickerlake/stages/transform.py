@@ -126,7 +126,7 @@ def _done(lake: Lake, task: Task) -> Outcome:
 
 
 def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
-    """Yield the keys of raw, history and daily that belong to processed manifests.
+    """Yield the keys of tables that belong to processed manifests.
 
     A partition is new only when a manifest delivers the first session in it. So these keys, unlike
     those written just now, also cover what a run that died before its receipts has written.
@@ -135,6 +135,7 @@ def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[s
         for ticker, entry in manifest.tickers.items():
             if entry.delivers and ticker not in failed:
                 yield layout.history(ticker)
+                yield layout.listing(ticker)
                 for date, name in entry.blobs.items():
                     yield layout.blob(layout.RAW, date, ticker, name)
                     yield layout.daily(date, ticker)

@@ -10,11 +10,12 @@ from pydantic import ValidationError
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, blobs, history, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, backlog, blobs, derived, history, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
-from tickerlake.lake.history import Stored
+from tickerlake.lake.fold import History
+from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.manifests import Entry, Manifest, Receipt
-from tickerlake.lake.parquet import from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.lake.parquet_statistics import lies
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,10 @@ Kind = Literal[
     "obstacle", "manifest", "receipt", "note", "blob", "quarantine", "counts", "derived", "stray",
     "pending", "behind",
 ]  # fmt: skip
+
+_TABLES: Final = (
+    layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY, layout.TICKERS,
+)  # fmt: skip
 
 REMEDIES: Final = {
     "pending": "`tickerlake transform` processes it",
@@ -79,7 +84,7 @@ def verify(
     """
     survey = backlog.survey(lake.store)
     found, everything = _manifests(lake, survey)
-    stored = refresh.stored_partitions(lake)
+    stored = derived.stored(lake)
     named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
     quarantined = {name for each in everything for name in each.tickers}
     check = _Check(lake, survey, everything, stored)
@@ -150,11 +155,7 @@ def _strays(lake: Lake) -> Iterator[Finding]:
 
 def strays(lake: Lake) -> list[str]:
     """Return the keys that do not belong to the lake, but that engines read as part of a table."""
-    found = (
-        each.key
-        for prefix in (layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY)
-        for each in lake.store.find_all(prefix)
-    )
+    found = (each.key for prefix in _TABLES for each in lake.store.find_all(prefix))
     return sorted(key for key in found if layout.is_stray(key))
 
 
@@ -190,23 +191,22 @@ class _Check:
             return
         behind = self.survey.behind.get(ticker, ())
         done = (self.survey.receipts - set(behind)) | set(stored.folded)
-        derived = history.rebuild(
+        new = history.rebuild(
             self.lake, ticker, [each for each in self.everything if each.run_id in done]
         )
-        if not history.is_same(derived, stored.history):
+        if not history.is_same(new, stored.history):
             yield Finding("derived", key, "is not what raw gives", ticker)
         elif stored.version:
             yield from self._footer(ticker, key)
-        yield from self._partitions(ticker, refresh.refined(derived), stored)
+        yield from self._parts(ticker, new, stored)
 
-    def _partitions(self, ticker: str, rows: pl.DataFrame, stored: Stored) -> Iterator[Finding]:
-        expected = dict(partitions(rows, self.lake.grain))
-        is_open = set(stored.folded) - self.survey.receipts
-        owed = stored.owed if is_open else None
+    def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
+        expected = derived.expected(new, derived.refined(new), self.lake.grain)
+        is_open = bool(set(stored.folded) - self.survey.receipts)
         for name in sorted(expected.keys() | self.stored.get(ticker, set())):
-            if owed and owed.first <= name <= owed.last:
+            if is_open and _is_owed(name, stored.owed):
                 continue  # the next transform writes it
-            key = layout.daily(name, ticker)
+            key = derived.key(name, ticker)
             problem = self._problem(key, expected.get(name))
             if problem:
                 yield Finding("derived", key, problem, ticker)
@@ -237,6 +237,10 @@ class _Check:
         if columns:
             text = f"has a footer whose statistics are wrong ({', '.join(columns)})"
             yield Finding("derived", key, text, ticker)
+
+
+def _is_owed(part: str, owed: Span | None) -> bool:
+    return part == derived.LISTING or (owed is not None and owed.first <= part <= owed.last)
 
 
 def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
