@@ -24,8 +24,6 @@ from tickerlake.settings import (
 )
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.aws.starter import Arrival, Launch
     from tickerlake.engines import Engine
@@ -104,14 +102,6 @@ def transform(
     failed = sum(bool(each.error) for each in report.refreshed.values())
     _tell_of_failures("transform", failed, len(report.refreshed))
     return report
-
-
-def query(sql: str, lake: str = LAKE, *, unsafe: bool = False) -> "pl.DataFrame":
-    """Run one SQL statement over the lake's tables."""
-    import tickerlake.stages.query
-    from tickerlake.lake import open_lake
-
-    return tickerlake.stages.query.query(open_lake(lake), sql, unsafe=unsafe)
 
 
 def verify(

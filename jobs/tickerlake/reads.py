@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from tickerlake.settings import LAKE, WORKERS
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from tickerlake.lake import Lake
     from tickerlake.lake.states import State
     from tickerlake.stages.check import Checked
@@ -31,6 +33,18 @@ def check(lake: str = LAKE, workers: int = WORKERS, as_of: str | None = None) ->
 
     opened = open_lake(lake)
     return tickerlake.stages.check.check(opened, workers, state=_state(opened, as_of))
+
+
+def query(
+    sql: str, lake: str = LAKE, *, unsafe: bool = False, as_of: str | None = None
+) -> "pl.DataFrame":
+    """Run one SQL statement over the lake's tables and views, or over what they were."""
+    import tickerlake.stages.query
+    from tickerlake.lake import open_lake
+
+    opened = open_lake(lake)
+    state = _state(opened, as_of)
+    return tickerlake.stages.query.query(opened, sql, unsafe=unsafe, state=state)
 
 
 def log(lake: str, ticker: str, as_of: str | None = None) -> "list[Delivered]":

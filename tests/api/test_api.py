@@ -8,9 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 import tickerlake as tl
-from tickerlake.api import arguments, lake, opening, results
+from tickerlake.api import arguments, lake, opening, readable, results
 from tickerlake.errors import TickerlakeError
 
 PUBLIC = ["Frame", "Lake", "Ran", "__version__", "calendars", "errors", "open", "starter"]
@@ -28,6 +29,7 @@ METHODS = [
     "sql",
     "stamp",
     "status",
+    "tickers",
     "url",
 ]
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -54,7 +56,7 @@ def test_every_public_name_has_a_docstring_with_an_example():
     assert ">>> " in tl.open.__doc__
 
 
-@pytest.mark.parametrize("module", [lake, opening, results, arguments])
+@pytest.mark.parametrize("module", [lake, readable, opening, results, arguments])
 def test_the_examples_are_right(module, sample, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sample").symlink_to(sample)
@@ -106,11 +108,13 @@ def test_rows_are_those_that_are_asked_for(opened):
     assert chosen.to_pandas().shape == chosen.shape
 
 
-@pytest.mark.parametrize("table", ["daily", "history", "raw"])
+@pytest.mark.parametrize("table", ["daily", "history", "raw", "tickers"])
 @pytest.mark.parametrize("as_of", [None, "2005-02-25"])
 def test_scan_read_and_sql_agree(opened, table, as_of):
     read = getattr(opened, table)(as_of=as_of)
     assert opened.scan(table, as_of=as_of).collect().equals(read)
+    asked = opened.sql(f"select * from {table}", as_of=as_of)
+    assert_frame_equal(asked, read, check_row_order=False)
     at = opened.at(as_of) if as_of else opened
     assert getattr(at, table)().equals(read)
     assert read.stamp == at.stamp
@@ -144,6 +148,8 @@ def test_the_lake_as_it_was(opened):
         (lambda lake: lake.daily(start="2005-02-01", end="2005-01-01"), "start .* is after end"),
         (lambda lake: lake.daily("IBM", as_of="2005-02-25"), "did not hold IBM"),
         (lambda lake: lake.scan("weekly?"), "no table 'weekly"),
+        (lambda lake: lake.scan("latest"), "it is a view: ask it with sql"),
+        (lambda lake: lake.sql("select nothing from daily", as_of="2005-02-25"), "nothing"),
         (lambda lake: lake.at("soon"), "'soon' is no moment"),
         (lambda lake: lake.at("2005-02-30"), "'2005-02-30' is no moment"),
         (lambda lake: lake.at("1999-12-31"), "knew nothing at 1999-12-31"),

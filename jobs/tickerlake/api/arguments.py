@@ -1,13 +1,14 @@
 """What callers may pass, and what is made of it."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime
 from typing import Final
 
 from tickerlake.errors import BadSettingError, UsageError
 from tickerlake.lake import frames
 from tickerlake.lake.tables import TABLES
+from tickerlake.lake.views import VIEWS
 from tickerlake.market import symbols
 
 Tickers = str | Iterable[str]
@@ -83,7 +84,8 @@ def columns(table: str, wanted: Iterable[str] | None) -> tuple[str, ...] | None:
         UsageError: there is no such table or column.
     """
     if table not in TABLES:
-        raise UsageError(f"there is no table {table!r}; the tables are {', '.join(TABLES)}")
+        hint = "it is a view: ask it with sql" if table in VIEWS else f"there are {listed(TABLES)}"
+        raise UsageError(f"there is no table {table!r}; {hint}")
     if wanted is None:
         return None
     given = [wanted] if isinstance(wanted, str) else list(dict.fromkeys(wanted))
@@ -96,7 +98,7 @@ def columns(table: str, wanted: Iterable[str] | None) -> tuple[str, ...] | None:
     return tuple(given)
 
 
-def listed(texts: Sequence[str]) -> str:
+def listed(texts: Collection[str]) -> str:
     """Return the first of some names, and how many more there are."""
     more = len(texts) - _NAMED
-    return ", ".join(map(str, texts[:_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(str, list(texts)[:_NAMED])) + (f" and {more:,} more" if more > 0 else "")

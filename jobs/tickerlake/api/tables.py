@@ -6,7 +6,6 @@ from functools import cached_property
 
 import polars as pl
 
-from tickerlake import app
 from tickerlake.api import arguments, told
 from tickerlake.api.arguments import Day, Tickers
 from tickerlake.api.results import Frame
@@ -75,8 +74,11 @@ class Tables:
 
     def sql(self, query: str) -> Frame:
         """Run a query; see `Lake.sql`."""
+        import tickerlake.stages.query
+
         stamp = self.stamp
-        return _frame(app.query(query, self.lake.store.url), stamp)
+        rows = tickerlake.stages.query.query(self.lake, query, state=self.state)
+        return _frame(rows, stamp)
 
     def log(self, ticker: str) -> Frame:
         """Return what the runs delivered for a ticker; see `Lake.log`."""

@@ -149,6 +149,7 @@ def status(lake: str, workers: int, as_of: str | None, output_format: str) -> No
 @tickerlake.command()
 @click.argument("sql", required=False)
 @options.lake
+@options.as_of
 @click.option(
     "--file",
     "file",
@@ -170,6 +171,7 @@ def status(lake: str, workers: int, as_of: str | None, output_format: str) -> No
 def query(
     sql: str | None,
     lake: str,
+    as_of: str | None,
     file: Any,
     output_format: str | None,
     output_file: str | None,
@@ -188,7 +190,7 @@ def query(
     if asked is None:
         click.echo(answers.examples())
         return
-    frame = app.query(asked, lake, unsafe=unsafe)
+    frame = reads.query(asked, lake, unsafe=unsafe, as_of=as_of)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
 
 

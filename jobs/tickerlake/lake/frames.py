@@ -9,16 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
-from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, blobs, history, layout, pushdown, states
+from tickerlake.errors import CorruptObjectError, TickerlakeError
+from tickerlake.lake import Lake, blobs, derived, history, layout, pushdown, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import from_parquet
-from tickerlake.lake.refresh import refined
 from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.market.bars import HISTORY, RAW
@@ -82,10 +81,13 @@ def _between(start: date | None, end: date | None) -> pl.Expr | None:
     return pl.all_horizontal(bounds) if bounds else None
 
 
-def scan(lake: Lake, name: str, state: State | None = None) -> pl.LazyFrame:
+def scan(
+    lake: Lake, name: str, state: State | None = None, failures: list[Exception] | None = None
+) -> pl.LazyFrame:
     """Return a table as a lazy frame that reads only the tickers and partitions it needs.
 
-    See `read`. DuckDB pushes its filters into it, too.
+    See `read`. DuckDB pushes its filters into it, too; since it forgets which error made a scan
+    fail, the errors are also added to `failures`.
     """
     from polars.io.plugins import register_io_source
 
@@ -108,7 +110,15 @@ def scan(lake: Lake, name: str, state: State | None = None) -> pl.LazyFrame:
         yield source.empty().select(columns or pl.all())
         yield from source.frames(columns, predicate)
 
-    return register_io_source(frames, schema=schema(name), validate_schema=True)
+    def noted(*arguments: Any) -> Iterator[pl.DataFrame]:
+        try:
+            yield from frames(*arguments)
+        except TickerlakeError as error:
+            if failures is not None:
+                failures.append(error)
+            raise
+
+    return register_io_source(noted, schema=schema(name), validate_schema=True)
 
 
 def _first(source: "Source", limit: int, columns: Sequence[str]) -> pl.DataFrame:
@@ -176,8 +186,8 @@ class Source:
 
     def _keys(self, ticker: str, predicate: pl.Expr | None) -> list[str]:
         """Return the keys that hold a ticker's rows, as its history says, without any listing."""
-        if self._name == "history":
-            return [layout.history(ticker)]
+        if self._name in _ONE_FILE:
+            return [_ONE_FILE[self._name](ticker)]
         held = history.load_summary(self._lake, ticker).history.bars["session"]
         if held.is_empty():
             return []
@@ -191,7 +201,7 @@ class Source:
         if data is None:  # it was deleted, or a transform is about to write it
             return None
         declared = TABLES[self._name].schema
-        inside = [name for name in declared if name in columns] or ["session"]
+        inside = [name for name in declared if name in columns] or [next(iter(declared))]
         try:
             rows = from_parquet(data, key, inside)
         except CorruptObjectError:  # or it was written before a column was declared
@@ -209,19 +219,26 @@ class Source:
         _columns: Collection[str],
         predicate: pl.Expr | None,
     ) -> Iterator[pl.DataFrame]:
-        derived: Iterable[tuple[str, pl.DataFrame]]
+        found: Iterable[tuple[str, pl.DataFrame]]
         if self._name == "raw":
-            derived = _versions(state, tickers, predicate)
+            found = _versions(state, tickers, predicate)
         else:
             rows = _DERIVED[self._name]
-            derived = ((ticker, rows(held)) for ticker, held in state.histories(tickers))
-        for ticker, frame in derived:
+            found = ((ticker, rows(held)) for ticker, held in state.histories(tickers))
+        for ticker, frame in found:
             yield frame.select(pl.lit(ticker).alias("ticker"), pl.all())
 
 
+_ONE_FILE: Final[dict[str, Callable[[str], str]]] = {
+    "history": layout.history,
+    "tickers": layout.listing,
+}
+"""The tables that have one file for each ticker, and its key."""
+
 _DERIVED: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
     "history": lambda held: held.bars,
-    "daily": refined,
+    "daily": derived.refined,
+    "tickers": derived.listing,
 }
 
 

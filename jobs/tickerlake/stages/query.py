@@ -15,9 +15,10 @@ import polars as pl
 
 from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
 from tickerlake.lake import Lake
+from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.stages.relations import BUCKET, Files, Tables, create, quoted
+from tickerlake.stages.relations import BUCKET, Files, Past, Tables, create, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +42,7 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 def query(
-    lake: Lake, sql: str, *, unsafe: bool = False, tables: Tables | None = None
+    lake: Lake, sql: str, *, unsafe: bool = False, state: State | None = None
 ) -> pl.DataFrame:
     """Run one statement over the lake's tables and views.
 
@@ -49,7 +50,7 @@ def query(
         lake: the lake to query.
         sql: one statement in DuckDB's dialect.
         unsafe: let the statement read and write other files, too.
-        tables: where the rows of the tables come from; None is the lake's files.
+        state: the past state to ask; None is what is stored.
 
     Returns:
         The rows. Numbers are integers or floats; a value that Polars has no type for is text.
@@ -59,6 +60,7 @@ def query(
             read the lake; contains DuckDB's message.
         BadSettingError: DuckDB is not installed.
         CorruptObjectError: an object that it needs is missing or damaged.
+        LostStateError: the past state can't be read any more.
         StoreError: the lake can't be read.
     """
     try:
@@ -67,13 +69,16 @@ def query(
         raise BadSettingError("a query needs DuckDB: pip install duckdb") from error
 
     with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
+        tables: Tables = Past(state) if state else Files(lake, root)
         try:
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
-            create(connection, tables or Files(lake, root), sql)
+            create(connection, tables, sql)
             if not unsafe:
                 _lock(connection, root)
             return _frame(connection.sql(sql))
         except duckdb.Error as error:
+            if tables.failures:
+                raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error
         except pl.exceptions.PolarsError as error:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, layout, manifests
+from tickerlake.lake import Lake, frames, layout, manifests
+from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.market.bars import HISTORY, RAW
@@ -35,7 +36,13 @@ _ASKS_FOR_ALL: Final = re.compile(
 
 
 class Tables(Protocol):
-    """Where the rows of the tables come from."""
+    """Where the rows of the tables come from.
+
+    Attributes:
+        failures: our own errors that DuckDB met while it read them: it forgets which they were.
+    """
+
+    failures: list[Exception]
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create the table (or a view) `name` in a connection: its columns without `date`."""
@@ -83,6 +90,7 @@ class Files:
             root: the path or URL under which DuckDB finds its keys; `BUCKET` is not a folder.
         """
         self._lake, self._root = lake, root
+        self.failures: list[Exception] = []
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create a table; see `Tables.create`."""
@@ -148,6 +156,20 @@ class Files:
         connection.register("listed", listed.to_arrow())
         connection.execute(f"set variable files_of_{name} = (select list(file) from listed)")
         connection.unregister("listed")
+
+
+class Past:
+    """The tables as of a past state; only the tickers that a statement asks for are derived."""
+
+    def __init__(self, state: State) -> None:
+        """Take the state."""
+        self._state = state
+        self.failures: list[Exception] = []
+
+    def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+        """Create a table; see `Tables.create`. DuckDB pushes its filters down into the scan."""
+        scan = frames.scan(self._state.lake, name, self._state, self.failures)
+        connection.register(name, scan)
 
 
 def quoted(text: str) -> str:
