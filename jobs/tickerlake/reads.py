@@ -41,10 +41,12 @@ def query(
     """Run one SQL statement over the lake's tables and views, or over what they were."""
     import tickerlake.stages.query
     from tickerlake.lake import open_lake
+    from tickerlake.stages.relations import Past
 
     opened = open_lake(lake)
     state = _state(opened, as_of)
-    return tickerlake.stages.query.query(opened, sql, unsafe=unsafe, state=state)
+    tables = Past(state) if state else None
+    return tickerlake.stages.query.query(opened, sql, unsafe=unsafe, tables=tables)
 
 
 def log(lake: str, ticker: str, as_of: str | None = None) -> "list[Delivered]":

@@ -75,9 +75,10 @@ class Tables:
     def sql(self, query: str) -> Frame:
         """Run a query; see `Lake.sql`."""
         import tickerlake.stages.query
+        from tickerlake.stages.relations import Past
 
-        stamp = self.stamp
-        rows = tickerlake.stages.query.query(self.lake, query, state=self.state)
+        stamp, past = self.stamp, Past(self.state) if self.state else None
+        rows = tickerlake.stages.query.query(self.lake, query, tables=past)
         return _frame(rows, stamp)
 
     def log(self, ticker: str) -> Frame:

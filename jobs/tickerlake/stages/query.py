@@ -15,7 +15,6 @@ import polars as pl
 
 from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
 from tickerlake.lake import Lake
-from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.stages.relations import BUCKET, Files, Past, Tables, create, quoted
@@ -42,7 +41,7 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 def query(
-    lake: Lake, sql: str, *, unsafe: bool = False, state: State | None = None
+    lake: Lake, sql: str, *, unsafe: bool = False, tables: Tables | None = None
 ) -> pl.DataFrame:
     """Run one statement over the lake's tables and views.
 
@@ -50,7 +49,7 @@ def query(
         lake: the lake to query.
         sql: one statement in DuckDB's dialect.
         unsafe: let the statement read and write other files, too.
-        state: the past state to ask; None is what is stored.
+        tables: where the rows of the tables come from; None is the lake's files.
 
     Returns:
         The rows. Numbers are integers or floats; a value that Polars has no type for is text.
@@ -69,15 +68,15 @@ def query(
         raise BadSettingError("a query needs DuckDB: pip install duckdb") from error
 
     with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
-        tables: Tables = Past(state) if state else Files(lake, root)
         try:
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
-            create(connection, tables, sql)
+            connection.execute("set timezone = 'UTC'")  # else moments are shown in the machine's
+            create(connection, tables or Files(lake, root), sql)
             if not unsafe:
                 _lock(connection, root)
             return _frame(connection.sql(sql))
         except duckdb.Error as error:
-            if tables.failures:
+            if isinstance(tables, Past) and tables.failures:
                 raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error

@@ -36,13 +36,7 @@ _ASKS_FOR_ALL: Final = re.compile(
 
 
 class Tables(Protocol):
-    """Where the rows of the tables come from.
-
-    Attributes:
-        failures: our own errors that DuckDB met while it read them: it forgets which they were.
-    """
-
-    failures: list[Exception]
+    """Where the rows of the tables come from."""
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create the table (or a view) `name` in a connection: its columns without `date`."""
@@ -90,7 +84,6 @@ class Files:
             root: the path or URL under which DuckDB finds its keys; `BUCKET` is not a folder.
         """
         self._lake, self._root = lake, root
-        self.failures: list[Exception] = []
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create a table; see `Tables.create`."""
@@ -169,7 +162,11 @@ def select(name: str, root: str) -> str:
 
 
 class Past:
-    """The tables as of a past state; only the tickers that a statement asks for are derived."""
+    """The tables as of a past state; only the tickers that a statement asks for are derived.
+
+    Attributes:
+        failures: our own errors that DuckDB met while it read: it forgets which they were.
+    """
 
     def __init__(self, state: State) -> None:
         """Take the state."""
