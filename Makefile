@@ -7,6 +7,8 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 UV_VERSION := 0.13.9
 CHECKOV_VERSION := 3.3.30
 
+# what jobs never need, and so no image and no Glue package has
+FOR_PEOPLE := --extra query --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
@@ -50,9 +52,8 @@ docs-check: .venv/dev ## run all commands that the docs show, and compare what t
 
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
-	$(UV) export $(EXPORT) --output-file requirements.txt
-	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune polars-talib --prune fsspec \
-	  --output-file images/extractor/requirements.txt
+	$(UV) export $(EXPORT) $(FOR_PEOPLE) --output-file requirements.txt
+	$(UV) export $(EXPORT) --prune pyarrow --prune ta-lib --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
 
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)
@@ -109,10 +110,10 @@ $(UV):
 
 .venv/run: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and its dependencies (about 50 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --no-dev --inexact
+	@$(UV) sync --quiet --locked --no-dev --inexact $(FOR_PEOPLE)
 	@touch $@
 
 .venv/dev: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark
+	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE)
 	@touch $@ .venv/run

@@ -13,12 +13,12 @@ LEVELS = (
     {"cli"},
     {"api"},
     {"app", "reads"},
-    {"universe"},
+    {"universe", "wiring"},
     {"stages"},
     {"aws", "engines", "sources"},
     {"lake"},
     {"market"},
-    {"logs", "progress", "settings"},
+    {"diagnosis", "logs", "progress", "settings"},
     {"errors"},
 )
 """What is above may import what is below, and nothing else of the package but itself."""

@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -46,6 +47,49 @@ def test_requirements_are_those_of_the_lock_file(file):
     text = (ROOT / file).read_text()
     options = re.findall(r"--(?:prune|extra) \S+", text.splitlines()[1])
     assert uncommented(text) == export(*" ".join(options).split()), "run `make lock`"
+
+
+WITHOUT_EXTRAS = """
+import sys
+sys.modules |= dict.fromkeys(["duckdb", "fsspec", "jinja2", "plotext", "plotly", "pyspark", "rich"])
+sys.argv[0] = "tickerlake"
+from tickerlake.cli import main
+main()
+"""
+
+
+def test_without_extras_everything_works_but_what_needs_them(tmp_path):
+    """As on Glue, where only the package's own dependencies are installed."""
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        arguments = [
+            sys.executable,
+            "-c",
+            WITHOUT_EXTRAS,
+            *command,
+            "--lake",
+            str(tmp_path / "lake"),
+        ]
+        return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+    done = run("run", "--offline", "FB", "--grain", "year")
+    assert done.returncode == 0, done.stderr
+    done = run("status")
+    assert (done.returncode, "FB" in done.stdout) == (0, True), done.stderr
+    done = run("query", "select 1")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: a query needs DuckDB: pip install 'tickerlake[query]'\n",
+    )
+
+
+def test_every_extra_of_people_is_in_the_makefile():
+    """`make run` promises that `query` works next."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    [found] = re.findall(r"^FOR_PEOPLE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(found.split()) - {"--extra"} == extras.keys() - {"spark"}
 
 
 def test_every_error_stands_in_the_tree_that_the_module_opens_with():
@@ -105,6 +149,8 @@ def test_the_prefix_of_manifests_is_the_same_wherever_it_is_written():
         assert found, file
         assert {text.removeprefix("/") for text in found} == {layout.RUNS}, file
     assert starter.RUNS == layout.RUNS
+    assert starter.STARTS == layout.STARTS
+    assert f'prefix = "{layout.STARTS}"' in (ROOT / "infra/modules/s3/main.tf").read_text()
 
 
 def test_github_runs_the_same_make_targets_as_the_script():

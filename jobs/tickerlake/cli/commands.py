@@ -9,6 +9,7 @@ import click
 
 from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
+from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
@@ -128,7 +129,7 @@ def transform(
 @options.workers
 @options.as_of
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, as_of: str | None, output_format: str) -> None:
+def status(lake: str, workers: int, as_of: str | None, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
@@ -144,6 +145,8 @@ def status(lake: str, workers: int, as_of: str | None, output_format: str) -> No
         click.echo(to_json(asdict(held), indent=1).decode())
     else:
         output.held(held)
+    output.damaged(held.damaged)
+    return 1 if held.damaged else 0
 
 
 @tickerlake.command()
@@ -205,5 +208,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (*PAST, *UPKEEP, *OPERATORS):
+for command in (*PAST, *UPKEEP, doctor, *OPERATORS):
     tickerlake.add_command(command)

@@ -1,6 +1,7 @@
 """What the commands print."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -17,21 +18,26 @@ if TYPE_CHECKING:
     from tickerlake.lake.manifests import Manifest
     from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
     from tickerlake.stages.status import Status, Ticker
     from tickerlake.stages.transform import Report as TransformReport
-    from tickerlake.stages.verify import Finding
+
+log = logging.getLogger(__name__)
 
 _NAMED: Final = 5
 
 
 @contextmanager
 def progress_of(stage: str) -> Iterator[Progress]:
-    """Show a bar on a terminal while a stage is running."""
+    """Show a bar while a stage is running, on a terminal that rich can draw on."""
+    console = logs.console() if logs.is_terminal() else None
+    if console is None:
+        yield lambda *_: None
+        return
     from rich.progress import Progress as Bars
 
-    console = logs.console()
-    with Bars(console=console, transient=True, disable=not logs.is_terminal()) as bars:
+    with Bars(console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
         yield lambda ended, total: bars.update(task, completed=ended, total=total)
 
@@ -151,6 +157,12 @@ def held(status: "Status") -> None:
         )
         for run_id in status.pending:
             click.echo(f"  {run_id}")
+
+
+def damaged(found: Sequence[str]) -> None:
+    """Say what could not be read, and so is left out."""
+    for problem in found:
+        log.error("%s", problem)
 
 
 def _calendar_notes(held: "tuple[Ticker, ...]") -> Iterator[str]:

@@ -65,7 +65,8 @@ def check(
         click.echo(to_json(asdict(found), indent=1).decode())
     else:
         output.checked(found)
-    return 1 if set(fail_on or ()) & found.counts().keys() else 0
+    output.damaged(found.damaged)
+    return 1 if found.damaged or set(fail_on or ()) & found.counts().keys() else 0
 
 
 @click.command()

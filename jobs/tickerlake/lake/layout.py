@@ -1,6 +1,8 @@
 """The keys of the lake: where everything is. No other module builds or parses a key."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Final, Literal, get_args
 
@@ -24,6 +26,9 @@ RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
 
+DIGEST: Final = r"^[0-9a-f]{32}$"
+"""What the name of a blob looks like."""
+
 _RUN_ID: Final = r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{6}"
 _DATE: Final = r"date=[0-9]{4}(-[0-9]{2}){0,2}"
 _TICKER: Final = r"ticker=[^/]+"
@@ -41,6 +46,9 @@ _OBJECTS: Final = {
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
+
+UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
+"""NumPy's units of dates; a date of such a unit prints as the partition column does."""
 
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
@@ -147,7 +155,30 @@ def is_stray(key: str) -> bool:
         (RUNS, LOST)
     )
     is_hidden = name.startswith((".", "_")) and not name.endswith(".parquet")
-    return in_table and "." in name and is_alien(key) and not is_hidden
+    return in_table and name != "" and is_alien(key) and not is_hidden
+
+
+def grain_of(date_values: Iterable[str]) -> Grain | None:
+    """Return the grain that most partitions have; None when there are none.
+
+    >>> grain_of(["2012-02", "2012-03", "2012"])
+    'month'
+    """
+    grains: dict[int, Grain] = {10: "day", 7: "month", 4: "year"}
+    found = Counter(grains.get(len(value)) for value in date_values)
+    return found.most_common(1)[0][0] if found else None
+
+
+def check_partition(date_value: str) -> str:
+    """Return a value of the partition column `date`.
+
+    Raises:
+        ValueError: it is none at any grain.
+    """
+    if not re.fullmatch(_DATE.removeprefix("date="), date_value):
+        raise ValueError(f"{date_value!r} is not a partition")
+    sessions(date_value)
+    return date_value
 
 
 def sessions(date_value: str) -> tuple[date, date]:

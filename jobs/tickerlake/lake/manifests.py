@@ -3,18 +3,33 @@
 import secrets
 from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.store import Store
+from tickerlake.market import symbols
 from tickerlake.market.listing import Listing
 from tickerlake.market.quality import Flag
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")
+
+# a manifest that was damaged or edited must not lead anywhere else
+Symbol = Annotated[str, StringConstraints(pattern=symbols.PATTERN)]
+Partition = Annotated[str, AfterValidator(layout.check_partition)]
+Digest = Annotated[str, StringConstraints(pattern=layout.DIGEST)]
+Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Order(NamedTuple):
@@ -69,19 +84,19 @@ class Entry(_Model):
     end: date | None = None
     new: int = 0
     corrected: int = 0
-    blobs: dict[str, str] = Field(default_factory=dict)
-    splits: dict[date, float] | None = None
+    blobs: dict[Partition, Digest] = Field(default_factory=dict)
+    splits: dict[date, Ratio] | None = None
     restated: str = ""
     quarantined: int = 0
-    quarantine: dict[str, str] = Field(default_factory=dict)
+    quarantine: dict[Partition, Digest] = Field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
     gaps: tuple[date, ...] = ()
     flags: tuple[Flag, ...] = ()
     timezone: str | None = None
     listing: Listing | None = None
     retired: date | None = None
-    renamed_from: str | None = None
-    renamed_to: str | None = None
+    renamed_from: Symbol | None = None
+    renamed_to: Symbol | None = None
 
     @property
     def delivers(self) -> bool:
@@ -104,9 +119,9 @@ class Manifest(_Model):
 
     format: Literal[1] = 1
     run_id: str
-    as_of: datetime
+    as_of: AwareDatetime
     source: str
-    tickers: dict[str, Entry]
+    tickers: dict[Symbol, Entry]
     lost: tuple[str, ...] = ()
 
     @property

@@ -24,7 +24,7 @@ PATIENCE: Final = 8.0
 these seconds; what it does not retry (a truncated listing, a 409) is retried here."""
 
 _REASONS: Final = {
-    errno.ENOSPC: "the disk is full; free some space and run the command again",
+    errno.ENOSPC: "the disk is full, or has no inodes left; free some and run the command again",
     errno.EDQUOT: "your disk quota is used up; free some space and run the command again",
     errno.EROFS: "it is read-only",
     errno.EACCES: "you may not write or read there; check the owner and the permissions",

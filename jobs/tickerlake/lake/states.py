@@ -130,6 +130,11 @@ class State:
                 self.explain(error)
                 raise
 
+    def history(self, ticker: str) -> History:
+        """Derive the history of a ticker; see `histories`."""
+        [(_, found)] = self.histories([ticker])
+        return found
+
     def explain(self, error: CorruptObjectError) -> None:
         """Raise a `LostStateError` if an object is missing because it is lost for good."""
         later = self.commits.read(self.commits.all_ids(), ())

@@ -242,5 +242,5 @@ def environment(url: str) -> dict[str, str]:
     import boto3
 
     found = {name: os.environ[name] for name in objects.ENDPOINTS if name in os.environ}
-    region = boto3.Session().region_name
+    region = objects.region(boto3.Session())
     return found | ({"AWS_DEFAULT_REGION": region} if region else {})

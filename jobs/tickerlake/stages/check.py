@@ -47,6 +47,8 @@ class Checked:
     """What needs attention, by kind and ticker."""
 
     problems: tuple[Problem, ...]
+    damaged: tuple[str, ...] = ()
+    """What could not be read, and so was not checked."""
 
     def counts(self) -> dict[Kind, int]:
         """Return how many problems there are of each kind that has any."""
@@ -63,7 +65,7 @@ def check(lake: Lake, workers: int, *, state: State | None = None) -> Checked:
         state: a past state to look at; None is what is stored.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     found = status(lake, workers, state=state)
     names = [each.ticker for each in found.tickers]
@@ -79,7 +81,8 @@ def check(lake: Lake, workers: int, *, state: State | None = None) -> Checked:
         problems += _flags(ticker.ticker, flags)
         problems += _quarantine(ticker.ticker, known.rejected)
     problems += _revisions(found.runs)
-    return Checked(tuple(sorted(problems, key=lambda each: (KINDS.index(each.kind), each.ticker))))
+    problems.sort(key=lambda each: (KINDS.index(each.kind), each.ticker))
+    return Checked(tuple(problems), found.damaged)
 
 
 def _histories(lake: Lake, names: Sequence[str], state: State | None) -> Iterator[History]:

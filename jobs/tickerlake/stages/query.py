@@ -64,8 +64,9 @@ def query(
     """
     try:
         import duckdb
+        import fsspec  # noqa: F401 - DuckDB reads what is not on local disk through it
     except ImportError as error:
-        raise BadSettingError("a query needs DuckDB: pip install duckdb") from error
+        raise BadSettingError("a query needs DuckDB: pip install 'tickerlake[query]'") from error
 
     with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
         try:

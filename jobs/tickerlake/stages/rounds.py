@@ -145,6 +145,8 @@ class Rounds:
         is_rebuild = kind == "rebuild"
         wanted = derived.stored(self.lake) if is_rebuild else self._again
         tickers = everything.keys() | wanted.keys()
+        if is_rebuild:
+            tickers |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
         return [
             Task(
                 ticker,

@@ -1,19 +1,22 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
+from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, history, layout, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.states import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+
+T = TypeVar("T")
 
 LAST_RUNS: Final = 5
 
@@ -83,22 +86,24 @@ class Status:
     """Names the state: the runs that have been processed."""
     as_of: datetime | None = None
     """The moment of a past state; None is now."""
+    damaged: tuple[str, ...] = ()
+    """What is wrong with histories and manifests that can't be read, and so are left out."""
 
 
 class Known(NamedTuple):
-    """What is known, and of when.
+    """What is known of a lake, now or then.
 
     Attributes:
-        histories: what is known of each ticker; of its bars at least `session` and `flags`.
-        runs: the last ones, newest first.
+        names: the tickers, sorted.
+        read: returns what is known of a ticker; of its bars at least `session` and `flags`.
+        last: the ids of the last runs, newest first.
         pending: the manifests that the histories lack.
-        moment: decides which sessions have closed.
     """
 
-    histories: Iterable[tuple[str, History]]
-    runs: tuple[Manifest, ...]
+    names: Sequence[str]
+    read: Callable[[str], History]
+    last: Sequence[str]
     pending: Sequence[Manifest]
-    moment: datetime
 
 
 def status(
@@ -114,40 +119,70 @@ def status(
             replay has filled, the moment of its newest run.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
-        known = _past(lake, state) if state else _stored(lake, pool)
-        moment = as_of or known.moment
-        held = [
-            _ticker(ticker, history, known.pending, moment) for ticker, history in known.histories
-        ]
+        known = _past(state) if state else _stored(lake)
+        runs, damaged_runs = _readable(
+            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
+        )
+        moment = as_of or (state.moment if state else _moment(runs))
+        held, damaged = _readable(
+            pool.map(
+                _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
+                known.names,
+            )
+        )
     return Status(
         lake=lake.store.url,
         grain=lake.grain,
         tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-        runs=known.runs,
+        runs=runs,
         pending=tuple(manifest.run_id for manifest in known.pending),
         stamp=state.stamp if state else states.stored_stamp(lake),
         as_of=state.moment if state else None,
+        damaged=(*damaged_runs, *damaged),
     )
 
 
-def _stored(lake: Lake, pool: Executor) -> Known:
+def _stored(lake: Lake) -> Known:
     """Return what the lake has stored."""
-    last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-    runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
     pending = manifests.pending(lake)
-    names = sorted(_names(lake, pending))
-    found = pool.map(lambda name: (name, history.load_summary(lake, name).history), names)
-    return Known(found, runs, pending, _moment(runs))
+    return Known(
+        names=sorted(_names(lake, pending)),
+        read=lambda name: history.load_summary(lake, name).history,
+        last=manifests.all_ids(lake.store)[: -LAST_RUNS - 1 : -1],
+        pending=pending,
+    )
 
 
-def _past(lake: Lake, state: State) -> Known:
+def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
-    last = sorted(run.run_id for run in state.runs)[-LAST_RUNS:]
-    runs = tuple(manifests.read(lake.store, run_id) for run_id in reversed(last))
-    return Known(state.histories(state.tickers()), runs, (), state.moment)
+    return Known(
+        names=state.tickers(),
+        read=state.history,
+        last=sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1],
+        pending=(),
+    )
+
+
+def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
+    """Let a function return what it finds damaged, rather than raise it."""
+
+    def told(name: str) -> T | CorruptObjectError:
+        try:
+            return read(name)
+        except CorruptObjectError as error:
+            return error
+
+    return told
+
+
+def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Separate what could be read from what is wrong with the rest."""
+    everything = list(found)
+    damaged = tuple(str(each) for each in everything if isinstance(each, CorruptObjectError))
+    return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
 def tickers(lake: Lake) -> list[str]:
@@ -172,8 +207,13 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
     if not runs:
         return now
     newest = max(runs, key=lambda run: run.order)
-    committed = _committed(newest.run_id)
-    return newest.as_of if committed and committed - newest.as_of > SIMULATED else now
+    return newest.as_of if is_simulated(newest) else now
+
+
+def is_simulated(run: Manifest) -> bool:
+    """Return whether a run was a replay's."""
+    committed = _committed(run.run_id)
+    return committed is not None and committed - run.as_of > SIMULATED
 
 
 def _committed(run_id: str) -> datetime | None:
