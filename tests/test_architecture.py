@@ -12,7 +12,7 @@ PACKAGE = JOBS / "tickerlake"
 LEVELS = (
     {"cli"},
     {"api"},
-    {"app", "reads"},
+    {"app", "pictures", "reads"},
     {"universe", "wiring"},
     {"stages"},
     {"aws", "engines", "sources"},

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from helpers import new_lake
+from helpers import bar, bars, new_lake
 
 from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import establish, layout, open_lake
+from tickerlake.lake import blobs, establish, layout, manifests, open_lake
+from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.views import VIEWS
 from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
 from tickerlake.stages.query import query
@@ -262,3 +263,31 @@ def test_a_bucket_is_read_and_nothing_else(filled, secret):
     with pytest.raises(UsageError):
         query(target, f"select * from '{secret}'")
     assert query(target, f"select * from '{secret}', daily limit 1", unsafe=True).height == 1
+
+
+def test_a_version_that_comes_back_is_there_once_for_each_run(tmp_path):
+    """10, 11, and 10 again: three runs, of which two list the same blob."""
+    lake = new_lake(str(tmp_path / "lake"), "day")
+    day = date(2026, 2, 2)
+    made = []
+    for minutes, close in enumerate((10.0, 11.0, 10.0)):
+        entry = Entry(
+            outcome="ok", start=day, end=day, new=1, splits={},
+            blobs=blobs.write(lake, layout.RAW, "^GSPC", bars(bar(day, close))),
+        )  # fmt: skip
+        manifest = Manifest(
+            run_id=manifests.new_run_id(),
+            as_of=datetime(2026, 2, 2, 22, minutes, tzinfo=UTC),
+            source="test",
+            tickers={"^GSPC": entry},
+        )
+        manifests.commit(lake.store, manifest)
+        made.append((manifest.run_id, manifest.as_of, close, "^GSPC"))
+    for name in ("raw", "RAW", '"raw"'):
+        sql = f"select run_id, as_of, close, ticker from {name} order by as_of"
+        assert query(lake, sql).rows() == made
+
+
+@pytest.mark.parametrize("name", ["raw", "RAW", "Daily", "HISTORY", "main.daily", '"daily"'])
+def test_a_table_may_be_written_in_any_way(filled, name):
+    assert ask(filled, f"select count(*) as n from {name}") == [{"n": 82}]

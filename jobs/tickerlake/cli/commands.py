@@ -14,6 +14,8 @@ from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
 from tickerlake.cli.past import PAST
+from tickerlake.cli.report import report
+from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
@@ -208,5 +210,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (*PAST, *UPKEEP, doctor, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, doctor, *OPERATORS):
     tickerlake.add_command(command)

@@ -1,14 +1,15 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
+import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from tickerlake.errors import CorruptObjectError
+from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, history, layout, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
@@ -107,7 +108,12 @@ class Known(NamedTuple):
 
 
 def status(
-    lake: Lake, workers: int, *, as_of: datetime | None = None, state: State | None = None
+    lake: Lake,
+    workers: int,
+    *,
+    as_of: datetime | None = None,
+    names: Collection[str] | None = None,
+    state: State | None = None,
 ) -> Status:
     """Read the state of the lake.
 
@@ -117,6 +123,7 @@ def status(
         state: a past state to describe; None is what is stored.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
+        names: the tickers to read; None reads all.
 
     Raises:
         StoreError: the lake can't be read.
@@ -130,7 +137,7 @@ def status(
         held, damaged = _readable(
             pool.map(
                 _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
-                known.names,
+                known.names if names is None else sorted(names),
             )
         )
     return Status(
@@ -158,12 +165,8 @@ def _stored(lake: Lake) -> Known:
 
 def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
-    return Known(
-        names=state.tickers(),
-        read=state.history,
-        last=sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1],
-        pending=(),
-    )
+    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
+    return Known(state.tickers(), state.history, last, ())
 
 
 def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
@@ -190,6 +193,26 @@ def tickers(lake: Lake) -> list[str]:
     return sorted(_names(lake, manifests.pending(lake)))
 
 
+def expect(lake: Lake, names: Sequence[str]) -> None:
+    """Refuse tickers that the lake does not hold.
+
+    Raises:
+        UsageError: names the first of them, and what may have been meant.
+    """
+    if not names:
+        return
+    held = tickers(lake)
+    for name in names:
+        if name not in held:
+            similar = difflib.get_close_matches(name, held, 1)
+            hint = (
+                f"did you mean {similar[0]}?"
+                if similar
+                else "`tickerlake status` lists what it does"
+            )
+            raise UsageError(f"the lake does not hold {name}; {hint}")
+
+
 def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
     stored = {
         ticker
@@ -212,11 +235,12 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
 
 def is_simulated(run: Manifest) -> bool:
     """Return whether a run was a replay's."""
-    committed = _committed(run.run_id)
-    return committed is not None and committed - run.as_of > SIMULATED
+    moment = committed(run.run_id)
+    return moment is not None and moment - run.as_of > SIMULATED
 
 
-def _committed(run_id: str) -> datetime | None:
+def committed(run_id: str) -> datetime | None:
+    """Return the moment of a run's commit; None when its id does not say."""
     try:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%f%z")
     except ValueError:  # a run id that another program wrote
