@@ -53,6 +53,8 @@ docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
+	$(BIN)/python tools/examples.py
+	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/transcripts.py
 
 docs-check: .venv/dev ## run all commands that the docs show, and compare what they print

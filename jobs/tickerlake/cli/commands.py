@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tickerlake import __version__, app, logs
+from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
+from tickerlake.cli.past import PAST
 from tickerlake.cli.report import report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
@@ -129,14 +130,16 @@ def transform(
 @tickerlake.command()
 @options.lake
 @options.workers
+@options.as_of
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> int:
+def status(lake: str, workers: int, as_of: str | None, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
-    gaps. Then the last runs, and those that the transformer has yet to process.
+    gaps. Then the last runs, and those that the transformer has yet to process. The stamp names
+    this state: --at STAMP reads it again.
     """
-    held = app.status(lake, workers)
+    held = reads.status(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict
 
@@ -152,6 +155,7 @@ def status(lake: str, workers: int, output_format: str) -> int:
 @tickerlake.command()
 @click.argument("sql", required=False, shell_complete=answers.completions)
 @options.lake
+@options.as_of
 @click.option(
     "--file",
     "file",
@@ -173,6 +177,7 @@ def status(lake: str, workers: int, output_format: str) -> int:
 def query(
     sql: str | None,
     lake: str,
+    as_of: str | None,
     file: Any,
     output_format: str | None,
     output_file: str | None,
@@ -190,7 +195,7 @@ def query(
     if asked is None:
         click.echo(answers.examples(answers.any_ticker(lake)))
         return
-    frame = app.query(asked, lake, unsafe=unsafe)
+    frame = reads.query(asked, lake, unsafe=unsafe, as_of=as_of)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
 
 
@@ -220,5 +225,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (show, report, *UPKEEP, doctor, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, doctor, *OPERATORS):
     tickerlake.add_command(command)

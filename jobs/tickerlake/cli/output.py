@@ -148,7 +148,8 @@ def synced(done: "Synced", database: str) -> None:
 
 def held(status: "Status") -> None:
     """Say what the lake holds."""
-    click.echo(f"{status.lake}, partitions by {status.grain}\n")
+    then = f", as of {status.as_of:%Y-%m-%d %H:%M:%S} UTC" if status.as_of else ""
+    click.echo(f"{status.lake}, partitions by {status.grain}{then}, stamp {status.stamp}\n")
     if not status.tickers and not status.runs:
         click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
         return

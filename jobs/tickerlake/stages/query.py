@@ -13,7 +13,7 @@ from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
 from tickerlake.lake import Lake
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.stages.relations import Files, Tables, create, quoted, reachable
+from tickerlake.stages.relations import Files, Past, Tables, create, quoted, reachable
 
 if TYPE_CHECKING:
     import duckdb
@@ -52,6 +52,7 @@ def query(
             read the lake; contains DuckDB's message.
         BadSettingError: DuckDB is not installed.
         CorruptObjectError: an object that it needs is missing or damaged.
+        LostStateError: the past state can't be read any more.
         StoreError: the lake can't be read.
     """
     try:
@@ -69,6 +70,8 @@ def query(
                 _lock(connection, root)
             return _frame(connection.sql(sql))
         except duckdb.Error as error:
+            if isinstance(tables, Past) and tables.failures:
+                raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error
         except pl.exceptions.PolarsError as error:

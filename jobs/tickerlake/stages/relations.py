@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, layout, manifests
+from tickerlake.lake import Lake, frames, layout, manifests
+from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.market.bars import HISTORY, RAW
@@ -184,6 +185,24 @@ def reachable(lake: Lake) -> Iterator[str]:
         link = Path(parent) / "lake"
         link.symlink_to(folder, target_is_directory=True)
         yield str(link)
+
+
+class Past:
+    """The tables as of a past state; only the tickers that a statement asks for are derived.
+
+    Attributes:
+        failures: our own errors that DuckDB met while it read: it forgets which they were.
+    """
+
+    def __init__(self, state: State) -> None:
+        """Take the state."""
+        self._state = state
+        self.failures: list[Exception] = []
+
+    def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+        """Create a table; see `Tables.create`. DuckDB pushes its filters down into the scan."""
+        scan = frames.scan(self._state.lake, name, self._state, self.failures)
+        connection.register(name, scan)
 
 
 def quoted(text: str) -> str:
