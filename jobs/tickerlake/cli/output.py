@@ -88,6 +88,7 @@ def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> Non
     click.echo(
         "Next, try:\n"
         "  tickerlake status\n"
+        f"  tickerlake show {ticker}\n"
         '  tickerlake query "select ticker, session, close, rsi_14, sma_200 from daily'
         f" where ticker='{ticker}' order by session desc limit 5\"\n"
         "  tickerlake verify"
