@@ -13,7 +13,7 @@ FOR_PEOPLE := --extra query --extra report --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-spark lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
+.PHONY: help run test test-browser test-spark mutants lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 ##@ Use
 run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
@@ -32,6 +32,9 @@ test-browser: .venv/browser ## test the report in Chromium; npm, if there, adds 
 
 test-spark: .venv/dev dist ## test the Spark engine on a cluster of two workers; needs Java 17 or newer
 	$(BIN)/pytest -m spark
+
+mutants: .venv/dev ## make deliberate mistakes, and see whether the tests notice (20 minutes)
+	$(BIN)/python tools/mutants.py $(if $(SINCE),--since $(SINCE))
 
 lint: .venv/dev ## check formatting, lint and types
 	$(BIN)/ruff format --check
@@ -55,7 +58,7 @@ docs-check: .venv/dev ## run all commands that the docs show, and compare what t
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
 	$(UV) export $(EXPORT) $(FOR_PEOPLE) --output-file requirements.txt
-	$(UV) export $(EXPORT) --prune pyarrow --prune polars-talib --output-file images/extractor/requirements.txt
+	$(UV) export $(EXPORT) --prune pyarrow --prune ta-lib --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --extra report --output-file images/transformer/requirements.txt
 
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)

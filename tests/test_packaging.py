@@ -165,3 +165,11 @@ def test_github_runs_the_same_make_targets_as_the_script():
 def uncommented_script(file: str) -> str:
     lines = (ROOT / file).read_text().splitlines()
     return "\n".join(line for line in lines if not re.match(r"\s*(#|step|skip|- name|name:)", line))
+
+
+def test_spark_is_the_one_of_glue():
+    """AWS Glue 6.0 runs Spark 4.1.1; the tests of Spark and the image run on the same."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    [version] = [each["version"] for each in lock["package"] if each["name"] == "pyspark"]
+    assert version == "4.1.1"
+    assert 'glue_version            = "6.0"' in (ROOT / "infra/modules/glue/main.tf").read_text()

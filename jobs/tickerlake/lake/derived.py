@@ -3,16 +3,19 @@
 An object is called by its *part*: the partition's value of `date`, or `LISTING` for the row.
 """
 
-from collections.abc import Collection
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
-from tickerlake.lake.parquet import partitions, to_parquet
+from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.market import features
+from tickerlake.market.bars import BAR
 from tickerlake.market.listing import TICKERS
 
 LISTING: Final = "listing"
@@ -61,29 +64,41 @@ def expected(held: History, rows: pl.DataFrame, grain: Grain) -> dict[str, pl.Da
         rows: what `refined` returns for it.
         grain: of the lake.
     """
-    found = dict(partitions(rows, grain))
+    found = {name: rows[start:stop] for name, start, stop in _slices(rows, grain)}
     if held.last is not None:
         found[LISTING] = listing(held)
     return found
 
 
-def changed(
-    new: History, rows: pl.DataFrame, old: History, before: pl.DataFrame, grain: Grain
-) -> set[str]:
-    """Return the parts in which a new history differs from an old one, or that it lacks.
+def update(new: History, old: History, grain: Grain) -> tuple[pl.DataFrame, set[str]]:
+    """Return what `refined` returns for a new history, and the parts that differ from an old one's.
 
-    Args:
-        new: the new history; `rows` is what `refined` returns for it.
-        rows: see there.
-        old: the old history; `before` is what `refined` returns for it.
-        before: see there.
-        grain: of the lake.
+    Parts that the new history lacks are among them. Features are causal, to the last bit: rows
+    before the first bar that differs are the same, and when that bar lies in the last partition,
+    there is nothing to compare at all.
     """
-    found = changed_partitions(rows, before, grain) | (names(before, grain) - names(rows, grain))
-    return found if listing(new).equals(listing(old)) else found | {LISTING}
+    rows = refined(new)
+    first = _first_difference(new.bars, old.bars)
+    ours, theirs = (names(held.bars[first:], grain) for held in (new, old))
+    if len(ours) <= 1 and theirs <= ours:
+        found = ours
+    else:
+        found = _differing(rows[first:], refined(old)[first:], grain)
+        found |= theirs - names(new.bars, grain)
+    return rows, found if listing(new).equals(listing(old)) else found | {LISTING}
 
 
-def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
+def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
+    """Return the number of the first bar that differs in a column that `daily` has."""
+    first = both = min(new.height, old.height)
+    for name in (*BAR, "flags"):
+        ours, theirs = new.get_column(name)[:both], old.get_column(name)[:both]
+        if not ours.equals(theirs, null_equal=True):
+            first = min(first, ours.ne_missing(theirs).arg_max() or 0)
+    return first
+
+
+def _differing(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
     """Return the partitions in which any value of `new` differs from `old`."""
     both = new.join(
         old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
@@ -96,7 +111,7 @@ def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> se
 
 
 def put(
-    lake: Lake, ticker: str, held: History, rows: pl.DataFrame, wanted: Collection[str]
+    lake: Lake, ticker: str, held: History, rows: pl.DataFrame, wanted: AbstractSet[str]
 ) -> None:
     """Write parts of a ticker; delete those that have no rows.
 
@@ -107,13 +122,10 @@ def put(
         rows: what `refined` returns for it.
         wanted: the parts.
     """
-    chosen = rows.filter(layout.partition(lake.grain).is_in(list(wanted)))
-    found = {
-        part: frame for part, frame in expected(held, chosen, lake.grain).items() if part in wanted
-    }
-    for part, frame in found.items():
-        lake.store.put(key(part, ticker), to_parquet(frame))
-    lake.store.delete([key(part, ticker) for part in sorted(set(wanted) - found.keys())])
+    found = expected(held, rows, lake.grain)
+    for part in sorted(wanted & found.keys()):
+        lake.store.put(key(part, ticker), to_table_parquet(found[part]))
+    lake.store.delete([key(part, ticker) for part in sorted(wanted - found.keys())])
 
 
 def stored(lake: Lake) -> dict[str, set[str]]:
@@ -130,5 +142,14 @@ def stored(lake: Lake) -> dict[str, set[str]]:
 
 
 def names(rows: pl.DataFrame, grain: Grain) -> set[str]:
-    """Return the partitions that have rows."""
-    return set(rows.select(layout.partition(grain))["session"])
+    """Return the partitions of rows that are sorted by session."""
+    return {name for name, _, _ in _slices(rows, grain)}
+
+
+def _slices(rows: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, int, int]]:
+    """Yield each partition of rows that are sorted by session, with the numbers of its rows."""
+    dates = rows["session"].to_numpy().astype(f"datetime64[{layout.UNITS[grain]}]")
+    borders = np.flatnonzero(dates[1:] != dates[:-1]) + 1
+    for start, stop in zip((0, *borders), (*borders, len(dates)), strict=True):
+        if start < stop:
+            yield str(dates[start]), int(start), int(stop)

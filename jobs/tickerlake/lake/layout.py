@@ -47,6 +47,9 @@ _OBJECTS: Final = {
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 
+UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
+"""NumPy's units of dates; a date of such a unit prints as the partition column does."""
+
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
 

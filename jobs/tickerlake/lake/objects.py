@@ -18,6 +18,7 @@ from tickerlake.errors import BadSettingError, ConflictError, StoreError
 
 if TYPE_CHECKING:
     from obstore import Attributes, UpdateVersion
+    from obstore.store import RetryConfig
 
 ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
@@ -184,6 +185,17 @@ def region(session: Any) -> str | None:
     return found
 
 
+_RETRIES: "Final[RetryConfig]" = {
+    "max_retries": 6,
+    "retry_timeout": timedelta(seconds=6),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    },
+}
+
+
 def s3(location: str) -> Remote:
     """Open `bucket[/prefix]` on S3.
 
@@ -213,15 +225,7 @@ def s3(location: str) -> Remote:
     return Remote(
         S3Store(
             bucket,
-            retry_config={
-                "max_retries": 6,
-                "retry_timeout": timedelta(seconds=6),
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=100),
-                    "max_backoff": timedelta(seconds=2),
-                    "base": 2,
-                },
-            },
+            retry_config=_RETRIES,
             client_options={
                 "allow_http": endpoint() is not None,
                 "connect_timeout": timedelta(seconds=2),

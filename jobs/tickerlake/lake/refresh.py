@@ -20,7 +20,7 @@ from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.objects import Versioned
-from tickerlake.lake.parquet import to_parquet
+from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.lake.retries import pause
 
 RACES: Final = 100
@@ -72,18 +72,16 @@ def refresh(
         backlog = history.sort_out(stored, ticker, pending)
         if backlog.late:
             return LATE
-        new, rows = stored.history, derived.refined(stored.history)
         unfinished = _unfinished(stored, settled)
-        wanted = {*recheck, *(_owed(rows, stored.owed, lake.grain) if unfinished else ())}
-        version = stored.version
+        new, version = stored.history, stored.version
         if backlog.new:
-            before = rows
             new = history.advance(lake, ticker, stored.history, backlog.new)
-            rows = derived.refined(new)
-            wanted |= derived.changed(new, rows, stored.history, before, lake.grain)
+        rows, changed = derived.update(new, stored.history, lake.grain)
+        wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
+        if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
-                version = _replace(lake, ticker, new, folded, wanted, stored.version)
+                version = _replace(lake, ticker, new, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
@@ -118,10 +116,9 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    before, rows = derived.refined(stored.history), derived.refined(new)
+    rows, changed = derived.update(new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
-    wanted = {*recheck, *(_owed(rows, stored.owed, lake.grain) if unfinished else ())}
-    wanted |= derived.changed(new, rows, stored.history, before, lake.grain)
+    wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
@@ -220,7 +217,7 @@ def _differing(
     def differs(part: str) -> bool:
         if part not in stored_parts:
             return True
-        return lake.store.get(derived.key(part, ticker)) != to_parquet(frames[part])
+        return lake.store.get(derived.key(part, ticker)) != to_table_parquet(frames[part])
 
     return {part for part in frames if differs(part)} | (stored_parts - frames.keys())
 
@@ -234,8 +231,13 @@ def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
     return [each.run_id for each in manifests if each.run_id not in settled]
 
 
-def _owed(rows: pl.DataFrame, span: Span | None, grain: Grain) -> set[str]:
+def _owed(
+    rows: pl.DataFrame, stored: Stored, unfinished: Collection[str], grain: Grain
+) -> set[str]:
     """Return the parts that a history owes: its row of `tickers` in any case."""
+    if not unfinished:
+        return set()
+    span = stored.owed
     names = derived.names(rows, grain) if span else set()
     return {derived.LISTING} | {name for name in names if span and span.first <= name <= span.last}
 

@@ -13,7 +13,8 @@ from importlib.resources import files
 from typing import Final, Literal, NamedTuple
 
 from tickerlake.lake.tables import TABLES, column
-from tickerlake.market.features import DAILY, YEAR
+from tickerlake.market.arrays import YEAR
+from tickerlake.market.features import DAILY
 
 Dialect = Literal["duckdb", "trino", "spark"]
 

@@ -10,9 +10,8 @@ import polars as pl
 from tickerlake.lake import Lake, history
 from tickerlake.lake.fold import History
 from tickerlake.market import exchanges, features
+from tickerlake.market.arrays import YEAR
 from tickerlake.stages.status import Ticker
-
-YEAR = features.YEAR
 
 
 class Event(NamedTuple):

@@ -5,7 +5,7 @@ stored. The views are the same over all of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
@@ -90,24 +90,23 @@ class Files:
             self._create_raw(connection)
             return
         table = TABLES[name]
-        # not a pattern: what else lies in the folders does not belong to the table
-        keys = sorted(self._lake.store.keys(table.prefix))
-        if not keys:
+        if next(self._lake.store.keys(table.prefix), None) is None:
             schema = {"ticker": pl.String(), **table.schema}
             connection.register(name, pl.DataFrame(schema=schema).to_arrow())
             return
-        self._list_files(connection, name, keys)
-        connection.execute(
-            f"create view {name} as select ticker, {', '.join(table.schema)}"
-            f" from read_parquet(getvariable('files_of_{name}'), hive_partitioning = true,"
-            " hive_types_autocast = false)"
-        )
+        self._open(connection)
+        connection.execute(f"create view {name} as {select(name, self._root)}")
 
     def _create_raw(self, connection: "duckdb.DuckDBPyConnection") -> None:
         everything = manifests.read_all(self._lake.store, manifests.all_ids(self._lake.store))
         commits = pl.DataFrame(
             [
-                (layout.blob(layout.RAW, date, ticker, digest), ticker, run.run_id, run.as_of)
+                (
+                    f"{self._root}/{layout.blob(layout.RAW, date, ticker, digest)}",
+                    ticker,
+                    run.run_id,
+                    run.as_of,
+                )
                 for run in everything
                 for ticker, entry in run.tickers.items()
                 for date, digest in entry.blobs.items()
@@ -124,30 +123,41 @@ class Files:
             schema = {**commits.schema, **RAW}
             connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
             return
-        self._list_files(connection, "raw", commits["file"].unique().to_list())
+        self._open(connection)
         connection.execute("create schema internal")  # so that `show tables` does not show it
         connection.register("arrived", commits.to_arrow())
         connection.execute("create table internal.commits as from arrived")
         connection.unregister("arrived")
         connection.execute(
+            "set variable blobs = (select list(distinct file) from internal.commits)"
+        )
+        connection.execute(
             f"""create view raw as
             select ticker, run_id, as_of, {", ".join(RAW)}
-            from read_parquet(
-              getvariable('files_of_raw'), filename = true, hive_partitioning = false
-            ) as blobs
-            join internal.commits on filename = {quoted(self._root + "/")} || file"""
+            from read_parquet(getvariable('blobs'), filename = true, hive_partitioning = false)
+              as blobs
+            join internal.commits on filename = file"""
         )
 
-    def _list_files(
-        self, connection: "duckdb.DuckDBPyConnection", name: str, keys: Sequence[str]
-    ) -> None:
-        """Set the variable that holds the files of a table."""
+    def _open(self, connection: "duckdb.DuckDBPyConnection") -> None:
         if self._root == BUCKET and not connection.filesystem_is_registered("lake"):
             connection.register_filesystem(self._lake.store.filesystem())
-        listed = pl.DataFrame({"file": [f"{self._root}/{key}" for key in keys]})
-        connection.register("listed", listed.to_arrow())
-        connection.execute(f"set variable files_of_{name} = (select list(file) from listed)")
-        connection.unregister("listed")
+
+
+def select(name: str, root: str) -> str:
+    """Return a query of all rows of a table other than `raw`, as it is stored.
+
+    Args:
+        name: the table.
+        root: the path or URL under which DuckDB finds the lake's keys.
+    """
+    table = TABLES[name]
+    # what else lies in the folders does not belong to the table
+    files = f"{root}/{table.prefix}{'*/' * len(table.partition_keys)}{table.file}"
+    return (
+        f"select ticker, {', '.join(table.schema)} from read_parquet({quoted(files)},"
+        " hive_partitioning = true, hive_types_autocast = false)"
+    )
 
 
 def quoted(text: str) -> str:

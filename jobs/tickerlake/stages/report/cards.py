@@ -7,7 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from tickerlake.stages.facts import YEAR, Facts
+from tickerlake.market.arrays import YEAR
+from tickerlake.stages.facts import Facts
 from tickerlake.stages.status import Ticker
 
 POINTS: Final = 60
