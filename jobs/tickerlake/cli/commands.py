@@ -15,7 +15,7 @@ from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
 from tickerlake.cli.past import PAST
-from tickerlake.cli.report import report
+from tickerlake.cli.report import report, write_report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
@@ -109,6 +109,13 @@ def _reasons(report: "ExtractReport") -> str:
     help="Fail unless this run exists. All pending runs are processed.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
+@options.option(
+    "--report",
+    "report_place",
+    type=Text(),
+    metavar="FOLDER|s3://BUCKET/PREFIX",
+    help="Afterwards, write the report there, too; see `tickerlake report`.",
+)
 def transform(
     lake: str,
     workers: int,
@@ -116,15 +123,18 @@ def transform(
     catalog: str | None,
     run_id: str | None,
     rebuild: bool,
+    report_place: str | None,
 ) -> int:
     """Turn new runs into history/ and refined/."""
     settings = TransformSettings(lake, workers, engine, catalog, rebuild, run_id)
     with output.progress_of("transform") as progress:
-        report = app.transform(settings, progress)
-    output.transformed(report)
-    if report.exit_code == 1:
-        raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
-    return report.exit_code
+        done = app.transform(settings, progress)
+    output.transformed(done)
+    if done.exit_code == 1:
+        raise AllFailedError("; ".join(each.error for each in done.refreshed.values()))
+    if report_place:
+        write_report((), lake, workers, report_place)
+    return done.exit_code
 
 
 @tickerlake.command()
