@@ -110,3 +110,22 @@ def test_watch_launches_what_it_is_given(monkeypatch):
     launched = []
     assert next(watch(queue, launched.append)) == ["r"]
     assert launched == [Arrival("b", "lake/", "r")]
+
+
+def test_the_source_gets_its_budget(monkeypatch):
+    from contextlib import nullcontext
+
+    from tickerlake.sources import yahoo
+
+    given: list[dict[str, object]] = []
+
+    def opened(**settings: object) -> object:
+        given.append(settings)
+        return nullcontext("source")
+
+    monkeypatch.setattr(yahoo, "Yahoo", opened)
+    moment = datetime(2013, 3, 1, tzinfo=UTC)
+    settings = SourceSettings(yahoo_url="http://x", requests_per_second=0.25, as_of=moment)
+    with app._source(settings, workers=3) as (source, now):
+        assert (source, now) == ("source", moment)
+    assert given == [{"url": "http://x", "requests_per_second": 0.25, "workers": 3}]
