@@ -42,7 +42,8 @@ _TERRAFORM: Final = ".tftest.hcl"
 _FAILED: Final = 1
 _BROKEN: Final = 2  # pytest could not import what it tests
 _PYTEST: Final = (
-    "-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider", "--hypothesis-profile=mutants",
+    "-x", "-q", "--no-header", "--tb=short", "-p", "no:cacheprovider",
+    "--hypothesis-profile=mutants",
 )  # fmt: skip
 _OUTPUT: Final = "mutants.log"
 _POLL: Final = 0.05

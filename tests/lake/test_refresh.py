@@ -102,7 +102,7 @@ def test_a_rebuild_of_what_is_right_writes_nothing(lake):
     assert history.load_stored(lake, "A").version == version
 
 
-def faster(lake: Lake, monkeypatch: pytest.MonkeyPatch, rival) -> None:
+def faster(monkeypatch: pytest.MonkeyPatch, rival) -> None:
     """Let a rival act just before the history is replaced."""
     swap, rivals = refresh._replace, iter([True])
 
@@ -123,7 +123,7 @@ def test_a_rebuild_undoes_no_transform_that_was_faster(lake, monkeypatch):
         layout.history("A"), history.encode(replace(stored, history=wrong)), stored.version
     )
     second = commit(lake, 1, bar(DAY, 2.0))
-    faster(lake, monkeypatch, lambda: refresh.refresh(lake, "A", [second], Settled()))
+    faster(monkeypatch, lambda: refresh.refresh(lake, "A", [second], Settled()))
     done = refresh.rebuild(lake, "A", [first], settled(first), version, {"2026-02"})
     assert done == LATE
     assert history.load(lake, "A").bars["close"].to_list() == [2.0]

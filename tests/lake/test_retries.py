@@ -99,7 +99,8 @@ def test_pauses_grow_to_a_second(pauses):
     ],
     ids=repr,
 )
-def test_a_sentence_names_the_place_and_the_reason(pauses, monkeypatch, error, words):
+def test_a_sentence_names_the_place_and_the_reason(monkeypatch, error, words):
+    monkeypatch.setattr(retries.time, "sleep", lambda _: None)
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(StoreError) as told:

@@ -117,6 +117,8 @@ def test_what_must_have_a_bar(symbol, day, must):
         ("AAPL", None, False),
         ("AAPL", "America/Detroit", False),
         ("AAPL", "Europe/London", True),
+        ("AAPL", "America/Bogota", True),  # the same in winter
+        ("AAPL", "America/Caracas", True),  # the same in summer
         ("7203.T", "Australia/Sydney", True),
         ("VOD.L", "Africa/Casablanca", True),
         ("PETR4.SA", "America/Sao_Paulo", False),

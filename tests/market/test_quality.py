@@ -55,6 +55,12 @@ def test_what_cannot_be_used_is_quarantined_with_the_reason(name):
     assert found.bad.schema == pl.Schema(QUARANTINE)
 
 
+@pytest.mark.parametrize(("days", "reasons"), [(0, []), (1, ["in_the_future"])])
+def test_a_session_of_today_is_not_in_the_future(days, reasons):
+    found = judge(bar(TODAY + timedelta(days)), last_closed=TODAY)
+    assert found.bad["reasons"].to_list() == reasons
+
+
 def test_of_duplicates_the_last_is_kept():
     found = judge(bar(DAY, 1.0), bar(DAY, 2.0), bar(DAY, 3.0))
     assert found.good["close"].to_list() == [3.0]

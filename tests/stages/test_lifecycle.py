@@ -86,7 +86,7 @@ def test_flags_and_gaps_move_along(lived):
     assert new.timezone == "America/New_York"
 
 
-def test_flags_of_the_run_move_along(tmp_path, source):
+def test_flags_of_the_run_move_along(tmp_path):
     """What only the calendar can tell can't be told from the bars."""
     lake = new_lake(str(tmp_path / "lake"), "month")
     saturday = DAYS[4] + timedelta(days=1)

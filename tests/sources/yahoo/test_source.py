@@ -158,3 +158,11 @@ def test_the_request_covers_its_days_everywhere(replay: Replay, yahoo: Yahoo) ->
     ]
     assert int(query["period1"]) == midnight[0] - 14 * 3600
     assert int(query["period2"]) == midnight[1] + (24 + 12) * 3600
+
+
+def test_no_volume_and_an_unknown_one_are_told_apart(served: Served, client: Yahoo) -> None:
+    days = [date(2026, 2, day) for day in (2, 3, 4)]
+    result = chart("X", dict.fromkeys(days, 5.0))
+    result["indicators"]["quote"][0]["volume"] = [0, None, 7]
+    served.put(result)
+    assert fetch(client, "X", days[0], days[-1])["volume"].to_list() == [0, None, 7]
