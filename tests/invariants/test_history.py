@@ -173,3 +173,14 @@ def test_rows_are_sorted_and_unique(lake):
     stored = history.load(lake, "T")
     assert stored.bars["session"].to_list() == SESSIONS
     assert stored.bars.select(pl.col("close")).to_series().to_list() == [6.0] * 6 + [5.0] * 2
+
+
+def test_what_a_window_does_not_reach_is_not_withdrawn(lake):
+    old, new = DAY - timedelta(20), DAY
+    splits = {old: 2.0, new: 3.0}
+    deliver(lake, 0, [bar(DAY - timedelta(30), 10.0), bar(DAY, 10.0)], splits, start=old)
+    deliver(lake, 1, [bar(DAY + timedelta(1), 10.0)], {}, start=DAY + timedelta(1))
+    process(lake)
+    held = history.load(lake, "T")
+    assert held.splits == splits
+    assert held.bars["close"].to_list() == [10.0, 10.0, 10.0]
