@@ -5,12 +5,14 @@ stored. The views are the same over all of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, layout, manifests
+from tickerlake.lake import Lake, derived, layout, manifests
+from tickerlake.lake.fold import History
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.market.bars import HISTORY, RAW
@@ -73,16 +75,25 @@ def _mentioned(sql: str, names: Iterable[str]) -> set[str]:
 
 
 class Files:
-    """The tables as they are stored."""
+    """The tables as they are stored, except for tickers whose rows are given."""
 
-    def __init__(self, lake: Lake, root: str) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        root: str,
+        runs: Collection[str] | None = None,
+        given: Mapping[str, History] = MappingProxyType({}),
+    ) -> None:
         """Take a lake.
 
         Args:
             lake: the lake.
             root: the path or URL under which DuckDB finds its keys; `BUCKET` is not a folder.
+            runs: the runs that `raw` has; None is all.
+            given: histories whose rows replace what is stored of their tickers.
         """
         self._lake, self._root = lake, root
+        self._runs, self._given = runs, given
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create a table; see `Tables.create`."""
@@ -91,20 +102,33 @@ class Files:
             return
         table = TABLES[name]
         # not a pattern: what else lies in the folders does not belong to the table
-        keys = sorted(self._lake.store.keys(table.prefix))
+        keys = sorted(
+            key
+            for key in self._lake.store.keys(table.prefix)
+            if not self._given or layout.values(key)["ticker"] not in self._given
+        )
+        given = _rows(name, self._given)
         if not keys:
-            schema = {"ticker": pl.String(), **table.schema}
-            connection.register(name, pl.DataFrame(schema=schema).to_arrow())
+            connection.register(name, given.to_arrow())
             return
         self._list_files(connection, name, keys)
-        connection.execute(
-            f"create view {name} as select ticker, {', '.join(table.schema)}"
-            f" from read_parquet(getvariable('files_of_{name}'), hive_partitioning = true,"
-            " hive_types_autocast = false)"
+        columns = ", ".join(["ticker", *table.schema])
+        stored = (
+            f"select {columns} from read_parquet(getvariable('files_of_{name}'),"
+            " hive_partitioning = true, hive_types_autocast = false)"
         )
+        if not given.is_empty():
+            connection.register("arrived", given.to_arrow())
+            connection.execute("create schema if not exists internal")
+            connection.execute(f"create table internal.{name} as from arrived")
+            connection.unregister("arrived")
+            stored = f"{stored} union all select {columns} from internal.{name}"
+        connection.execute(f"create view {name} as {stored}")
 
     def _create_raw(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        everything = manifests.read_all(self._lake.store, manifests.all_ids(self._lake.store))
+        store = self._lake.store
+        runs = manifests.all_ids(store) if self._runs is None else sorted(self._runs)
+        everything = manifests.read_all(store, runs)
         commits = pl.DataFrame(
             [
                 (layout.blob(layout.RAW, date, ticker, digest), ticker, run.run_id, run.as_of)
@@ -125,7 +149,9 @@ class Files:
             connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
             return
         self._list_files(connection, "raw", commits["file"].unique().to_list())
-        connection.execute("create schema internal")  # so that `show tables` does not show it
+        connection.execute(
+            "create schema if not exists internal"
+        )  # so that `show tables` does not show it
         connection.register("arrived", commits.to_arrow())
         connection.execute("create table internal.commits as from arrived")
         connection.unregister("arrived")
@@ -148,6 +174,21 @@ class Files:
         connection.register("listed", listed.to_arrow())
         connection.execute(f"set variable files_of_{name} = (select list(file) from listed)")
         connection.unregister("listed")
+
+
+def _rows(name: str, histories: Mapping[str, History]) -> pl.DataFrame:
+    """Return the rows of a table that histories give."""
+    schema = {"ticker": pl.String(), **TABLES[name].schema}
+    make: Callable[[History], pl.DataFrame] = {
+        "daily": derived.refined,
+        "history": lambda held: held.bars,
+        "tickers": derived.listing,
+    }[name]
+    frames = [
+        make(held).with_columns(ticker=pl.lit(ticker)).select(list(schema))
+        for ticker, held in histories.items()
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
 
 
 def quoted(text: str) -> str:
