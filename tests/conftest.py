@@ -2,12 +2,20 @@ from collections.abc import Iterator
 
 import pytest
 from helpers import new_lake, point_to
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 from tickerlake.lake import Lake
 
 # these machines are busy at times
 settings.register_profile("tickerlake", deadline=None)
+# `make mutants`: a failure is enough, the smallest one is not needed
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("tickerlake")
 
 

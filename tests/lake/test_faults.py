@@ -1,6 +1,7 @@
 """A store that falters: what S3 may answer, what a disk may refuse, and what must come of it."""
 
 import errno
+import json
 import os
 import signal
 import socket
@@ -375,3 +376,32 @@ def test_folder_objects_that_the_s3_console_makes_are_ignored(tmp_path):
     assert state(lake) == before
     run(lake, STEPS[1])
     assert verify.verify(lake, workers=1) == []
+
+
+@pytest.mark.parametrize("number", [3, 99, "2", None])
+@pytest.mark.parametrize(
+    "command",
+    [["status"], ["transform"], ["run", "FB", "--offline"], ["query", "select 1"], ["verify"]],
+    ids=lambda words: words[0],
+)
+def test_a_lake_of_a_newer_format_is_refused(tmp_path, command, number):
+    lake = new_lake(str(tmp_path / "lake"), "year", sample=True)
+    marker = json.loads(lake.store.get(layout.LAKE)) | {"format": number}
+    lake.store.put(layout.LAKE, json.dumps(marker).encode())
+    before = sorted(tmp_path.rglob("*"))
+    done = tickerlake(*command, "--lake", lake.store.url)
+    assert done.returncode == 1
+    assert f"has format {number}" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_living_process_is_writing_stays(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"))
+    staging = tmp_path / "lake" / disk.STAGING
+    mine = staging / f"{socket.gethostname()}@{os.getpid()}-99"
+    elsewhere = staging / "another-machine@1-0"
+    for path in (mine, elsewhere):
+        path.write_bytes(b"half")
+    open_store(lake.store.url).put("raw/x", b"1")
+    assert mine.exists()
+    assert elsewhere.exists()

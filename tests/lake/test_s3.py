@@ -9,7 +9,7 @@ import boto3
 import pytest
 from helpers import objects, tickerlake
 
-from tickerlake.errors import ConflictError
+from tickerlake.errors import ConflictError, StoreError
 from tickerlake.lake import open_lake
 from tickerlake.lake.store import open_store
 
@@ -142,9 +142,41 @@ def test_where_a_region_comes_from(monkeypatch, tmp_path):
 def test_the_command_tells_boto3_its_region(arguments, environment, region, monkeypatch):
     """The Data Catalog is in the region of the lake."""
     seen = []
-    monkeypatch.setattr(
-        "tickerlake.app.status", lambda *_: seen.append(boto3.Session().region_name)
-    )
-    monkeypatch.setattr("tickerlake.cli.output.held", lambda _: None)
-    assert tickerlake("status", "--lake", "s3://b/l", *arguments, **environment).returncode == 0
+
+    def opened(_: str) -> None:
+        seen.append(boto3.Session().region_name)
+        raise StoreError("that is all")
+
+    monkeypatch.setattr("tickerlake.lake.open_lake", opened)
+    assert tickerlake("status", "--lake", "s3://b/l", *arguments, **environment).returncode == 1
     assert seen == [region]
+
+
+def keys(bucket: str) -> list[str]:
+    """As boto3 lists them, not as our own store does."""
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return [each["Key"] for page in pages for each in page.get("Contents", ())]
+
+
+@pytest.mark.parametrize("prefix", ["", "some/prefix", "a=b", "with space/and&more/"])
+def test_everything_is_below_the_prefix_and_two_lakes_of_a_bucket_do_not_meet(bucket, prefix):
+    words = ["run", "--offline", "--grain", "year", "--start", "2013-02-01"]
+    url = f"s3://{bucket}/{prefix}"
+    assert tickerlake(*words, "FB", "--lake", url).returncode == 0
+    first = keys(bucket)
+    below = prefix.strip("/") + "/" if prefix else ""
+    assert all(key.startswith(below) for key in first)
+    expected = {"_lake.json", "history/ticker=FB/history.parquet",
+                "refined/daily/date=2013/ticker=FB/data.parquet"}  # fmt: skip
+    assert {below + key for key in expected} <= set(first)
+    assert tickerlake(*words, "IBM", "--lake", f"s3://{bucket}/other").returncode == 0
+    second = sorted(set(keys(bucket)) - set(first))
+    assert second
+    assert all(key.startswith("other/") for key in second)
+    assert {"_lake.json", "history/ticker=IBM/history.parquet"} == {
+        key.removeprefix("other/") for key in second if "_lake" in key or "history" in key
+    }
+    for ticker, place in (("FB", url), ("IBM", f"s3://{bucket}/other")):
+        sql = "select distinct ticker from daily"
+        answer = tickerlake("query", sql, "--lake", place, "--format", "csv")
+        assert answer.stdout.splitlines() == ["ticker", ticker]

@@ -220,3 +220,53 @@ def test_calendars_that_go_on(name):
     exchange = calendars.of(symbol)
     assert exchange.name == name
     assert exchange.ends is None
+
+
+def test_the_newest_runs_are_shown_and_the_newest_first(lake):
+    made = [commit(lake, AAPL=delivery(lake, "AAPL", DAYS[: 1 + n % 4])) for n in range(8)]
+    assert [run.run_id for run in status(lake, 4).runs] == made[:-6:-1]
+    assert [run.run_id for run in status(lake, 1).runs] == made[:-6:-1]
+
+
+def test_a_row_that_several_runs_found_is_counted_once(lake):
+    bad = tuple(Rejected(day, "no_close", str(day)) for day in DAYS[:2])
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, rejected=bad))
+    transform(lake)
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS, rejected=bad[1:]))
+    for _ in ("pending", "transformed"):
+        [ticker] = status(lake, 4).tickers
+        assert ticker.quarantined == Quarantined(2, {"no_close": 2})
+        transform(lake)
+
+
+def test_tickers_that_are_only_pending_are_held(lake):
+    commit(lake, AAPL=delivery(lake, "AAPL", DAYS))
+    transform(lake)
+    commit(lake, MSFT=delivery(lake, "MSFT", DAYS), NOPE=Entry(outcome="unknown_symbol"))
+    assert tickers(lake) == ["AAPL", "MSFT"]
+
+
+@pytest.mark.parametrize(
+    ("ticker", "zone", "moment", "behind"),
+    [
+        ("AAPL", "America/New_York", "2013-02-11T21:29", 0),
+        ("AAPL", "America/New_York", "2013-02-11T21:30", 1),
+        ("CBA.AX", "Australia/Sydney", "2013-02-11T05:29", 0),
+        ("CBA.AX", "Australia/Sydney", "2013-02-11T05:30", 1),
+        ("7203.T", "Asia/Tokyo", "2013-02-12T06:29", 0),  # the 11th is a holiday
+        ("7203.T", "Asia/Tokyo", "2013-02-12T06:30", 1),
+        ("VOD.L", "Europe/London", "2013-02-11T16:59", 0),
+        ("VOD.L", "Europe/London", "2013-02-11T17:00", 1),
+        ("EURUSD=X", "Europe/London", "2013-02-12T00:29", 0),
+        ("EURUSD=X", "Europe/London", "2013-02-12T00:30", 1),
+        ("BTC-USD", "UTC", "2013-02-10T00:29", 0),
+        ("BTC-USD", "UTC", "2013-02-10T00:30", 1),
+    ],
+)
+def test_behind_begins_when_a_session_has_settled_wherever_it_is(
+    lake, ticker, zone, moment, behind
+):
+    commit(lake, **{ticker: delivery(lake, ticker, DAYS, timezone=zone)})
+    transform(lake)
+    as_of = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    assert status(lake, 1, as_of=as_of).tickers[0].behind == behind

@@ -17,7 +17,7 @@ from obstore.store import MemoryStore, ObjectStore, S3Store
 from tickerlake.errors import BadSettingError, ConflictError, StoreError
 
 if TYPE_CHECKING:
-    from obstore import UpdateVersion
+    from obstore import Attributes, UpdateVersion
     from obstore.store import RetryConfig
 
 ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -92,6 +92,12 @@ class Remote:
     def put(self, key: str, data: bytes) -> str:
         """See `Objects`."""
         return _tag(obstore.put(self.inner, key, data, use_multipart=False))
+
+    def publish(self, key: str, data: bytes, content_type: str) -> str:
+        """Put an object for browsers, replacing what is there; return its version."""
+        attributes: Attributes = {"Content-Type": content_type}
+        found = obstore.put(self.inner, key, data, attributes=attributes, use_multipart=False)
+        return _tag(found)
 
     def create(self, key: str, data: bytes) -> str | None:
         """See `Objects`."""

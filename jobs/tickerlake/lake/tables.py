@@ -27,12 +27,14 @@ class Table:
         prefix: what its keys in the lake begin with.
         partition_keys: the columns that are in the path, not in the files; all are strings.
         schema: the columns in the files.
+        file: the name of the one file in each folder; blobs have names of their own.
     """
 
     name: str
     prefix: str
     partition_keys: tuple[str, ...]
     schema: Schema
+    file: str = "*.parquet"
 
     def sql_types(self) -> dict[str, str]:
         """All columns with their SQL types, partition keys first."""
@@ -43,9 +45,9 @@ class Table:
 
 
 _RAW = Table("raw", layout.RAW, ("date", "ticker"), RAW)
-_HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY)
-_DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY)
-_TICKERS = Table("tickers", layout.TICKERS, ("ticker",), TICKERS)
+_HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY, "history.parquet")
+_DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY, "data.parquet")
+_TICKERS = Table("tickers", layout.TICKERS, ("ticker",), TICKERS, "data.parquet")
 
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table for table in (_RAW, _HISTORY, _DAILY, _TICKERS)
@@ -109,6 +111,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "", "What is unusual about the bar: names separated by commas; empty if nothing is."
     ),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
+    "run_id": Column("", "The run that delivered the bar."),
     "as_of": Column("", "When the bar was fetched (UTC, in microseconds)."),
     "basis_factor": Column(
         "ratio",

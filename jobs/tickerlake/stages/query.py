@@ -8,8 +8,6 @@ after all runs that are committed, whatever a transform is doing meanwhile (docs
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -20,13 +18,10 @@ from tickerlake.lake import Lake, moment
 from tickerlake.lake.fold import History
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.stages.relations import BUCKET, Files, Tables, create, needed, quoted
+from tickerlake.stages.relations import Files, Past, Tables, create, needed, quoted, reachable
 
 if TYPE_CHECKING:
     import duckdb
-
-_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
-"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 WORKERS: Final = 4
 """Tickers that are derived at the same time."""
@@ -65,6 +60,7 @@ def query(
             read the lake; contains DuckDB's message.
         BadSettingError: DuckDB is not installed.
         CorruptObjectError: an object that it needs is missing or damaged.
+        LostStateError: the past state can't be read any more.
         StoreError: the lake can't be read.
     """
     try:
@@ -73,8 +69,8 @@ def query(
     except ImportError as error:
         raise BadSettingError("a query needs DuckDB: pip install 'tickerlake[query]'") from error
 
-    with _root(lake) as root:
-        with _connection(lake, root) as connection:
+    with reachable(lake) as root:
+        with _connection(lake, root, tables) as connection:
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
         if tables is not None or not needed(sql):
             return _answer(lake, sql, root, tables or Files(lake, root), unsafe=unsafe)
@@ -84,19 +80,18 @@ def query(
 def _at_one_moment(lake: Lake, sql: str, root: str, *, unsafe: bool) -> pl.DataFrame:
     """Answer from files, except for tickers whose files a transform may be replacing meanwhile."""
     pinned = moment.now(lake.store)
-    given: dict[str, History | None] = {}
+    derived: dict[str, History | None] = {}
     missing = set(pinned.pending)
     while True:
-        given.update(spread(_derived(lake, pinned), sorted(missing), WORKERS))
-        tables = Files(
-            lake, root, pinned.runs, {name: held for name, held in given.items() if held}
-        )
+        derived.update(spread(_derived(lake, pinned), sorted(missing), WORKERS))
+        given = {ticker: held for ticker, held in derived.items() if held}
         failure, answer = None, pl.DataFrame()
         try:
+            tables = Files(lake, root, pinned.runs, given)
             answer = _answer(lake, sql, root, tables, unsafe=unsafe)
         except (CorruptObjectError, UsageError) as error:
             failure = error  # perhaps a file was replaced while it was read
-        missing = moment.moved(lake.store, pinned) - given.keys()
+        missing = moment.moved(lake.store, pinned) - derived.keys()
         if not missing and failure:
             raise failure
         if not missing:
@@ -108,7 +103,7 @@ def _derived(lake: Lake, pinned: moment.Moment) -> Callable[[str], tuple[str, Hi
 
 
 def _answer(lake: Lake, sql: str, root: str, tables: Tables, *, unsafe: bool) -> pl.DataFrame:
-    with _connection(lake, root) as connection:
+    with _connection(lake, root, tables) as connection:
         create(connection, tables, sql)
         if not unsafe:
             _lock(connection, root)
@@ -116,14 +111,19 @@ def _answer(lake: Lake, sql: str, root: str, tables: Tables, *, unsafe: bool) ->
 
 
 @contextmanager
-def _connection(lake: Lake, root: str) -> "Iterator[duckdb.DuckDBPyConnection]":
+def _connection(
+    lake: Lake, root: str, tables: Tables | None
+) -> "Iterator[duckdb.DuckDBPyConnection]":
     """Yield a connection, whose errors become ours."""
     import duckdb
 
     with duckdb.connect(config=_CONFIG) as connection:
         try:
+            connection.execute("set TimeZone = 'UTC'")  # or moments depend on the machine
             yield connection
         except duckdb.Error as error:
+            if isinstance(tables, Past) and tables.failures:
+                raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error
         except pl.exceptions.PolarsError as error:
@@ -152,26 +152,6 @@ def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
     connection.execute(f"set allowed_directories = [{quoted(root + '/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-
-
-@contextmanager
-def _root(lake: Lake) -> Iterator[str]:
-    """Yield the path or URL under which DuckDB finds the lake's keys.
-
-    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
-    even in the folders above the lake. Such a lake is read through a link with a plain name.
-    """
-    if "://" in lake.store.url:
-        yield BUCKET
-        return
-    folder = str(Path(lake.store.url).absolute())
-    if _PLAIN.fullmatch(folder):
-        yield folder
-        return
-    with TemporaryDirectory(prefix="tickerlake-") as parent:
-        link = Path(parent) / "lake"
-        link.symlink_to(folder, target_is_directory=True)
-        yield str(link)
 
 
 def _frame(relation: "duckdb.DuckDBPyRelation | None") -> pl.DataFrame:

@@ -5,14 +5,18 @@ stored. The views are the same over all of them.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, derived, layout, manifests
+from tickerlake.lake import Lake, derived, frames, layout, manifests
 from tickerlake.lake.fold import History
+from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.market.bars import HISTORY, RAW
@@ -30,6 +34,9 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 BUCKET: Final = "lake://lake"
 """What DuckDB calls a lake that is not a folder."""
+
+_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
+"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 _ASKS_FOR_ALL: Final = re.compile(
     r"\bshow\b|information_schema|duckdb_|\bpg_|^\s*(describe|summarize)\s*;?\s*$", re.IGNORECASE
@@ -101,28 +108,19 @@ class Files:
             self._create_raw(connection)
             return
         table = TABLES[name]
-        # not a pattern: what else lies in the folders does not belong to the table
-        keys = sorted(
-            key
-            for key in self._lake.store.keys(table.prefix)
-            if not self._given or layout.values(key)["ticker"] not in self._given
-        )
         given = _rows(name, self._given)
-        if not keys:
+        if next(self._lake.store.keys(table.prefix), None) is None:
             connection.register(name, given.to_arrow())
             return
-        self._list_files(connection, name, keys)
-        columns = ", ".join(["ticker", *table.schema])
-        stored = (
-            f"select {columns} from read_parquet(getvariable('files_of_{name}'),"
-            " hive_partitioning = true, hive_types_autocast = false)"
-        )
-        if not given.is_empty():
-            connection.register("arrived", given.to_arrow())
+        self._open(connection)
+        stored = select(name, self._root)
+        if self._given:
             connection.execute("create schema if not exists internal")
+            connection.register("arrived", given.to_arrow())
             connection.execute(f"create table internal.{name} as from arrived")
             connection.unregister("arrived")
-            stored = f"{stored} union all select {columns} from internal.{name}"
+            others = ", ".join(map(quoted, self._given))
+            stored += f" where ticker not in ({others}) union all by name from internal.{name}"
         connection.execute(f"create view {name} as {stored}")
 
     def _create_raw(self, connection: "duckdb.DuckDBPyConnection") -> None:
@@ -131,7 +129,12 @@ class Files:
         everything = manifests.read_all(store, runs)
         commits = pl.DataFrame(
             [
-                (layout.blob(layout.RAW, date, ticker, digest), ticker, run.run_id, run.as_of)
+                (
+                    f"{self._root}/{layout.blob(layout.RAW, date, ticker, digest)}",
+                    ticker,
+                    run.run_id,
+                    run.as_of,
+                )
                 for run in everything
                 for ticker, entry in run.tickers.items()
                 for date, digest in entry.blobs.items()
@@ -148,32 +151,80 @@ class Files:
             schema = {**commits.schema, **RAW}
             connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
             return
-        self._list_files(connection, "raw", commits["file"].unique().to_list())
-        connection.execute(
-            "create schema if not exists internal"
-        )  # so that `show tables` does not show it
+        self._open(connection)
+        # in a schema that `show tables` does not show
+        connection.execute("create schema if not exists internal")
         connection.register("arrived", commits.to_arrow())
         connection.execute("create table internal.commits as from arrived")
         connection.unregister("arrived")
         connection.execute(
+            "set variable blobs = (select list(distinct file) from internal.commits)"
+        )
+        connection.execute(
             f"""create view raw as
             select ticker, run_id, as_of, {", ".join(RAW)}
-            from read_parquet(
-              getvariable('files_of_raw'), filename = true, hive_partitioning = false
-            ) as blobs
-            join internal.commits on filename = {quoted(self._root + "/")} || file"""
+            from read_parquet(getvariable('blobs'), filename = true, hive_partitioning = false)
+              as blobs
+            join internal.commits on filename = file"""
         )
 
-    def _list_files(
-        self, connection: "duckdb.DuckDBPyConnection", name: str, keys: Sequence[str]
-    ) -> None:
-        """Set the variable that holds the files of a table."""
+    def _open(self, connection: "duckdb.DuckDBPyConnection") -> None:
         if self._root == BUCKET and not connection.filesystem_is_registered("lake"):
             connection.register_filesystem(self._lake.store.filesystem())
-        listed = pl.DataFrame({"file": [f"{self._root}/{key}" for key in keys]})
-        connection.register("listed", listed.to_arrow())
-        connection.execute(f"set variable files_of_{name} = (select list(file) from listed)")
-        connection.unregister("listed")
+
+
+def select(name: str, root: str) -> str:
+    """Return a query of all rows of a table other than `raw`, as it is stored.
+
+    Args:
+        name: the table.
+        root: the path or URL under which DuckDB finds the lake's keys.
+    """
+    table = TABLES[name]
+    # what else lies in the folders does not belong to the table
+    files = f"{root}/{table.prefix}{'*/' * len(table.partition_keys)}{table.file}"
+    return (
+        f"select ticker, {', '.join(table.schema)} from read_parquet({quoted(files)},"
+        " hive_partitioning = true, hive_types_autocast = false)"
+    )
+
+
+@contextmanager
+def reachable(lake: Lake) -> Iterator[str]:
+    """Yield the path or URL under which DuckDB finds the lake's keys.
+
+    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
+    even in the folders above the lake. Such a lake is read through a link with a plain name.
+    """
+    if "://" in lake.store.url:
+        yield BUCKET
+        return
+    folder = str(Path(lake.store.url).absolute())
+    if _PLAIN.fullmatch(folder):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="tickerlake-") as parent:
+        link = Path(parent) / "lake"
+        link.symlink_to(folder, target_is_directory=True)
+        yield str(link)
+
+
+class Past:
+    """The tables as of a past state; only the tickers that a statement asks for are derived.
+
+    Attributes:
+        failures: our own errors that DuckDB met while it read: it forgets which they were.
+    """
+
+    def __init__(self, state: State) -> None:
+        """Take the state."""
+        self._state = state
+        self.failures: list[Exception] = []
+
+    def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+        """Create a table; see `Tables.create`. DuckDB pushes its filters down into the scan."""
+        scan = frames.scan(self._state.lake, name, self._state, self.failures)
+        connection.register(name, scan)
 
 
 def _rows(name: str, histories: Mapping[str, History]) -> pl.DataFrame:
@@ -184,11 +235,11 @@ def _rows(name: str, histories: Mapping[str, History]) -> pl.DataFrame:
         "history": lambda held: held.bars,
         "tickers": derived.listing,
     }[name]
-    frames = [
+    rows = [
         make(held).with_columns(ticker=pl.lit(ticker)).select(list(schema))
         for ticker, held in histories.items()
     ]
-    return pl.concat([pl.DataFrame(schema=schema), *frames])
+    return pl.concat([pl.DataFrame(schema=schema), *rows])
 
 
 def quoted(text: str) -> str:

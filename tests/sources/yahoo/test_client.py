@@ -10,7 +10,7 @@ import pytest
 from curl_cffi.const import CurlECode
 from curl_cffi.requests.exceptions import DNSError
 
-from sources.served import NEW_YORK, Served, opened
+from sources.served import NEW_YORK, Served, at, chart, opened
 from sources.yahoo.fake_time import FakeTime
 from tickerlake.errors import (
     RateLimitedError,
@@ -63,9 +63,12 @@ def test_without_a_crumb_it_goes_on(replay: Replay, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_old_crumb_is_renewed(replay: Replay, yahoo: Yahoo) -> None:
+    fetch(yahoo)
+    replay.requests.clear()
     replay.faults = [Fault(kind="unauthorized", times=1)]
     assert fetch(yahoo).height == 14
     assert charts(replay) == 2
+    assert any(path.endswith("getcrumb") for path, _ in replay.requests)
 
 
 @pytest.mark.parametrize("kind", ["server_error", "html", "truncated", "rate_limited"])
@@ -225,3 +228,40 @@ def test_too_long_a_pause_is_not_waited_for(replay: Replay, yahoo: Yahoo) -> Non
 )
 def test_retry_after(header: str | None, seconds: float | None) -> None:
     assert retry_after(header, datetime(2005, 2, 28, 12, tzinfo=UTC)) == seconds
+
+
+@pytest.mark.parametrize(("backoff", "number", "seconds"), [(1.0, 1, 5), (1.0, 3, 20), (0.5, 2, 5)])
+def test_a_429_without_a_time_holds_up_all_for_longer_than_a_failure(
+    backoff: float, number: int, seconds: float
+) -> None:
+    time = FakeTime()
+    pacer = Pacer(1e9, clock=time.clock, sleep=time.sleep)
+    client = Client(None, pacer, workers=1, retries=4, backoff=backoff)
+    answers = [SimpleNamespace(status_code=429, content=b"", headers={})] * number
+    before = time.now
+    for answer in answers[:-1]:
+        with pytest.raises(Exception, match="fewer requests"):
+            client._try_chart(lambda _, answer=answer: answer, "u", "X", 1)
+        pacer.wait()
+        before = time.now
+    with pytest.raises(Exception, match="fewer requests"):
+        client._try_chart(lambda _: answers[-1], "u", "X", number)
+    pacer.wait()
+    assert time.now - before == pytest.approx(seconds, abs=0.01)
+
+
+def test_no_row_is_outside_the_window_that_was_asked_for(served: Served) -> None:
+    """The request covers the days in every time zone, so bars of adjacent days may come."""
+    days = [date(2026, 2, day) for day in (2, 3, 4, 5, 6)]
+    for zone in (NEW_YORK, "Australia/Sydney", "Asia/Tokyo", "Europe/London", "UTC"):
+        events = {
+            "dividends": [{"date": at(day, zone), "amount": 1.0} for day in days],
+            "splits": [{"date": at(days[0], zone), "numerator": 2, "denominator": 1}],
+        }
+        closes = {day: float(number) for number, day in enumerate(days, start=1)}
+        served.put(chart("X", closes, zone=zone, events=events))
+        with opened(served.url) as yahoo:
+            found = yahoo.fetch("X", days[1], days[3], zone)
+        assert found.bars["session"].to_list() == days[1:4]
+        assert found.bars["dividend"].to_list() == [1.0] * 3
+        assert found.previous_close == 1.0

@@ -164,3 +164,32 @@ def test_units_of_one_currency_are_converted_and_others_are_kept() -> None:
     assert row["dividend_currency"] == "+0.25 EUR"
     (row,) = read({"capitalGains": listed["capitalGains"]}, currency="USD")
     assert (row["capital_gain"], row["dividend_currency"]) == (0.0, "+0.25 EUR")
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Pacific/Auckland", "Australia/Sydney", "Asia/Tokyo", "Asia/Kolkata", "Europe/London", "UTC",
+     NEW_YORK],
+)  # fmt: skip
+@pytest.mark.parametrize("day", [date(2026, 2, 4), date(2026, 7, 8)])
+def test_an_event_is_of_the_day_at_the_exchange(zone: str, day: date) -> None:
+    """The bell of Sydney rings at 23:00 UTC of the day before."""
+    moment = at(day, zone)
+    listed = {
+        "dividends": [{"date": moment, "amount": 0.5}],
+        "capitalGains": [{"date": moment, "amount": 0.75}],
+        "splits": [{"date": moment, "numerator": 3, "denominator": 2}],
+    }
+    (row,) = read(listed, zone=zone)
+    assert row["session"] == day
+    assert (row["dividend"], row["capital_gain"], row["split"]) == (0.5, 0.75, 1.5)
+
+
+def test_the_drop_is_from_the_close_before() -> None:
+    """2.00 and 1.50 were paid, and the price fell by as much, from 20.00, not from 16.60."""
+    listed = {"dividends": [paid(2.0)], "capitalGains": [paid(1.5)]}
+    earlier = {EVE - timedelta(days=1): 16.6, EVE: 20.0}
+    (row,) = read(listed, {**earlier, DAY: 16.5})
+    assert (row["dividend"], row["capital_gain"]) == (2.0, 1.5)
+    (row,) = read(listed, {**earlier, DAY: 18.0})
+    assert (row["dividend"], row["capital_gain"]) == (0.5, 1.5)

@@ -41,3 +41,16 @@ def test_a_pause_holds_up_those_who_wait_already() -> None:
     assert time.now - 101 == 30
     pacer.wait()
     assert time.now - 101 == 31
+
+
+def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
+    time = FakeTime()
+    pacer = Pacer(1.0, clock=time.clock, sleep=time.sleep)
+    pacer.pause(30.0)
+    pacer.pause(5.0)
+    pacer.wait()
+    assert time.now == 130
+    pacer.pause(5.0)
+    pacer.pause(30.0)
+    pacer.wait()
+    assert time.now == 160

@@ -1,0 +1,240 @@
+"""What a transform does with runs of which a part fails, comes late, or says nothing."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from helpers import bar, bars, new_lake, objects
+
+from tickerlake.lake import Lake, blobs, history, layout, manifests, notes, refresh
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.stages import transform, verify
+
+DAY = date(2026, 2, 2)
+START = datetime(2026, 2, 2, 22, tzinfo=UTC)
+
+
+def commit(lake: Lake, minutes: int, **rows: list[dict[str, object]]) -> Manifest:
+    """A run, fetched so many minutes after the first."""
+    tickers = {
+        name: Entry(
+            outcome="ok",
+            start=DAY,
+            end=DAY + timedelta(9),
+            new=len(each),
+            blobs=blobs.write(lake, layout.RAW, name, bars(*each)),
+            splits={each["session"]: each["split"] for each in each if each["split"] != 1.0},
+        )
+        for name, each in rows.items()
+    }
+    manifest = Manifest(
+        run_id=manifests.new_run_id(),
+        as_of=START + timedelta(minutes=minutes),
+        source="test",
+        tickers=tickers,
+    )
+    manifests.commit(lake.store, manifest)
+    return manifest
+
+
+def damage(lake: Lake, manifest: Manifest, ticker: str) -> None:
+    [(partition, name)] = manifest.tickers[ticker].blobs.items()
+    lake.store.put(layout.blob(layout.RAW, partition, ticker, name), b"garbage")
+
+
+def test_every_bar_says_when_the_run_that_delivered_it_fetched_it(lake):
+    commit(lake, 0, A=[bar(DAY), bar(DAY + timedelta(1))])
+    transform.transform(lake)
+    commit(lake, 7, A=[bar(DAY + timedelta(1), 7.0), bar(DAY + timedelta(2))])
+    transform.transform(lake)
+    held = history.load(lake, "A")
+    later = START + timedelta(minutes=7)
+    assert held.bars["as_of"].to_list() == [START, later, later]
+
+
+def test_when_every_ticker_fails_the_code_says_so(lake):
+    manifest = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    for ticker in "AB":
+        damage(lake, manifest, ticker)
+    assert transform.transform(lake).exit_code == 1
+
+
+def test_of_two_runs_one_ticker_fails_and_all_else_is_done(lake):
+    first = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    second = commit(lake, 1, B=[bar(DAY + timedelta(1))], C=[bar(DAY)])
+    damage(lake, first, "A")
+    report = transform.transform(lake)
+    assert report.exit_code == 3
+    assert sorted(report.processed) == sorted([first.run_id, second.run_id])
+    assert manifests.pending_ids(lake.store) == []
+    assert notes.behind_ids(lake.store) == {"A": [first.run_id]}
+    assert [history.load(lake, name).bars.height for name in "ABC"] == [0, 2, 1]
+
+
+def test_keys_of_what_failed_are_not_registered(lake):
+    manifest = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    damage(lake, manifest, "A")
+    keys: list[str] = []
+    transform.transform(lake, register=keys.extend)
+    assert sorted(keys) == sorted(objects(lake, "raw/date=2026/ticker=B/", "history/",
+                                          "refined/daily/"))  # fmt: skip
+
+
+def test_a_receipt_comes_after_the_catalog_and_names_the_tickers(lake):
+    manifest = commit(lake, 0, B=[bar(DAY)], A=[bar(DAY)])
+    key = layout.receipt(manifest.run_id)
+
+    def register(_: object) -> None:
+        assert lake.store.get(key) is None
+
+    transform.transform(lake, register=register)
+    receipt = manifests.Receipt.model_validate_json(lake.store.get(key))
+    assert (receipt.run_id, receipt.tickers) == (manifest.run_id, ("A", "B"))
+
+
+def test_a_rebuild_forgets_a_run_whose_manifest_is_gone(lake):
+    commit(lake, 0, A=[bar(DAY, 1.0)])
+    gone = commit(lake, 1, A=[bar(DAY, 2.0)], B=[bar(DAY)])
+    transform.transform(lake)
+    lake.store.delete([layout.run(gone.run_id), layout.receipt(gone.run_id)])
+    assert transform.transform(lake, rebuild=True).exit_code == 0
+    assert history.load(lake, "A").bars["close"].to_list() == [1.0]
+    assert list(objects(lake, "history/", "refined/daily/")) == [
+        layout.history("A"), layout.daily("2026", "A")
+    ]  # fmt: skip
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_of_many_runs_none_is_forgotten(lake):
+    """More than any page or list of recent ones holds."""
+    made = [commit(lake, n, A=[bar(DAY, 1.0 + n)]) for n in range(60)]
+    assert [each.run_id for each in manifests.pending(lake)] == [each.run_id for each in made]
+    report = transform.transform(lake)
+    assert report.processed == [each.run_id for each in made]
+    assert manifests.pending(lake) == []
+
+
+@pytest.mark.parametrize("grain", layout.GRAINS)
+def test_null_and_value_differ_in_every_column(tmp_path, grain):
+    """A value that becomes known, or unknown, is a change like any other."""
+    lake = new_lake(str(tmp_path / "lake"), grain)
+    row = bar(DAY)
+    for minutes, change in enumerate(
+        [{"currency": None}, {"currency": "EUR"}, {"currency": None},
+         {"dividend": 1.0, "dividend_currency": "EUR"}, {}]
+    ):  # fmt: skip
+        commit(lake, minutes, A=[row | change])
+        transform.transform(lake)
+        key = layout.daily(layout.partition_of(DAY, grain), "A")
+        from tickerlake.lake.parquet import from_parquet
+
+        stored = from_parquet(lake.store.get(key), key)
+        for name, value in (row | change).items():
+            if name in stored.columns:
+                assert stored[name].to_list() == [value], name
+    assert verify.verify(lake, workers=1) == []
+
+
+# ---- splits on the edge of what a delivery covers
+
+
+def test_a_split_on_the_first_day_of_a_window_can_be_withdrawn_and_an_older_one_can_not(lake):
+    edge = DAY + timedelta(3)
+    commit(lake, 0, A=[bar(DAY, 10.0), bar(DAY + timedelta(1), 10.0, split=2.0),
+                       bar(edge, 10.0, split=4.0)])  # fmt: skip
+    transform.transform(lake)
+    assert set(history.load(lake, "A").splits) == {DAY + timedelta(1), edge}
+    entry = Entry(
+        outcome="ok", start=edge, end=edge, new=1, splits={},
+        blobs=blobs.write(lake, layout.RAW, "A", bars(bar(edge, 10.0))),
+    )  # fmt: skip
+    manifest = Manifest(
+        run_id=manifests.new_run_id(),
+        as_of=START + timedelta(hours=1),
+        source="test",
+        tickers={"A": entry},
+    )
+    manifests.commit(lake.store, manifest)
+    transform.transform(lake)
+    held = history.load(lake, "A")
+    assert set(held.splits) == {DAY + timedelta(1)}
+    assert held.bars["close"].to_list() == [40.0, 40.0, 10.0]
+    assert verify.verify(lake, workers=1) == []
+
+
+# ---- damage, and transforms that meet
+
+
+def test_a_manifest_that_can_not_be_read_is_a_failure_in_part(lake):
+    commit(lake, 0, A=[bar(DAY)])
+    odd = "20260202T220000000000Z-0a1b2c"
+    lake.store.put(layout.run(odd), b"garbage")
+    report = transform.transform(lake)
+    assert report.exit_code == 3
+    assert len(report.processed) == 1
+    assert history.load(lake, "A").bars.height == 1
+    assert manifests.pending_ids(lake.store) == [odd]
+
+
+def test_notes_come_before_the_receipts_that_they_are_exceptions_to(lake, monkeypatch):
+    manifest = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    damage(lake, manifest, "A")
+    noted: list[dict[str, list[str]]] = []
+    acknowledge = manifests.acknowledge
+
+    def acknowledging(store, each) -> None:
+        noted.append(notes.behind_ids(store))
+        acknowledge(store, each)
+
+    monkeypatch.setattr(manifests, "acknowledge", acknowledging)
+    transform.transform(lake)
+    assert noted == [{"A": [manifest.run_id]}]
+
+
+def test_what_was_overtaken_is_noted_for_the_next_transform(lake):
+    """A process died before its receipts; its last request may still be on its way."""
+    manifest = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    transform.transform(lake)
+    assert notes.rechecks(lake.store) == {}
+    lake.store.delete([layout.receipt(manifest.run_id)])
+    commit(lake, 1, A=[bar(DAY + timedelta(1))])
+    transform.transform(lake)
+    [note] = notes.rechecks(lake.store).values()
+    assert note.tickers == {"A": ("2026",), "B": ("2026",)}
+
+
+def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):
+    """Another transform replaces the history and its partition before ours puts its own."""
+    commit(lake, 0, A=[bar(DAY, 1.0)])
+    put = refresh.put_partitions
+    rivals = iter([True])
+
+    def overtaken(lake_, ticker, rows, wanted) -> None:
+        if next(rivals, False):
+            commit(lake, 1, A=[bar(DAY, 2.0)])
+            transform.transform(lake)
+        put(lake_, ticker, rows, wanted)
+
+    monkeypatch.setattr(refresh, "put_partitions", overtaken)
+    transform.transform(lake)
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_a_rebuild_does_not_undo_a_run_that_comes_while_it_reads(lake, monkeypatch):
+    """It arrives, and is transformed, after the rebuild has listed the runs."""
+    commit(lake, 0, A=[bar(DAY, 1.0)])
+    transform.transform(lake)
+    read = manifests.read_all
+    rivals = iter([True])
+
+    def reading(*arguments):
+        found = read(*arguments)
+        if next(rivals, False):
+            commit(lake, 1, A=[bar(DAY, 2.0)])
+            transform.transform(lake)
+        return found
+
+    monkeypatch.setattr(manifests, "read_all", reading)
+    assert transform.transform(lake, rebuild=True).exit_code == 0
+    monkeypatch.undo()
+    assert history.load(lake, "A").bars["close"].to_list() == [2.0]
+    assert verify.verify(lake, workers=1) == []
