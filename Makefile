@@ -125,12 +125,12 @@ $(UV):
 
 .venv/dev: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE)
+	@$(UV) sync --quiet --locked --inexact --extra spark --extra mcp $(FOR_PEOPLE)
 	@touch $@ .venv/run
 
 .venv/browser: .venv/dev
 	@echo "Installing what drives a browser into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE) --group browser
+	@$(UV) sync --quiet --locked --inexact --extra spark --extra mcp $(FOR_PEOPLE) --group browser
 	@mkdir -p $@
 	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund --prefix $@ axe-core@$(AXE_VERSION); fi
 	@touch $@
