@@ -7,6 +7,10 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
     datasource.register(spark)
     spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
 
+The option `table` is `daily` (default), `history`, `tickers` or `raw`; `asOf` (a moment, a run's id
+or a stamp) reads them as they were. `create_views(spark, url)` makes all tables and views known to
+`spark.sql`.
+
 Filters on `ticker`, `date` or `session` limit the files that are read, and
 `.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
 Python data source which columns a query uses, so without `.schema` all are read.
@@ -35,18 +39,18 @@ from pyspark.sql.datasource import (
 from pyspark.sql.types import StructType
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import layout, open_lake
+from tickerlake.lake import frames, layout, open_lake, states, views
+from tickerlake.lake.frames import Wanted
 from tickerlake.lake.store import environment, open_store
-from tickerlake.lake.tables import TABLES, Table
+from tickerlake.lake.tables import TABLES, Table, sql_type
+from tickerlake.lake.views import VIEWS
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-READABLE: Final = ("daily", "history")
-"""Not `raw`, whose files count only when a manifest lists them."""
-
 FILES_A_TASK: Final = 64
+TICKERS_A_TASK: Final = 16
 
 
 def register(spark: "SparkSession") -> None:
@@ -55,8 +59,26 @@ def register(spark: "SparkSession") -> None:
     spark.dataSource.register(Tickerlake)
 
 
+def create_views(spark: "SparkSession", lake: str, as_of: str | None = None) -> None:
+    """Make all tables and views of a lake known to a session's SQL, as temporary views.
+
+    Args:
+        spark: the session; the format is registered with it, too.
+        lake: its folder or URL.
+        as_of: a moment, a run's id or a stamp, to have them as they were; None is now.
+    """
+    register(spark)
+    for name in TABLES:
+        source = spark.read.format("tickerlake").option("table", name)
+        if as_of is not None:
+            source = source.option("asOf", as_of)
+        source.load(lake).createOrReplaceTempView(name)
+    for name in VIEWS:
+        spark.sql(views.sql(name, "spark")).createOrReplaceTempView(name)
+
+
 class Tickerlake(DataSource):
-    """The format `tickerlake`. Option `table`: `daily` (default) or `history`."""
+    """The format `tickerlake`. Options: `table`, by default `daily`, and `asOf`."""
 
     @classmethod
     def name(cls) -> str:
@@ -65,13 +87,11 @@ class Tickerlake(DataSource):
 
     def schema(self) -> str:
         """Return the partition columns, followed by the table's own."""
-        types = self._table().sql_types()
-        return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
+        return ", ".join(f"`{name}` {kind}" for name, kind in self._types().items())
 
-    def reader(self, schema: StructType) -> "Reader":
+    def reader(self, schema: StructType) -> "Reader | PastReader":
         """Return a reader of the columns in a schema."""
-        table = self._table()
-        types = table.sql_types()
+        types = self._types()
         unknown = sorted(set(schema.names) - types.keys())
         if unknown:
             raise UsageError(f"the table has no column {', '.join(unknown)}")
@@ -82,12 +102,24 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
+        table, as_of = self._table(), self.options.get("asOf")
+        if as_of is not None or table.name == "raw":  # raw's files count when a manifest lists them
+            return PastReader(path, table.name, schema, environment(path), as_of)
         return Reader(path, table.prefix, schema, environment(path))
+
+    def _types(self) -> dict[str, str]:
+        """Return the SQL types of the columns."""
+        table = self._table()
+        dates = {name: "string" for name in table.partition_keys if name == "date"}
+        columns = frames.schema(table.name)
+        return dates | {name: sql_type(dtype) for name, dtype in columns.items()}
 
     def _table(self) -> Table:
         name = self.options.get("table", "daily")
-        if name not in READABLE:
-            raise UsageError(f"there is no table {name!r}; the tables are {', '.join(READABLE)}")
+        if name in VIEWS:
+            raise UsageError(f"{name} is a view: create_views(spark, url) makes it known to Spark")
+        if name not in TABLES:
+            raise UsageError(f"there is no table {name!r}; the tables are {', '.join(TABLES)}")
         return TABLES[name]
 
 
@@ -141,15 +173,10 @@ class Bounds:
         )
 
 
-@dataclass
-class Reader(DataSourceReader):
-    """Reads a table's files into the columns of a schema."""
+class Pruning(DataSourceReader):
+    """A reader that notes the filters that decide what it has to read."""
 
-    lake: str
-    prefix: str
-    columns: StructType
-    environment: dict[str, str]
-    bounds: dict[str, Bounds] = field(default_factory=dict)
+    bounds: dict[str, Bounds]
 
     def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
         """Note the filters that prune partitions; return all, as Spark has to check the rows."""
@@ -158,6 +185,17 @@ class Reader(DataSourceReader):
             if column in (("ticker",), ("date",), ("session",)):
                 self.bounds.setdefault(column[0], Bounds()).narrow(condition)
             yield condition
+
+
+@dataclass
+class Reader(Pruning):
+    """Reads a table's files into the columns of a schema."""
+
+    lake: str
+    prefix: str
+    columns: StructType
+    environment: dict[str, str]
+    bounds: dict[str, Bounds] = field(default_factory=dict)
 
     def partitions(self) -> Sequence[Files]:
         """Return the files that the filters leave, grouped into tasks."""
@@ -193,3 +231,48 @@ class Reader(DataSourceReader):
                 pl.lit(value).alias(name) for name, value in values.items()
             ).select(self.columns.names)
             yield from frame.to_arrow().cast(schema).combine_chunks().to_batches()
+
+
+@dataclass
+class State(InputPartition):
+    """The tickers that one Spark task derives, and the stamp of the state that they are part of."""
+
+    stamp: str
+    tickers: list[str]
+
+
+@dataclass
+class PastReader(Pruning):
+    """Derives the rows of a table as of a past state, or of `raw`, which only manifests know."""
+
+    lake: str
+    table: str
+    columns: StructType
+    environment: dict[str, str]
+    as_of: str | None
+    bounds: dict[str, Bounds] = field(default_factory=dict)
+
+    def partitions(self) -> Sequence[State]:
+        """Return the tickers that the filters leave, grouped into tasks."""
+        opened = open_lake(self.lake)
+        found = states.newest(opened) if self.as_of is None else states.resolve(opened, self.as_of)
+        bounds = self.bounds.get("ticker", Bounds())
+        names = [name for name in frames.held(opened, found) if bounds.leave(name)]
+        starts = range(0, max(len(names), 1), TICKERS_A_TASK)
+        return [State(found.stamp, names[start : start + TICKERS_A_TASK]) for start in starts]
+
+    def read(self, partition: State) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
+        """Derive tickers, one batch for each."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        os.environ.update(self.environment)
+        schema, opened = to_arrow_schema(self.columns), open_lake(self.lake)
+        state = states.resolve(opened, partition.stamp)
+        sessions = self.bounds.get("session", Bounds())
+        for ticker in partition.tickers:
+            wanted = Wanted((ticker,), sessions.least, sessions.greatest)
+            frame = frames.read(opened, self.table, state, wanted)
+            if "date" in self.columns.names:
+                frame = frame.with_columns(date=layout.partition(opened.grain))
+            table = frame.select(self.columns.names).to_arrow()
+            yield from table.cast(schema).combine_chunks().to_batches()
