@@ -3,6 +3,7 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,7 +15,7 @@ from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
 from tickerlake.cli.past import PAST
-from tickerlake.cli.report import report
+from tickerlake.cli.report import report, write_report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
@@ -108,6 +109,13 @@ def _reasons(report: "ExtractReport") -> str:
     help="Fail unless this run exists. All pending runs are processed.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
+@options.option(
+    "--report",
+    "report_place",
+    type=Text(),
+    metavar="FOLDER|s3://BUCKET/PREFIX",
+    help="Afterwards, write the report there, too; see `tickerlake report`.",
+)
 def transform(
     lake: str,
     workers: int,
@@ -115,15 +123,18 @@ def transform(
     catalog: str | None,
     run_id: str | None,
     rebuild: bool,
+    report_place: str | None,
 ) -> int:
     """Turn new runs into history/ and refined/."""
     settings = TransformSettings(lake, workers, engine, catalog, rebuild, run_id)
     with output.progress_of("transform") as progress:
-        report = app.transform(settings, progress)
-    output.transformed(report)
-    if report.exit_code == 1:
-        raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
-    return report.exit_code
+        done = app.transform(settings, progress)
+    output.transformed(done)
+    if done.exit_code == 1:
+        raise AllFailedError("; ".join(each.error for each in done.refreshed.values()))
+    if report_place:
+        write_report((), lake, workers, report_place)
+    return done.exit_code
 
 
 @tickerlake.command()
@@ -152,7 +163,7 @@ def status(lake: str, workers: int, as_of: str | None, output_format: str) -> in
 
 
 @tickerlake.command()
-@click.argument("sql", required=False)
+@click.argument("sql", required=False, shell_complete=answers.completions)
 @options.lake
 @options.as_of
 @click.option(
@@ -186,17 +197,31 @@ def query(
 ) -> None:
     """Query the lake in SQL (DuckDB's dialect).
 
-    One statement over the tables daily, history and raw.
-    Give the SQL as an argument, with --file, or on standard input. Without any, the tables and some
-    examples are shown.
+    One statement over the lake's tables and views. Give it as an argument, with --file, or on
+    standard input. Without any, the tables, the views and some examples are shown.
     """
     asked = answers.statement(sql, file)
     chosen = answers.chosen(output_format, output_file)
     if asked is None:
-        click.echo(answers.examples())
+        click.echo(answers.examples(answers.any_ticker(lake)))
         return
     frame = reads.query(asked, lake, unsafe=unsafe, as_of=as_of)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
+
+
+@tickerlake.command()
+@click.argument("file", metavar="FILE.duckdb", type=click.Path(dir_okay=False, path_type=Path))
+@options.lake
+def views(file: Path, lake: str) -> None:
+    """Write the tables and views to a DuckDB file.
+
+    Any client of DuckDB opens the file, without tickerlake and without the lake. A file that this
+    command wrote before is replaced.
+    """
+    from tickerlake.lake import open_lake
+    from tickerlake.stages import duckdb_file
+
+    output.copied(duckdb_file.write(open_lake(lake), file), str(file))
 
 
 @tickerlake.command()

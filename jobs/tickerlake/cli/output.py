@@ -30,16 +30,26 @@ _NAMED: Final = 5
 
 @contextmanager
 def progress_of(stage: str) -> Iterator[Progress]:
-    """Show a bar while a stage is running, on a terminal that rich can draw on."""
+    """Show a bar while a stage is running, on a terminal that rich can draw on.
+
+    Until the first ticker has ended, the bar only shows that something is being done: calendars
+    are loaded, and the first answers are awaited.
+    """
     console = logs.console() if logs.is_terminal() else None
     if console is None:
         yield lambda *_: None
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    with Bars(console=console, transient=True) as bars:
+    columns = SpinnerColumn(), "{task.description}", BarColumn(), MofNCompleteColumn()
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
-        yield lambda ended, total: bars.update(task, completed=ended, total=total)
+
+        def show(ended: int, total: int | None) -> None:
+            bars.update(task, completed=ended, total=total if ended else None)
+
+        yield show
 
 
 def extracted(report: "ExtractReport", lake: str) -> None:
@@ -78,6 +88,7 @@ def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> Non
     click.echo(
         "Next, try:\n"
         "  tickerlake status\n"
+        f"  tickerlake show {ticker}\n"
         '  tickerlake query "select ticker, session, close, rsi_14, sma_200 from daily'
         f" where ticker='{ticker}' order by session desc limit 5\"\n"
         "  tickerlake verify"
@@ -128,6 +139,14 @@ def checked(found: "Checked") -> None:
     )
     counts = [f"{number:,} {kind}" for kind, number in found.counts().items()]
     click.echo(f"\n{', '.join(counts)}. `tickerlake check --help` says what they mean.")
+
+
+def copied(rows: dict[str, int], file: str) -> None:
+    """Say what a copy of the lake holds."""
+    from tickerlake.lake.views import VIEWS
+
+    counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    click.echo(f"Wrote {file}: rows of {counts}; {counted(len(VIEWS), 'view')}.")
 
 
 def synced(done: "Synced", database: str) -> None:

@@ -64,7 +64,7 @@ def _portrait(shown: "Shown", period: str) -> Iterator[str]:
     known = shown.facts
     name = [tables.clean(known.name)] if known.name != known.ticker else []
     parts = [part for part in (*name, known.exchange, known.currency) if part]
-    yield click.style(known.ticker, bold=True) + "  " + " · ".join(parts)
+    yield click.style(known.ticker, bold=True) + "  " + ", ".join(parts)
     if known.rows.is_empty():
         yield f"No bars: {counted(known.held.quarantined.rows, 'row')} in quarantine."
         return
@@ -165,7 +165,7 @@ def _footer(known: "Facts") -> Iterator[str]:
         f"dividend  {words.price(paid[-1].size)} on {paid[-1].session}"
         if paid
         else "dividend  none"
-    ) + (f" · split {words.split(parts[-1].size)} on {parts[-1].session}" if parts else "")
+    ) + (f", split {words.split(parts[-1].size)} on {parts[-1].session}" if parts else "")
     flags = [f"{each.names} on {each.session}" for each in known.flagged[-_NAMED:]]
     more = len(known.flagged) - len(flags)
     yield "flags     " + (", ".join(flags) or "none") + (f" and {more:,} more" if more else "")

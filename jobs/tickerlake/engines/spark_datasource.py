@@ -8,12 +8,12 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
     spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
 
 The option `table` is `daily` (default), `history`, `tickers` or `raw`; `asOf` (a moment, a run's id
-or a stamp) reads them as they were. `create_views(spark, url)` makes all tables and views known to
-`spark.sql`.
+or a stamp) reads it as it was.
 
 Filters on `ticker`, `date` or `session` limit the files that are read, and
 `.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
-Python data source which columns a query uses, so without `.schema` all are read.
+Python data source which columns a query uses, so without `.schema` all are read. `create_views`
+gives SQL all tables and views.
 """
 
 import io
@@ -39,15 +39,20 @@ from pyspark.sql.datasource import (
 from pyspark.sql.types import StructType
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import frames, layout, open_lake, states, views
+from tickerlake.lake import Lake, frames, layout, manifests, open_lake, states
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.store import environment, open_store
-from tickerlake.lake.tables import TABLES, Table, sql_type
-from tickerlake.lake.views import VIEWS
+from tickerlake.lake.tables import TABLES, Table
+from tickerlake.lake.views import VIEWS, sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
+
+READABLE: Final = ("daily", "history", "tickers", "raw")
+
+COMMIT: Final = {"run_id": "string", "as_of": "timestamp"}
+"""What `raw` has besides its own columns: the run that delivered the bar."""
 
 FILES_A_TASK: Final = 64
 TICKERS_A_TASK: Final = 16
@@ -60,7 +65,7 @@ def register(spark: "SparkSession") -> None:
 
 
 def create_views(spark: "SparkSession", lake: str, as_of: str | None = None) -> None:
-    """Make all tables and views of a lake known to a session's SQL, as temporary views.
+    """Make the tables and views of a lake known to a session's SQL, as temporary views.
 
     Args:
         spark: the session; the format is registered with it, too.
@@ -68,17 +73,17 @@ def create_views(spark: "SparkSession", lake: str, as_of: str | None = None) -> 
         as_of: a moment, a run's id or a stamp, to have them as they were; None is now.
     """
     register(spark)
-    for name in TABLES:
+    for name in READABLE:
         source = spark.read.format("tickerlake").option("table", name)
         if as_of is not None:
             source = source.option("asOf", as_of)
         source.load(lake).createOrReplaceTempView(name)
     for name in VIEWS:
-        spark.sql(views.sql(name, "spark")).createOrReplaceTempView(name)
+        spark.sql(f"create or replace temporary view {name} as {sql(name, 'spark')}")
 
 
 class Tickerlake(DataSource):
-    """The format `tickerlake`. Options: `table`, by default `daily`, and `asOf`."""
+    """The format `tickerlake`. Options: `table`, one of `READABLE` (or `daily`), and `asOf`."""
 
     @classmethod
     def name(cls) -> str:
@@ -87,11 +92,12 @@ class Tickerlake(DataSource):
 
     def schema(self) -> str:
         """Return the partition columns, followed by the table's own."""
-        return ", ".join(f"`{name}` {kind}" for name, kind in self._types().items())
+        types = self._types()
+        return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
 
     def reader(self, schema: StructType) -> "Reader | PastReader":
         """Return a reader of the columns in a schema."""
-        types = self._types()
+        table, types = self._table(), self._types()
         unknown = sorted(set(schema.names) - types.keys())
         if unknown:
             raise UsageError(f"the table has no column {', '.join(unknown)}")
@@ -102,32 +108,29 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
-        table, as_of = self._table(), self.options.get("asOf")
-        if as_of is not None or table.name == "raw":  # raw's files count when a manifest lists them
+        if (as_of := self.options.get("asOf")) is not None:
             return PastReader(path, table.name, schema, environment(path), as_of)
         return Reader(path, table.prefix, schema, environment(path))
 
     def _types(self) -> dict[str, str]:
-        """Return the SQL types of the columns."""
         table = self._table()
-        dates = {name: "string" for name in table.partition_keys if name == "date"}
-        columns = frames.schema(table.name)
-        return dates | {name: sql_type(dtype) for name, dtype in columns.items()}
+        return {**table.sql_types(), **(COMMIT if table.name == "raw" else {})}
 
     def _table(self) -> Table:
         name = self.options.get("table", "daily")
         if name in VIEWS:
             raise UsageError(f"{name} is a view: create_views(spark, url) makes it known to Spark")
-        if name not in TABLES:
-            raise UsageError(f"there is no table {name!r}; the tables are {', '.join(TABLES)}")
+        if name not in READABLE:
+            raise UsageError(f"there is no table {name!r}; the tables are {', '.join(READABLE)}")
         return TABLES[name]
 
 
 @dataclass
 class Files(InputPartition):
-    """The keys that one Spark task reads."""
+    """The keys that one Spark task reads; those of `raw` with the run that delivered them."""
 
     keys: list[str]
+    commits: list[dict[str, Any]]
 
 
 @dataclass
@@ -208,10 +211,25 @@ class Reader(Pruning):
                 return False
             return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
 
-        keys = [key for key in sorted(opened.store.keys(self.prefix)) if left(layout.values(key))]
+        found = [each for each in self._files(opened) if left(layout.values(each[0]))]
         # Spark turns an empty list into one partition that is None
-        starts = range(0, max(len(keys), 1), FILES_A_TASK)
-        return [Files(keys[start : start + FILES_A_TASK]) for start in starts]
+        starts = range(0, max(len(found), 1), FILES_A_TASK)
+        parts = [found[start : start + FILES_A_TASK] for start in starts]
+        return [Files([key for key, _ in part], [commit for _, commit in part]) for part in parts]
+
+    def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
+        """Return the table's files; those of `raw` with the run that delivered them, for each."""
+        if self.prefix != layout.RAW:
+            return [(key, {}) for key in sorted(lake.store.keys(self.prefix))]
+        return [
+            (
+                layout.blob(layout.RAW, date, ticker, digest),
+                {"run_id": run.run_id, "as_of": run.as_of},
+            )
+            for run in manifests.read_all(lake.store, manifests.all_ids(lake.store))
+            for ticker, entry in run.tickers.items()
+            for date, digest in entry.blobs.items()
+        ]
 
     def read(self, partition: Files) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
         """Read files, one batch per file."""
@@ -220,13 +238,13 @@ class Reader(Pruning):
         os.environ.update(self.environment)
         schema = to_arrow_schema(self.columns)
         store = open_store(self.lake)
-        for key in partition.keys:
+        for key, commit in zip(partition.keys, partition.commits, strict=True):
             data = store.get(key)
             if data is None:
                 raise CorruptObjectError(f"{key} was deleted before it could be read")
-            values = layout.values(key)
+            values = layout.values(key) | commit
             in_file = [name for name in self.columns.names if name not in values]
-            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or ["session"])
+            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
             frame = frame.with_columns(
                 pl.lit(value).alias(name) for name, value in values.items()
             ).select(self.columns.names)
@@ -243,19 +261,19 @@ class State(InputPartition):
 
 @dataclass
 class PastReader(Pruning):
-    """Derives the rows of a table as of a past state, or of `raw`, which only manifests know."""
+    """Derives the rows of a table as of a past state."""
 
     lake: str
     table: str
     columns: StructType
     environment: dict[str, str]
-    as_of: str | None
+    as_of: str
     bounds: dict[str, Bounds] = field(default_factory=dict)
 
     def partitions(self) -> Sequence[State]:
         """Return the tickers that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
-        found = states.newest(opened) if self.as_of is None else states.resolve(opened, self.as_of)
+        found = states.resolve(opened, self.as_of)
         bounds = self.bounds.get("ticker", Bounds())
         names = [name for name in frames.held(opened, found) if bounds.leave(name)]
         starts = range(0, max(len(names), 1), TICKERS_A_TASK)

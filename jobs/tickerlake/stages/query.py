@@ -5,10 +5,6 @@ can neither read nor write other files (docs/decisions/0040).
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -17,13 +13,10 @@ from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
 from tickerlake.lake import Lake
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.stages.relations import BUCKET, Files, Past, Tables, create, quoted
+from tickerlake.stages.relations import Files, Past, Tables, create, quoted, reachable
 
 if TYPE_CHECKING:
     import duckdb
-
-_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
-"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 _READS: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 """DuckDB's types of statements that only read; MULTI is PIVOT."""
@@ -68,10 +61,10 @@ def query(
     except ImportError as error:
         raise BadSettingError("a query needs DuckDB: pip install 'tickerlake[query]'") from error
 
-    with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
+    with reachable(lake) as root, duckdb.connect(config=_CONFIG) as connection:
         try:
+            connection.execute("set TimeZone = 'UTC'")  # or moments depend on the machine
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
-            connection.execute("set timezone = 'UTC'")  # else moments are shown in the machine's
             create(connection, tables or Files(lake, root), sql)
             if not unsafe:
                 _lock(connection, root)
@@ -107,26 +100,6 @@ def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
     connection.execute(f"set allowed_directories = [{quoted(root + '/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-
-
-@contextmanager
-def _root(lake: Lake) -> Iterator[str]:
-    """Yield the path or URL under which DuckDB finds the lake's keys.
-
-    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
-    even in the folders above the lake. Such a lake is read through a link with a plain name.
-    """
-    if "://" in lake.store.url:
-        yield BUCKET
-        return
-    folder = str(Path(lake.store.url).absolute())
-    if _PLAIN.fullmatch(folder):
-        yield folder
-        return
-    with TemporaryDirectory(prefix="tickerlake-") as parent:
-        link = Path(parent) / "lake"
-        link.symlink_to(folder, target_is_directory=True)
-        yield str(link)
 
 
 def _frame(relation: "duckdb.DuckDBPyRelation | None") -> pl.DataFrame:

@@ -5,7 +5,10 @@ stored. The views are the same over all of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
@@ -29,6 +32,9 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 BUCKET: Final = "lake://lake"
 """What DuckDB calls a lake that is not a folder."""
+
+_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
+"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 _ASKS_FOR_ALL: Final = re.compile(
     r"\bshow\b|information_schema|duckdb_|\bpg_|^\s*(describe|summarize)\s*;?\s*$", re.IGNORECASE
@@ -159,6 +165,26 @@ def select(name: str, root: str) -> str:
         f"select ticker, {', '.join(table.schema)} from read_parquet({quoted(files)},"
         " hive_partitioning = true, hive_types_autocast = false)"
     )
+
+
+@contextmanager
+def reachable(lake: Lake) -> Iterator[str]:
+    """Yield the path or URL under which DuckDB finds the lake's keys.
+
+    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
+    even in the folders above the lake. Such a lake is read through a link with a plain name.
+    """
+    if "://" in lake.store.url:
+        yield BUCKET
+        return
+    folder = str(Path(lake.store.url).absolute())
+    if _PLAIN.fullmatch(folder):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="tickerlake-") as parent:
+        link = Path(parent) / "lake"
+        link.symlink_to(folder, target_is_directory=True)
+        yield str(link)
 
 
 class Past:
