@@ -6,11 +6,14 @@ UV := $(BIN)/uv
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 UV_VERSION := 0.13.9
 CHECKOV_VERSION := 3.3.30
+AXE_VERSION := 4.14.1
 
+# what jobs never need, and so no image and no Glue package has
+FOR_PEOPLE := --extra query --extra report --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-spark mutants lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
+.PHONY: help run test test-browser test-spark test-readers mutants lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 ##@ Use
 run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
@@ -22,10 +25,16 @@ help: ## list the targets
 
 ##@ Develop
 test: .venv/dev ## run all tests that need neither Docker nor Java
-	$(BIN)/pytest -n 2 --dist worksteal -m "not docker and not spark and not transcripts"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not docker and not spark and not transcripts and not readers" --ignore tests/browser
+
+test-browser: .venv/browser ## test the report in Chromium; npm, if there, adds axe-core's checks
+	TICKERLAKE_AXE=.venv/browser/node_modules/axe-core/axe.min.js $(BIN)/pytest -m browser tests/browser
 
 test-spark: .venv/dev dist ## test the Spark engine on a cluster of two workers; needs Java 17 or newer
 	$(BIN)/pytest -m spark
+
+test-readers: .venv/dev ## test that other engines read lakes; installs them on demand
+	$(BIN)/pytest -m readers
 
 mutants: .venv/dev ## make deliberate mistakes, and see whether the tests notice (20 minutes)
 	$(BIN)/python tools/mutants.py $(if $(SINCE),--since $(SINCE))
@@ -40,9 +49,12 @@ format: .venv/dev ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 
 docs: .venv/dev ## regenerate the generated docs and the output shown in them
+	$(BIN)/python tools/translations.py
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
+	$(BIN)/python tools/examples.py
+	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/transcripts.py
 
 docs-check: .venv/dev ## run all commands that the docs show, and compare what they print
@@ -50,10 +62,9 @@ docs-check: .venv/dev ## run all commands that the docs show, and compare what t
 
 lock: $(UV) ## refresh uv.lock and the requirements files after a change of pyproject.toml
 	$(UV) lock
-	$(UV) export $(EXPORT) --output-file requirements.txt
-	$(UV) export $(EXPORT) --prune duckdb --prune pyarrow --prune polars-talib --prune fsspec \
-	  --output-file images/extractor/requirements.txt
-	$(UV) export $(EXPORT) --extra spark --output-file images/transformer/requirements.txt
+	$(UV) export $(EXPORT) $(FOR_PEOPLE) --output-file requirements.txt
+	$(UV) export $(EXPORT) --prune pyarrow --prune ta-lib --output-file images/extractor/requirements.txt
+	$(UV) export $(EXPORT) --extra spark --extra report --output-file images/transformer/requirements.txt
 
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
@@ -109,10 +120,17 @@ $(UV):
 
 .venv/run: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and its dependencies (about 50 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --no-dev --inexact
+	@$(UV) sync --quiet --locked --no-dev --inexact $(FOR_PEOPLE)
 	@touch $@
 
 .venv/dev: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark
+	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE)
 	@touch $@ .venv/run
+
+.venv/browser: .venv/dev
+	@echo "Installing what drives a browser into .venv ..."
+	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE) --group browser
+	@mkdir -p $@
+	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund --prefix $@ axe-core@$(AXE_VERSION); fi
+	@touch $@

@@ -23,5 +23,5 @@ for file in Path("infra").rglob("*.tf"):
     used |= set(re.findall(r'^resource "(aws_\w+)"', file.read_text(), re.MULTILINE))
 for name in sorted(used - held["resource_schemas"].keys()):
     held["resource_schemas"][name] = found["resource_schemas"][name]
-    print(f"{name}: the schema of the current version")
+    sys.stdout.write(f"{name}: the schema of the current version\n")
 stub_file.write_text(json.dumps(stub))

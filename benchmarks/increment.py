@@ -36,7 +36,8 @@ from tickerlake.lake.store import Store
 from tickerlake.market import calendars
 from tickerlake.market.bars import RAW, rounded
 from tickerlake.sources import Fetched
-from tickerlake.stages.extract import REREAD_SESSIONS, extract
+from tickerlake.stages.extract import extract
+from tickerlake.stages.planning import REREAD_SESSIONS
 from tickerlake.stages.transform import transform
 
 TICKERS = [f"T{number:03}" for number in range(500)]
@@ -183,7 +184,7 @@ class Day:
 
 def day(folder: Path, session: date) -> Day:
     """Bring a session into the lake."""
-    source = Memory(sessions(2 * REREAD_SESSIONS, session))
+    source = Memory(sessions(2 * REREAD_SESSIONS + DAYS))  # the end of what the lake was made of
     opened = open_lake(str(folder))
     memory_before = peak_memory()
 

@@ -38,6 +38,14 @@ output "starter_dlq_url" {
   value       = module.lambda.dlq_url
 }
 
+output "dead_letter_queues" {
+  description = "URLs of all queues of dead letters, by what could not be delivered."
+  value = merge(
+    { starter = module.lambda.dlq_url, schedule = module.scheduler.dlq_url },
+    { for queue in module.monitoring[*].failed_jobs_dlq_url : "failed-jobs" => queue },
+  )
+}
+
 output "schedule" {
   description = "Name of the schedule, in the default group."
   value       = module.scheduler.name

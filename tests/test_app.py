@@ -10,7 +10,12 @@ from tickerlake.aws.starter import Arrival
 from tickerlake.aws.watch import watch
 from tickerlake.errors import BadSettingError, TransformFailedError
 from tickerlake.lake import manifests, open_lake
-from tickerlake.settings import ExtractSettings, SourceSettings, WatchSettings
+from tickerlake.settings import (
+    ExtractSettings,
+    SourceSettings,
+    TransformSettings,
+    WatchSettings,
+)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +115,39 @@ def test_watch_launches_what_it_is_given(monkeypatch):
     launched = []
     assert next(watch(queue, launched.append)) == ["r"]
     assert launched == [Arrival("b", "lake/", "r")]
+
+
+def test_a_manifest_that_arrives_during_a_transform_is_processed_by_it(tmp_path, monkeypatch):
+    """The starter relies on it when as many transformers as may run are running."""
+    from tickerlake.aws import glue_catalog
+
+    lake = str(tmp_path / "lake")
+    run_ids = [sample(lake)]
+
+    class Catalog:
+        """Two manifests arrive, each shortly before a transform's receipts."""
+
+        def __init__(self, *_: object) -> None:
+            self.arrivals = iter([("IBM",), ("AAPL", "FB")])
+
+        def register(self, _keys: object) -> None:
+            if tickers := next(self.arrivals, None):
+                start = date(2013, 1, 2)
+                source = SourceSettings(offline=True)
+                [manifest] = app.extract(
+                    ExtractSettings(lake, tickers, start=start, source=source)
+                ).manifests
+                run_ids.append(manifest.run_id)
+
+    monkeypatch.setattr(glue_catalog, "Catalog", Catalog)
+    report = app.transform(TransformSettings(lake, catalog="lake"))
+    assert report.processed == run_ids
+    assert len(run_ids) == 3
+    assert manifests.pending_ids(open_lake(lake).store) == []
+    # FB was delivered twice; what both transforms wrote of it is in the report
+    assert [each[:4] for each in report.refreshed["FB"].partitions] == ["2013"] * 41
+    assert report.exit_code == 0
+    assert app.verify(lake) == []
 
 
 def test_the_source_gets_its_budget(monkeypatch):

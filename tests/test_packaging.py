@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 import warnings
 from pathlib import Path
 from zipfile import ZipFile
@@ -47,6 +48,49 @@ def test_requirements_are_those_of_the_lock_file(file):
     text = (ROOT / file).read_text()
     options = re.findall(r"--(?:prune|extra) \S+", text.splitlines()[1])
     assert uncommented(text) == export(*" ".join(options).split()), "run `make lock`"
+
+
+WITHOUT_EXTRAS = """
+import sys
+sys.modules |= dict.fromkeys(["duckdb", "fsspec", "jinja2", "plotext", "plotly", "pyspark", "rich"])
+sys.argv[0] = "tickerlake"
+from tickerlake.cli import main
+main()
+"""
+
+
+def test_without_extras_everything_works_but_what_needs_them(tmp_path):
+    """As on Glue, where only the package's own dependencies are installed."""
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        arguments = [
+            sys.executable,
+            "-c",
+            WITHOUT_EXTRAS,
+            *command,
+            "--lake",
+            str(tmp_path / "lake"),
+        ]
+        return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+    done = run("run", "--offline", "FB", "--grain", "year")
+    assert done.returncode == 0, done.stderr
+    done = run("status")
+    assert (done.returncode, "FB" in done.stdout) == (0, True), done.stderr
+    done = run("query", "select 1")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: a query needs DuckDB: pip install 'tickerlake[query]'\n",
+    )
+
+
+def test_every_extra_of_people_is_in_the_makefile():
+    """`make run` promises that `query` works next."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    [found] = re.findall(r"^FOR_PEOPLE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(found.split()) - {"--extra"} == extras.keys() - {"spark"}
 
 
 def test_every_error_stands_in_the_tree_that_the_module_opens_with():
@@ -116,6 +160,8 @@ def test_the_prefix_of_manifests_is_the_same_wherever_it_is_written():
         assert found, file
         assert {text.removeprefix("/") for text in found} == {layout.RUNS}, file
     assert starter.RUNS == layout.RUNS
+    assert starter.STARTS == layout.STARTS
+    assert f'prefix = "{layout.STARTS}"' in (ROOT / "infra/modules/s3/main.tf").read_text()
 
 
 def test_github_runs_the_same_make_targets_as_the_script():
@@ -130,3 +176,11 @@ def test_github_runs_the_same_make_targets_as_the_script():
 def uncommented_script(file: str) -> str:
     lines = (ROOT / file).read_text().splitlines()
     return "\n".join(line for line in lines if not re.match(r"\s*(#|step|skip|- name|name:)", line))
+
+
+def test_spark_is_the_one_of_glue():
+    """AWS Glue 6.0 runs Spark 4.1.1; the tests of Spark and the image run on the same."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    [version] = [each["version"] for each in lock["package"] if each["name"] == "pyspark"]
+    assert version == "4.1.1"
+    assert 'glue_version            = "6.0"' in (ROOT / "infra/modules/glue/main.tf").read_text()

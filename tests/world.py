@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tickerlake.errors import UnknownSymbolError
 from tickerlake.market import calendars
 from tickerlake.market.bars import PRICES, rounded
-from tickerlake.sources import Fetched, Listing
+from tickerlake.market.listing import Listing
+from tickerlake.sources import Fetched
 
 TICKERS = {"AAPL": "USD", "VOD.L": "GBp", "QAN.AX": "AUD", "RELIANCE.NS": "INR"}
 FIRST = date(2026, 2, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tickerlake.lake.tables import QUARANTINED, TABLES, Table, column, comment, sql_type
+from tickerlake.lake.views import VIEWS, View
 from tickerlake.market.bars import BAR, SIGNIFICANT_DIGITS
 from tickerlake.market.features import FEATURES
 from tickerlake.market.quality import FLAGS
@@ -23,9 +24,9 @@ _INTRODUCTION: Final = """\
 
 <!-- generated from jobs/tickerlake by `make docs`; a test fails when it is stale -->
 
-All columns of all tables. The files are Parquet, with rows sorted by `session`. The partition
-columns `date` and `ticker` are in the path, not in the files, and both are strings; `history` has
-only `ticker`. [How to read them right](readers.md).
+All columns of all tables and [views](#views). The tables' files are Parquet, with rows sorted by
+`session`. The partition columns `date` and `ticker` are in the path, not in the files, and both are
+strings; `history` and `tickers` have only `ticker`. [How to read them right](readers.md).
 
 - Types are named as in Athena: `bigint` is a 64-bit integer, `double` a 64-bit float.
 - The unit `price` is the currency of the column `currency`, per share; a `ratio` of 0.01 is 1 %.
@@ -54,6 +55,27 @@ def _section(title: str, text: str, header: tuple[str, ...], rows: _Rows) -> str
     return f"\n## {title}\n\n{text}\n\n{_table(header, rows)}"
 
 
+def _views() -> str:
+    """Return the part on views."""
+    rows = [(f"[`{name}`](#{name})", view.doc) for name, view in VIEWS.items()]
+    text = (
+        "A view is a query with a name. It is the same in `tickerlake query`, in Athena (once the"
+        " transformer or `tickerlake catalog sync` has run), in Spark, and in a file that"
+        " `tickerlake views FILE.duckdb` writes. Its values are computed when it is read."
+    )
+    sections = (
+        _section(name, view.doc, ("Column", "Type", "Unit", "Description"), _of_view(view))
+        for name, view in VIEWS.items()
+    )
+    return _section("Views", text, ("View", "Rows"), rows) + "".join(
+        section.replace("\n## ", "\n### ", 1) for section in sections
+    )
+
+
+def _of_view(view: View) -> _Rows:
+    return [(f"`{name}`", *column) for name, column in view.columns.items()]
+
+
 def render() -> str:
     """Return the data dictionary as Markdown."""
     header = ("Column", "Type", "Unit", "Description")
@@ -80,6 +102,12 @@ def render() -> str:
                 _columns(TABLES["history"]),
             ),
             _section(
+                "tickers",
+                "What is known of each ticker, one row and one file per ticker.",
+                header,
+                _columns(TABLES["tickers"]),
+            ),
+            _section(
                 "raw",
                 "What the source said, never changed. Prices, dividends and volumes are on the"
                 " split basis of the fetch; prices and dividends are rounded to"
@@ -101,6 +129,7 @@ def render() -> str:
                 ("Flag", "What it says of a bar"),
                 [(f"`{name}`", meaning) for name, meaning in FLAGS.items()],
             ),
+            _views(),
         ]
     )
 

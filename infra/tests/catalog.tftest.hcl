@@ -15,6 +15,7 @@ run "tables" {
       raw     = "s3://lake-123456789012/raw/"
       history = "s3://lake-123456789012/history/"
       daily   = "s3://lake-123456789012/refined/daily/"
+      tickers = "s3://lake-123456789012/refined/tickers/"
     }
     error_message = "A table is missing or has another location."
   }
@@ -23,11 +24,12 @@ run "tables" {
       raw     = ["date string", "ticker string"]
       history = ["ticker string"]
       daily   = ["date string", "ticker string"]
+      tickers = ["ticker string"]
     }
     error_message = "A table has other partition keys."
   }
   assert {
-    condition     = alltrue([for table in aws_glue_catalog_table.this : table.storage_descriptor[0].columns[0].name == "session" && table.storage_descriptor[0].columns[0].type == "date"])
+    condition     = alltrue([for name, table in aws_glue_catalog_table.this : name == "tickers" || table.storage_descriptor[0].columns[0].name == "session" && table.storage_descriptor[0].columns[0].type == "date"])
     error_message = "The first column isn't the session."
   }
   assert {
@@ -46,6 +48,7 @@ run "tables" {
       raw     = "true"
       history = "absent"
       daily   = "true"
+      tickers = "absent"
     }
     error_message = "Athena would not use the index, or would look for one that doesn't exist."
   }

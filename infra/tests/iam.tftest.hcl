@@ -183,6 +183,7 @@ run "what_a_company_demands" {
 
   variables {
     job_metrics              = true
+    report                   = true
     connection               = "vpc"
     kms_key_arn              = "arn:aws:kms:us-east-1:123456789012:key/1234"
     path                     = "/teams/data/"
@@ -192,6 +193,10 @@ run "what_a_company_demands" {
   assert {
     condition     = alltrue([for role in aws_iam_role.this : role.path == "/teams/data/" && role.permissions_boundary == var.permissions_boundary_arn])
     error_message = "A role lacks the path or the boundary."
+  }
+  assert {
+    condition     = contains(one([for s in data.aws_iam_policy_document.transformer.statement : s.resources if s.sid == "WriteHistoryAndRefined"]), "arn:aws:s3:::lake-123456789012/_report/*")
+    error_message = "The transformer can't write the report."
   }
   assert {
     condition     = aws_iam_policy.reader.path == "/teams/data/"

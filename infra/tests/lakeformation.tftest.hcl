@@ -19,6 +19,10 @@ run "grants" {
     error_message = "Somebody can't see the database, or too many can."
   }
   assert {
+    condition     = [for grant in aws_lakeformation_permissions.database : contains(grant.permissions, "CREATE_TABLE")] == [false, true]
+    error_message = "The transformer can't create the views, or a reader can."
+  }
+  assert {
     condition     = [for grant in aws_lakeformation_permissions.reader_tables : toset(grant.permissions)] == [toset(["DESCRIBE", "SELECT"])]
     error_message = "A reader may do more than read."
   }

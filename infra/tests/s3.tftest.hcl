@@ -72,8 +72,8 @@ run "new_bucket" {
     condition = [
       for rule in aws_s3_bucket_lifecycle_configuration.lake[0].rule : rule.id
       if length([for expiration in rule.expiration : expiration if coalesce(expiration.days, 0) > 0]) > 0
-    ] == ["query-results"]
-    error_message = "Something other than query results expires."
+    ] == ["query-results", "claims"]
+    error_message = "Something other than query results and the starter's claims expires."
   }
   assert {
     condition = (
@@ -82,8 +82,10 @@ run "new_bucket" {
       && aws_s3_bucket_lifecycle_configuration.lake[0].rule[0].expiration[0].expired_object_delete_marker
       && aws_s3_bucket_lifecycle_configuration.lake[0].rule[1].filter[0].prefix == "_athena/"
       && aws_s3_bucket_lifecycle_configuration.lake[0].rule[1].expiration[0].days == 3
+      && aws_s3_bucket_lifecycle_configuration.lake[0].rule[2].filter[0].prefix == "refined/_starts/"
+      && aws_s3_bucket_lifecycle_configuration.lake[0].rule[2].expiration[0].days == 7
     )
-    error_message = "Old versions, unfinished uploads, delete markers or query results stay longer than they should."
+    error_message = "Old versions, unfinished uploads, delete markers, query results or claims stay longer than they should."
   }
 }
 

@@ -5,18 +5,17 @@ inside the functions, so that checking settings stays cheap.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tickerlake import universe
+from tickerlake import universe, wiring
 from tickerlake.errors import BadSettingError, TransformFailedError, UsageError
 from tickerlake.progress import Counter, Progress
 from tickerlake.settings import (
     LAKE,
     WORKERS,
-    EngineName,
+    DoctorSettings,
     ExtractSettings,
     SourceSettings,
     TransformSettings,
@@ -24,20 +23,17 @@ from tickerlake.settings import (
 )
 
 if TYPE_CHECKING:
-    import polars as pl
+    from contextlib import AbstractContextManager
 
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.aws.starter import Arrival, Launch
-    from tickerlake.engines import Engine
-    from tickerlake.lake import Lake
+    from tickerlake.diagnosis import Diagnosis
     from tickerlake.lake.manifests import Manifest
     from tickerlake.sources import Source
-    from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
-    from tickerlake.stages.status import Status
     from tickerlake.stages.transform import Report as TransformReport
-    from tickerlake.stages.verify import Finding
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +56,7 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
     from tickerlake.lake.manifests import GOOD
 
     tickers = universe.tickers(settings)
-    with _source(settings.source, settings.workers) as (source, moment):
+    with wiring.source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
         # last, so that a wrong call leaves no folder
         lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
@@ -96,32 +92,16 @@ def transform(
     lake = open_lake(settings.lake)
     if settings.run_id:
         manifests.read(lake.store, settings.run_id)
-    report = tickerlake.stages.transform.transform(
+    report = tickerlake.stages.transform.transform_all(
         lake,
-        engine=_engine(settings.engine, settings.workers),
+        engine=wiring.engine(settings.engine, settings.workers),
         rebuild=settings.rebuild,
         progress=Counter(progress).one_more,
-        register=_registering(lake, settings.catalog, rebuild=settings.rebuild),
+        register=wiring.registering(lake, settings.catalog, rebuild=settings.rebuild),
     )
     failed = sum(bool(each.error) for each in report.refreshed.values())
     _tell_of_failures("transform", failed, len(report.refreshed))
     return report
-
-
-def status(lake: str = LAKE, workers: int = WORKERS) -> "Status":
-    """Say what the lake holds."""
-    import tickerlake.stages.status
-    from tickerlake.lake import open_lake
-
-    return tickerlake.stages.status.status(open_lake(lake), workers)
-
-
-def query(sql: str, lake: str = LAKE, *, unsafe: bool = False) -> "pl.DataFrame":
-    """Run one SQL statement over the lake's tables."""
-    import tickerlake.stages.query
-    from tickerlake.lake import open_lake
-
-    return tickerlake.stages.query.query(open_lake(lake), sql, unsafe=unsafe)
 
 
 def verify(
@@ -136,12 +116,23 @@ def verify(
     )
 
 
-def check(lake: str = LAKE, workers: int = WORKERS) -> "Checked":
-    """Find what needs attention in the lake."""
-    import tickerlake.stages.check
-    from tickerlake.lake import open_lake
+def doctor(settings: DoctorSettings) -> "Iterator[Diagnosis]":
+    """Examine this machine, or the AWS account that Terraform deploys to."""
+    from pathlib import Path
 
-    return tickerlake.stages.check.check(open_lake(lake), workers)
+    if settings.infra is not None:
+        import tickerlake.aws.doctor
+
+        return tickerlake.aws.doctor.doctor(Path(settings.infra), start_jobs=settings.start_jobs)
+    import tickerlake.stages.doctor
+    from tickerlake.diagnosis import examine
+
+    def source() -> "AbstractContextManager[tuple[Source, datetime]]":
+        asked = SourceSettings(yahoo_url=settings.yahoo_url)
+        return wiring.source(asked, workers=1, retries=0)
+
+    checks = tickerlake.stages.doctor.checks(settings.lake, source, settings.yahoo_url)
+    return examine(checks)
 
 
 def repair(
@@ -151,7 +142,7 @@ def repair(
     import tickerlake.stages.repair
 
     opened, done = tickerlake.stages.repair.open_damaged(lake)
-    with _source(source, workers) as (bars, moment):
+    with wiring.source(source, workers) as (bars, moment):
         report = tickerlake.stages.repair.repair(
             opened, bars, as_of=moment, workers=workers, prune=prune
         )
@@ -238,51 +229,6 @@ def _window(settings: ExtractSettings, moment: datetime) -> tuple[date | None, d
     if settings.end and settings.end < EARLIEST:
         raise UsageError(f"--end {settings.end} is before {EARLIEST}: there are no bars that old")
     return start, min(settings.end, tomorrow) if settings.end else None
-
-
-@contextmanager
-def _source(settings: SourceSettings, workers: int) -> "Iterator[tuple[Source, datetime]]":
-    """Open the source; yield it and its current time."""
-    from contextlib import ExitStack
-
-    from tickerlake.sources.yahoo import Yahoo
-
-    moment, url = settings.as_of, settings.yahoo_url
-    with ExitStack() as stack:
-        if settings.offline:
-            from tickerlake.sources.replay import END, Replay
-
-            moment = moment or END
-            url = stack.enter_context(Replay(now=moment)).url
-        elif url and not moment:
-            from tickerlake.sources.replay import clock
-
-            moment = clock(url)
-        rate = settings.requests_per_second
-        yahoo = Yahoo(url=url, requests_per_second=rate, workers=workers)
-        yield stack.enter_context(yahoo), moment or datetime.now(UTC)
-
-
-def _engine(name: EngineName, workers: int) -> "Engine":
-    if name == "spark":
-        from tickerlake.engines import spark
-
-        return spark.spark(spark.session())
-    from tickerlake.engines.local import threads
-
-    return threads(workers)
-
-
-def _registering(
-    lake: "Lake", database: str | None, *, rebuild: bool
-) -> Callable[[Iterable[str]], object]:
-    if database is None:
-        return lambda _: None
-    from tickerlake.aws.glue_catalog import Catalog
-
-    catalog = Catalog(lake, database)
-    # a rebuild writes and deletes partitions that no new manifest names
-    return (lambda _: catalog.sync()) if rebuild else catalog.register
 
 
 def _tell_of_failures(stage: str, failed: int, tickers: int) -> None:

@@ -1,4 +1,4 @@
-"""Logging: rich on a terminal, JSON lines everywhere else."""
+"""Logging: text on a terminal, by rich if it is installed; JSON lines everywhere else."""
 
 import logging
 import sys
@@ -10,13 +10,16 @@ if TYPE_CHECKING:
 
 
 @cache
-def console() -> "Console":
+def console() -> "Console | None":
     """Return the console of standard error, the same for log lines and progress bars.
 
-    Because both use one console, log lines appear above the bar instead of inside it.
+    Because both use one console, log lines appear above the bar instead of inside it. None when
+    rich, the extra `terminal`, is not installed.
     """
-    from rich.console import Console
-
+    try:
+        from rich.console import Console
+    except ImportError:
+        return None
     return Console(stderr=True)
 
 
@@ -31,21 +34,23 @@ def setup(level: str) -> None:
     Args:
         level: a level's name, for example `INFO`.
     """
-    handler: logging.Handler
-    if is_terminal():
+    handler: logging.Handler = logging.StreamHandler()
+    if not is_terminal():
+        handler.setFormatter(json_formatter())
+    elif found := console():
         from rich.logging import RichHandler
 
-        handler = RichHandler(console=console(), show_path=False)
+        handler = RichHandler(console=found, show_path=False)
         handler.setFormatter(logging.Formatter("%(message)s"))
-    else:
-        from pythonjsonlogger.json import JsonFormatter
-
-        handler = logging.StreamHandler()
-        handler.setFormatter(
-            JsonFormatter(
-                "%(asctime)s %(levelname)s %(name)s %(message)s",
-                rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
-            )
-        )
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("tickerlake").setLevel(level)
+
+
+def json_formatter() -> logging.Formatter:
+    """Return what writes a record as one line of JSON."""
+    from pythonjsonlogger.json import JsonFormatter
+
+    return JsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+    )

@@ -83,6 +83,20 @@ class TransformSettings:
 
 
 @dataclass(frozen=True)
+class DoctorSettings:
+    """What `doctor` needs.
+
+    `infra` is the folder with the Terraform configuration, when an AWS account is to be examined
+    rather than this machine. `start_jobs` says whether, after the apply, deployed jobs are started.
+    """
+
+    lake: str = LAKE
+    yahoo_url: str | None = None
+    infra: str | None = None
+    start_jobs: bool = True
+
+
+@dataclass(frozen=True)
 class WatchSettings:
     """What `watch` needs: the URL of the queue that receives S3's events."""
 

@@ -1,5 +1,6 @@
 """The Data Catalog, by moto's server: it equals the lake, after whatever has happened."""
 
+import base64
 import itertools
 import json
 import os
@@ -31,6 +32,7 @@ from tickerlake.lake import Lake, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, new_run_id
 from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.lake.store import Store
+from tickerlake.lake.views import VIEWS
 from tickerlake.stages import transform
 
 URL = "s3://bucket/some/lake"
@@ -115,9 +117,10 @@ def days(count: int, first: date = DAY) -> set[date]:
 
 def stored(lake: Lake) -> dict[str, dict[tuple[str, ...], str]]:
     """The partitions that the lake has: table -> values -> location."""
-    found: dict[str, dict[tuple[str, ...], str]] = {"raw": {}, "history": {}, "daily": {}}
-    for table, prefix in (("raw", "raw/date="), ("history", "history/"), ("daily", "refined/")):
-        for key in lake.store.keys(prefix.partition("date=")[0]):
+    found: dict[str, dict[tuple[str, ...], str]] = {}
+    for table, declared in dictionary.tables().items():
+        found[table] = {}
+        for key in lake.store.keys(declared["location"]):
             if key.endswith(".parquet"):
                 values = tuple(layout.values(key).values())
                 found[table][values] = f"{lake.store.url}/{key.rpartition('/')[0]}/"
@@ -131,7 +134,7 @@ def registered(database: str) -> dict[str, dict[tuple[str, ...], str]]:
             tuple(each["Values"]): each["StorageDescriptor"]["Location"]
             for each in glue().get_partitions(DatabaseName=database, TableName=table)["Partitions"]
         }
-        for table in ("raw", "history", "daily")
+        for table in dictionary.tables()
     }
 
 
@@ -214,7 +217,7 @@ def test_only_new_partitions_are_registered(calls):
         for arguments in calls.of("BatchCreatePartition")
     }
     new = [(str(tomorrow), "A")]
-    assert asked == {"raw": new, "history": [("A",)], "daily": new}
+    assert asked == {"raw": new, "history": [("A",)], "daily": new, "tickers": [("A",)]}
     calls.made.clear()
     run(lake, name)
     assert calls.made == [], "there was nothing to do"
@@ -385,7 +388,8 @@ def test_a_sync_makes_any_catalog_equal_to_any_lake(calls, there, held, drifted,
     calls.after = paged(page)
     done = Catalog(lake, name).sync()
     calls.after = lambda _, answer: answer
-    assert done == Synced(len(there - held), len(there & held & drifted), len(held - there))
+    counts = len(there - held), len(there & held & drifted), len(held - there)
+    assert done == Synced(*counts, views=0 if held else len(VIEWS))
     assert_equal(name, lake)
 
 
@@ -568,7 +572,7 @@ def test_the_tables_of_another_lake_are_left_alone():
     for call in (lambda: run(lake, name), Catalog(lake, name).sync):
         with pytest.raises(UsageError, match="some/lake-2/raw/, not in the lake s3://bucket/some/"):
             call()
-    assert registered(name) == {"raw": {}, "history": {}, "daily": {}}
+    assert registered(name) == {table: {} for table in dictionary.tables()}
 
 
 def test_a_partition_that_is_refused_is_named(calls):
@@ -678,6 +682,54 @@ def test_the_role_permits_exactly_these_calls(calls):
     assert {f"glue:{operation}" for operation in seen} == set(re.findall(r'"(.*?)"', statement))
 
 
+# ---- views
+
+
+def views(database: str) -> dict[str, dict[str, Any]]:
+    """The views in a database, decoded as Athena does it."""
+    found = {}
+    for page in glue().get_paginator("get_tables").paginate(DatabaseName=database):
+        for table in page["TableList"]:
+            if table["TableType"] == "VIRTUAL_VIEW":
+                assert table["Parameters"]["presto_view"] == "true"
+                [encoded] = re.fullmatch(
+                    r"/\* Presto View: (\S+) \*/", table["ViewOriginalText"]
+                ).groups()
+                found[table["Name"]] = json.loads(base64.b64decode(encoded))
+    return found
+
+
+def test_the_views_are_written_when_they_are_not_as_declared(calls):
+    lake, name = memory(), database()
+    deliver(lake, {"A": days(2)})
+    run(lake, name)
+    found = views(name)
+    assert found.keys() == VIEWS.keys()
+    assert all(each["schema"] == name for each in found.values())
+    assert found["gaps"]["columns"] == [
+        {"name": "ticker", "type": "varchar"},
+        {"name": "session", "type": "date"},
+        {"name": "exchange", "type": "varchar"},
+    ]
+    text = {"Name": "gaps", "TableType": "VIRTUAL_VIEW", "ViewOriginalText": "/* of yesterday */"}
+    glue().update_table(DatabaseName=name, TableInput=text)
+    glue().delete_table(DatabaseName=name, Name="latest")
+    assert Catalog(lake, name).sync() == Synced(views=2)
+    assert views(name) == found
+    calls.made.clear()
+    assert Catalog(lake, name).sync() == IN_PLACE
+    assert not calls.of("UpdateTable")
+    assert not calls.of("CreateTable")
+
+
+def test_a_table_with_the_name_of_a_view_is_left_alone(caplog):
+    lake, name = memory(), database()
+    glue().create_table(DatabaseName=name, TableInput={"Name": "beta", "TableType": "MINE"})
+    assert Catalog(lake, name).sync() == Synced(views=len(VIEWS) - 1)
+    assert "beta" not in views(name)
+    assert f"{name}.beta" in caplog.text
+
+
 # ---- the command
 
 
@@ -696,7 +748,8 @@ def test_the_command():
     assert registered(name)["daily"] == {}
     done = tickerlake("catalog", "sync", "--lake", url + "/", "--catalog", name)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"Partitions in {name}: 9 registered, 0 updated, 0 removed.\n"
+    counts = f"10 registered, 0 updated, 0 removed; {len(VIEWS)} views written"
+    assert done.stdout == f"Partitions in {name}: {counts}.\n"
     assert_equal(name, lake)
     done = tickerlake("run", *arguments[:3], "--lake", url, "--catalog", name)
     assert done.returncode == 0, done.stderr

@@ -6,7 +6,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import Mock
 from urllib.parse import quote, quote_plus
@@ -358,16 +358,56 @@ def test_an_old_claim_without_a_job_run_is_taken_over_by_one(job, monkeypatch):
         s3.put_object(Bucket="bucket", Key=key, Body=b"{}", IfMatch=found["ETag"])
 
 
-def test_a_refused_start_keeps_no_claim(job):
-    """A backfill commits more manifests than transformers may run at the same time."""
+def arrived(seconds: float) -> dict[str, object]:
+    """The event of a manifest that arrived some seconds ago."""
+    moment = datetime.now(UTC) - timedelta(seconds=seconds)
+    [one] = event()["Records"]
+    return {"Records": [one | {"eventTime": f"{moment:%Y-%m-%dT%H:%M:%S}.000Z"}]}
+
+
+ATTEMPTS = (1, 61, 181)
+"""Lambda delivers an event at once, and again one minute and two minutes after a failure."""
+
+
+def test_a_backfill_of_many_manifests_leaves_no_dead_letter(job):
+    """Three transformers are running, and do not end before Lambda gives up."""
     limits = glue_backends["123456789012"]["us-east-1"].jobs[job].execution_property
     limits["MaxConcurrentRuns"] = 0
-    for _ in range(2):
+    for seconds in ATTEMPTS[:-1]:
+        # what is under way may have looked for manifests for the last time before this one came
         with pytest.raises(ClientError, match="ConcurrentRunsExceeded"):
-            starter.handler(event(), None)
+            starter.handler(arrived(seconds), None)
+    assert starter.handler(arrived(ATTEMPTS[-1]), None) == {"handled": [RUN]}
+    assert job_runs(job) == []
+    # a later delivery may start it: the claim was released
     limits["MaxConcurrentRuns"] = 1
-    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert starter.handler(arrived(200), None) == {"handled": [RUN]}
     assert started(job) == [RUN]
+
+
+@pytest.mark.parametrize("moment", [None, 7, "yesterday", "2026-11-20"])
+def test_a_manifest_of_unknown_age_is_not_given_up(job, moment):
+    limits = glue_backends["123456789012"]["us-east-1"].jobs[job].execution_property
+    limits["MaxConcurrentRuns"] = 0
+    [one] = event()["Records"]
+    with pytest.raises(ClientError, match="ConcurrentRunsExceeded"):
+        starter.handler({"Records": [one | {"eventTime": moment}]}, None)
+
+
+@pytest.mark.usefixtures("job")
+@pytest.mark.parametrize("code", ["ThrottlingException", "ResourceNumberLimitExceededException"])
+def test_only_transformers_under_way_are_relied_on(code, monkeypatch):
+    make = boto3.client
+
+    def client(service: str) -> object:
+        made = make(service)
+        if service == "glue":
+            made.start_job_run = Mock(side_effect=ClientError({"Error": {"Code": code}}, "x"))
+        return made
+
+    monkeypatch.setattr(boto3, "client", client)
+    with pytest.raises(ClientError, match=code):
+        starter.handler(arrived(181), None)
 
 
 def test_who_can_not_claim_starts_the_job_run_nevertheless(job, monkeypatch, caplog):

@@ -66,6 +66,7 @@ USES = {
     "glue:BatchCreatePartition": Use("the transformer", r"\.batch_create_partition\("),
     "glue:BatchGetPartition": Use(READER),
     "glue:BatchUpdatePartition": Use("the transformer", r"\.batch_update_partition\("),
+    "glue:CreateTable": Use("the transformer", r"\.create_table\("),
     "glue:DeletePartition": Use("the transformer", r"\.delete_partition\("),
     "glue:GetConnection": Use(GLUE),
     "glue:GetDatabase": Use(READER),
@@ -74,7 +75,7 @@ USES = {
     "glue:GetPartition": Use(READER),
     "glue:GetPartitions": Use("the transformer", r"get_paginator\(\"get_partitions\"\)"),
     "glue:GetTable": Use("the transformer", r"\.get_table\("),
-    "glue:GetTables": Use(READER),
+    "glue:GetTables": Use("the transformer", r"get_paginator\(\"get_tables\"\)"),
     "glue:StartJobRun": Use("the starter", r"\.start_job_run\("),
     "glue:UpdateTable": Use("the transformer", r"\.update_table\("),
     "kms:Decrypt": Use("S3 and SQS, for whoever reads"),
@@ -217,7 +218,9 @@ CALLED = {action: use for action, use in USES.items() if use.code}
 
 @pytest.mark.parametrize("action", sorted(CALLED))
 def test_our_code_makes_the_call_that_is_allowed(action):
-    code = "\n".join(path.read_text() for path in sorted((ROOT / "jobs").rglob("*.py")))
+    # doctor runs with the permissions of whoever deploys
+    files = [path for path in sorted((ROOT / "jobs").rglob("*.py")) if "doctor" not in path.parts]
+    code = "\n".join(path.read_text() for path in files)
     assert re.search(CALLED[action].code, code), f"{CALLED[action].by} no longer calls {action}"
 
 

@@ -1,4 +1,4 @@
-"""Any history of extract, transform, rebuild and repair on a store that fails at random.
+"""Any history of extract, transform, rebuild, repair, rename and retire on a failing store.
 
 Afterwards the lake equals one that nobody disturbed, on local disk and on S3. Set
 `TICKERLAKE_LONG_TESTS=1` for many more histories.
@@ -6,8 +6,10 @@ Afterwards the lake equals one that nobody disturbed, on local disk and on S3. S
 
 import os
 import random
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import cache
 from typing import Final
 
 import boto3
@@ -15,23 +17,38 @@ import faults
 from helpers import new_lake, point_to
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
-from small_market import SESSIONS, SPLIT, TICKERS, Steady, evening, in_turn, prices, state
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from small_market import SESSIONS, SPLIT, Steady, evening, in_turn, prices, state
 
-from tickerlake.errors import StoreError, TickerlakeError
+from tickerlake.errors import StoreError, TickerlakeError, UsageError
 from tickerlake.lake import Lake, layout, manifests, notes
 from tickerlake.lake.store import Store
-from tickerlake.stages import extract, repair, transform, verify
+from tickerlake.stages import extract, lifecycle, repair, transform, verify
 
 LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 DAYS: Final = [*SESSIONS[3:7], SPLIT, SESSIONS[-2], SESSIONS[-1]]
 FATES: Final = ("before", "after", "killed")
+STAYS, OLD, NEW, ENDS = "A", "B", "C", "D"
 
 
-def fetch(lake: Lake, day: date) -> None:
+def fetch(lake: Lake, day: date, tickers: Sequence[str]) -> None:
     """Extract what there is on an evening."""
     source, as_of = Steady(day), evening(day)
-    extract.extract(lake, source, TICKERS, as_of=as_of, start=SESSIONS[0], workers=1)
+    extract.extract(lake, source, tickers, as_of=as_of, start=SESSIONS[0], workers=1)
+
+
+def rename(lake: Lake, day: date) -> None:
+    lifecycle.rename(lake, OLD, NEW, day)
+
+
+def retire(lake: Lake, day: date) -> None:
+    lifecycle.retire(lake, ENDS, day)
 
 
 class Killed(BaseException):
@@ -87,6 +104,12 @@ class Life(RuleBasedStateMachine):
         made = new_lake(self.where(), "month")
         self.lake = Lake(Failing(made.store), made.grain)
         self.today = 0
+        self.renamed: int | None = None
+        self.retired: int | None = None
+
+    @property
+    def tickers(self) -> list[str]:
+        return [STAYS, OLD, ENDS, *([] if self.renamed is None else [NEW])]
 
     @rule()
     def a_day_passes(self) -> None:
@@ -94,11 +117,31 @@ class Life(RuleBasedStateMachine):
 
     @rule(fault=FAULT)
     def extract(self, fault: tuple[int, str]) -> None:
-        self._with(fault, lambda: fetch(self.lake, DAYS[self.today]))
+        self._with(fault, lambda: fetch(self.lake, DAYS[self.today], self.tickers))
 
     @rule()
     def extract_in_peace(self) -> None:
-        fetch(self.lake, DAYS[self.today])
+        fetch(self.lake, DAYS[self.today], self.tickers)
+
+    @precondition(lambda self: self.renamed is None)
+    @rule(fault=FAULT)
+    def rename(self, fault: tuple[int, str]) -> None:
+        self._end(OLD, fault, rename)
+        self.renamed = self.today
+
+    @precondition(lambda self: self.retired is None)
+    @rule(fault=FAULT)
+    def retire(self, fault: tuple[int, str]) -> None:
+        self._end(ENDS, fault, retire)
+        self.retired = self.today
+
+    def _end(self, ticker: str, fault: tuple[int, str], step: Callable[[Lake, date], None]) -> None:
+        """Bring a ticker up to date and end it, if need be again."""
+        day = DAYS[self.today]
+        fetch(self.lake, day, [ticker])
+        self._with(fault, lambda: step(self.lake, day))
+        with suppress(UsageError):  # it has taken place, though it said that it failed
+            step(self.lake, day)
 
     @rule(fault=FAULT)
     def transform(self, fault: tuple[int, str]) -> None:
@@ -140,26 +183,37 @@ class Life(RuleBasedStateMachine):
         store = self.lake.store
         store.arm(-1, "")
         self.today = len(DAYS) - 1
-        fetch(self.lake, DAYS[-1])
+        fetch(self.lake, DAYS[-1], self.tickers)
         assert transform.transform(self.lake, engine=in_turn).exit_code == 0
         assert verify.verify(self.lake, workers=1) == []
         assert manifests.pending_ids(store) == []
         assert notes.behind_ids(store) == {}
-        assert prices(state(self.lake)) == undisturbed()
+        assert prices(state(self.lake, self.tickers)) == self._undisturbed()
         super().teardown()
 
+    def _undisturbed(self) -> dict[str, object]:
+        """What readers would see: no ticker depends on what happens to another one."""
+        lives = {STAYS: None, OLD: self.renamed, NEW: self.renamed, ENDS: self.retired}
+        return {
+            key: value
+            for ticker in self.tickers
+            for key, value in undisturbed(lives[ticker]).items()
+            if key == ticker or f"/ticker={ticker}/" in key
+        }
 
-_known: list[dict[str, object]] = []
 
-
-def undisturbed() -> dict[str, object]:
-    if not _known:
-        lake = new_lake("memory://", "month")
-        for day in DAYS:
-            fetch(lake, day)
-            assert transform.transform(lake).exit_code == 0
-        _known.append(prices(state(lake)))
-    return _known[0]
+@cache
+def undisturbed(last: int | None) -> dict[str, object]:
+    """A life in peace, with the day on which one ticker is renamed and another one retired."""
+    lake, tickers = new_lake("memory://", "month"), [STAYS, OLD, ENDS]
+    for number, day in enumerate(DAYS):
+        fetch(lake, day, tickers)
+        if number == last:
+            rename(lake, day)
+            retire(lake, day)
+            tickers.append(NEW)
+        assert transform.transform(lake).exit_code == 0
+    return prices(state(lake, tickers))
 
 
 def live(kind: type[Life], examples: int) -> None:

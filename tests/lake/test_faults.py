@@ -18,7 +18,13 @@ from filelock import FileLock
 from helpers import new_lake, point_to, tickerlake
 from small_market import STEPS, fetch, in_turn, run, state
 
-from tickerlake.errors import ConflictError, CorruptObjectError, LakeFormatError, StoreError
+from tickerlake.errors import (
+    BadSettingError,
+    ConflictError,
+    CorruptObjectError,
+    LakeFormatError,
+    StoreError,
+)
 from tickerlake.lake import Lake, disk, layout, manifests, open_lake
 from tickerlake.lake.store import open_store
 from tickerlake.stages import transform, verify
@@ -155,6 +161,13 @@ def test_an_endpoint_at_which_nothing_listens(monkeypatch):
     with pytest.raises(StoreError, match=r"nothing listens at http://127\.0\.0\.1:9$"):
         open_lake("s3://bucket/lake")
     assert time.monotonic() - start < 10
+
+
+@pytest.mark.parametrize("url", ["nonsense", "localhost:4566", "http://", "ftp://x", "http://a:b"])
+def test_an_endpoint_that_is_no_url(monkeypatch, url):
+    point_to(url, monkeypatch)
+    with pytest.raises(BadSettingError, match=r"AWS_ENDPOINT_URL is .* not a URL such as"):
+        open_lake("s3://bucket/lake")
 
 
 HANGING = """
@@ -357,7 +370,8 @@ def test_folder_objects_that_the_s3_console_makes_are_ignored(tmp_path):
     lake = new_lake(f"s3://{bucket(tmp_path)}/lake", "month")
     run(lake, STEPS[0])
     before = state(lake)
-    for key in ("", "raw/", "raw/_runs/", "history/", "history/ticker=A/", "refined/daily/"):
+    folders = ("", "raw/", "raw/_runs/", "history/", "history/ticker=0700.HK/", "refined/daily/")
+    for key in folders:
         boto3.client("s3").put_object(Bucket=bucket(tmp_path), Key=f"lake/{key}", Body=b"")
     assert state(lake) == before
     run(lake, STEPS[1])

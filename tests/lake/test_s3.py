@@ -1,6 +1,7 @@
 """The same lake on S3, by moto's server: objects, conditional puts, queries."""
 
 import json
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,7 +9,7 @@ import boto3
 import pytest
 from helpers import objects, tickerlake
 
-from tickerlake.errors import ConflictError
+from tickerlake.errors import ConflictError, StoreError
 from tickerlake.lake import open_lake
 from tickerlake.lake.store import open_store
 
@@ -90,6 +91,65 @@ def test_without_credentials_it_says_what_to_set(monkeypatch, tmp_path):
     done = tickerlake("status", "--lake", "s3://bucket/lake")
     assert done.returncode == 1
     assert "AWS_PROFILE" in done.stderr
+
+
+@pytest.fixture
+def nowhere(monkeypatch, tmp_path) -> None:
+    """Credentials, but neither region nor endpoint."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize("command", ["status", "transform", "verify"])
+def test_without_a_region_it_says_what_to_give(command):
+    done = tickerlake(command, "--lake", "s3://bucket/lake")
+    assert done.returncode == 1
+    assert "no AWS region to open s3://bucket/lake: give --region" in done.stderr
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_where_a_region_comes_from(monkeypatch, tmp_path):
+    def found() -> str:
+        return open_store("s3://bucket/lake")._objects.inner.config["region"]
+
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
+    assert found() == "eu-west-1"
+    (tmp_path / "config").unlink()
+    monkeypatch.setenv("AWS_REGION", "eu-west-2")
+    assert found() == "eu-west-2"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    assert found() == "eu-west-3"
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert found() == "us-east-1", "an emulator takes any"
+
+
+@pytest.mark.usefixtures("nowhere")
+@pytest.mark.parametrize(
+    ("arguments", "environment", "region"),
+    [
+        (["--region", "eu-west-1"], {"AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-1"),
+        ([], {"TICKERLAKE_REGION": "eu-west-1"}, "eu-west-1"),
+        ([], {"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ([], {"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-2"}, "eu-west-2"),
+    ],
+)
+def test_the_command_tells_boto3_its_region(arguments, environment, region, monkeypatch):
+    """The Data Catalog is in the region of the lake."""
+    seen = []
+
+    def opened(_: str) -> None:
+        seen.append(boto3.Session().region_name)
+        raise StoreError("that is all")
+
+    monkeypatch.setattr("tickerlake.lake.open_lake", opened)
+    assert tickerlake("status", "--lake", "s3://b/l", *arguments, **environment).returncode == 1
+    assert seen == [region]
 
 
 def keys(bucket: str) -> list[str]:

@@ -7,8 +7,8 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
+import polars_talib as plta
 import pytest
-import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
@@ -122,7 +122,15 @@ def walks(draw: st.DrawFn) -> pl.DataFrame:
     return rounded(frame(opened, high, low, close, random.integers(0, most), dividend))
 
 
-# --- the oracle: TA-Lib's own wrapper, or NumPy ---------------------------------------------------
+# --- the oracle: another binding of TA-Lib, or NumPy ----------------------------------------------
+
+
+def ta_lib(name: str, *columns: Array, **parameters: float) -> tuple[Array, ...]:
+    """Call a function of TA-Lib through its binding for Polars; return its lines."""
+    inputs = [pl.lit(pl.Series(values)) for values in columns]
+    line = pl.select(getattr(plta, name)(*inputs, **parameters)).to_series()
+    lines = line.struct.unnest().get_columns() if line.dtype == pl.Struct else [line]
+    return tuple(each.cast(pl.Float64).to_numpy().copy() for each in lines)
 
 
 def shifted(values: Array) -> Array:
@@ -154,15 +162,20 @@ def volatility(b: Columns) -> Array:
 
 
 def bands(b: Columns) -> tuple[Array, Array, Array]:
-    return talib.BBANDS(b["close"], 20, 2.0, 2.0)
+    upper, middle, lower = ta_lib("bbands", b["close"], timeperiod=20, nbdevup=2.0, nbdevdn=2.0)
+    return upper, middle, lower
 
 
 def macd(b: Columns) -> tuple[Array, Array, Array]:
-    return talib.MACD(b["close"], 12, 26, 9)
+    line, signal, histogram = ta_lib(
+        "macd", b["close"], fastperiod=12, slowperiod=26, signalperiod=9
+    )
+    return line, signal, histogram
 
 
 def stoch(b: Columns) -> tuple[Array, Array]:
-    return talib.STOCH(*hlc(b), 14, 3, 0, 3, 0)
+    k, d = ta_lib("stoch", *hlc(b), fastk_period=14, slowk_period=3, slowd_period=3)
+    return k, d
 
 
 def hlc(b: Columns) -> tuple[Array, Array, Array]:
@@ -183,31 +196,31 @@ ORACLE: dict[str, Callable[[Columns], Array]] = {
     "gap": lambda b: (b["open"] - shifted(b["close"])) / shifted(b["close"]),
     "total_return_1d": total_return,
     "total_return_index": lambda b: np.exp(np.cumsum(np.log1p(np.nan_to_num(total_return(b))))),
-    "sma_5": lambda b: talib.SMA(b["close"], 5),
-    "sma_10": lambda b: talib.SMA(b["close"], 10),
-    "sma_20": lambda b: talib.SMA(b["close"], 20),
-    "sma_50": lambda b: talib.SMA(b["close"], 50),
-    "sma_200": lambda b: talib.SMA(b["close"], 200),
-    "ema_12": lambda b: talib.EMA(b["close"], 12),
-    "ema_26": lambda b: talib.EMA(b["close"], 26),
+    "sma_5": lambda b: ta_lib("sma", b["close"], timeperiod=5)[0],
+    "sma_10": lambda b: ta_lib("sma", b["close"], timeperiod=10)[0],
+    "sma_20": lambda b: ta_lib("sma", b["close"], timeperiod=20)[0],
+    "sma_50": lambda b: ta_lib("sma", b["close"], timeperiod=50)[0],
+    "sma_200": lambda b: ta_lib("sma", b["close"], timeperiod=200)[0],
+    "ema_12": lambda b: ta_lib("ema", b["close"], timeperiod=12)[0],
+    "ema_26": lambda b: ta_lib("ema", b["close"], timeperiod=26)[0],
     "macd": lambda b: macd(b)[0],
     "macd_signal": lambda b: macd(b)[1],
     "macd_histogram": lambda b: macd(b)[2],
-    "rsi_14": lambda b: talib.RSI(b["close"], 14),
+    "rsi_14": lambda b: ta_lib("rsi", b["close"], timeperiod=14)[0],
     "bb_upper_20": lambda b: bands(b)[0],
     "bb_middle_20": lambda b: bands(b)[1],
     "bb_lower_20": lambda b: bands(b)[2],
     "bb_bandwidth_20": lambda b: (bands(b)[0] - bands(b)[2]) / bands(b)[1],
     "bb_percent_b_20": lambda b: (b["close"] - bands(b)[2]) / (bands(b)[0] - bands(b)[2]),
-    "tr": lambda b: talib.TRANGE(*hlc(b)),
-    "atr_14": lambda b: talib.ATR(*hlc(b), 14),
-    "plus_di_14": lambda b: talib.PLUS_DI(*hlc(b), 14),
-    "minus_di_14": lambda b: talib.MINUS_DI(*hlc(b), 14),
-    "adx_14": lambda b: talib.ADX(*hlc(b), 14),
+    "tr": lambda b: ta_lib("trange", *hlc(b))[0],
+    "atr_14": lambda b: ta_lib("atr", *hlc(b), timeperiod=14)[0],
+    "plus_di_14": lambda b: ta_lib("plus_di", *hlc(b), timeperiod=14)[0],
+    "minus_di_14": lambda b: ta_lib("minus_di", *hlc(b), timeperiod=14)[0],
+    "adx_14": lambda b: ta_lib("adx", *hlc(b), timeperiod=14)[0],
     "stoch_k_14": lambda b: stoch(b)[0],
     "stoch_d_14": lambda b: stoch(b)[1],
-    "obv": lambda b: talib.OBV(b["close"], b["volume"]),
-    "mfi_14": lambda b: talib.MFI(*hlc(b), b["volume"], 14),
+    "obv": lambda b: ta_lib("obv", b["close"], b["volume"])[0],
+    "mfi_14": lambda b: ta_lib("mfi", *hlc(b), b["volume"], timeperiod=14)[0],
     "volatility_20": volatility,
     "high_252": high,
     "low_252": low,

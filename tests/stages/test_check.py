@@ -7,7 +7,8 @@ import pytest
 from helpers import bar, bars, new_lake, tickerlake
 
 from tickerlake.market import calendars
-from tickerlake.sources import Fetched, Listing
+from tickerlake.market.listing import Listing
+from tickerlake.sources import Fetched
 from tickerlake.stages import check, extract, transform
 
 SESSIONS = calendars.of("AAPL").schedule["session"]

@@ -1,6 +1,7 @@
 """SQL over a lake: what it answers, what it may not do, and in which folders."""
 
 import shutil
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import blobs, establish, layout, manifests, open_lake
 from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.views import VIEWS
 from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
-from tickerlake.stages.query import MEANINGS, query
+from tickerlake.stages.query import query
+from tickerlake.stages.relations import MEANINGS
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def ask(lake: str, sql: str, *, unsafe: bool = False) -> list[dict[str, object]]
 
 
 def test_tables(filled):
-    assert [each["name"] for each in ask(filled, "show tables")] == sorted(MEANINGS)
+    assert [each["name"] for each in ask(filled, "show tables")] == sorted([*MEANINGS, *VIEWS])
     [counts] = ask(
         filled,
         "select (select count(*) from daily) d, (select count(*) from HISTORY) h,"
@@ -90,7 +93,10 @@ def test_a_relative_folder(filled, monkeypatch):
         ("select 1; select 2", "these are 2"),
         ("select 1; drop view daily", "these are 2"),
         ("selec 1", "syntax error"),
-        ("select * from dayly", "The tables are raw, history, daily"),
+        (
+            "select * from dayly",
+            "The tables are raw, history, daily, tickers; the views are latest",
+        ),
         ("select nope from daily", "nope"),
         ("select ?", "parameters"),
         ("select 'x'::int", "Conversion"),
@@ -196,6 +202,18 @@ def test_the_folder_is_named_as_its_owner_knows_it(filled, tmp_path):
     assert f"{lake}/history" in str(error.value)
 
 
+def test_a_second_file_in_a_partition_is_not_read(filled, tmp_path):
+    lake = tmp_path / "lake"
+    shutil.copytree(filled, lake)
+    for name in ("data", "history"):
+        for file in list(lake.rglob(f"{name}.parquet")):
+            shutil.copy(file, file.with_name(f"{name} 2.parquet"))
+            (file.parent / "deeper").mkdir()
+            shutil.copy(file, file.parent / "deeper")
+    sql = "select (select count(*) from {}) as n"
+    assert [ask(str(lake), sql.format(name))[0]["n"] for name in MEANINGS] == [82, 2, 82, 82]
+
+
 def test_a_missing_blob_is_named(filled, tmp_path):
     lake = tmp_path / "lake"
     shutil.copytree(filled, lake)
@@ -216,6 +234,17 @@ def test_sums_are_integers(filled):
     assert isinstance(row["v"], int)
     assert row["d"] == 1.5
     assert row["u"] == pytest.approx(82 * 2.0**64)
+
+
+def test_moments_are_in_utc_wherever_the_machine_is(filled, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        [row] = ask(filled, "select min(as_of) as first from raw")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert row["first"].isoformat() == "2013-02-28T22:30:00+00:00"
 
 
 def test_columns_of_one_name_and_of_odd_types(filled):
@@ -241,7 +270,8 @@ def test_a_bucket_is_read_and_nothing_else(filled, secret):
             target.store.put(key, source.store.get(key))
     sql = "select ticker, count(*) as n from {} group by 1 order by 1"
     for table in MEANINGS:
-        assert query(target, sql.format(table)).rows() == [("FB", 41), ("IBM", 41)]
+        rows = 1 if table == "tickers" else 41
+        assert query(target, sql.format(table)).rows() == [("FB", rows), ("IBM", rows)]
     with pytest.raises(UsageError):
         query(target, f"select * from '{secret}'")
     assert query(target, f"select * from '{secret}', daily limit 1", unsafe=True).height == 1

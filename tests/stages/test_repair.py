@@ -13,12 +13,12 @@ import pytest
 from helpers import bar, bars, new_lake, objects
 from small_market import SESSIONS, STEPS, Market, evening, fetch, in_turn, run, state
 
-from tickerlake.errors import LakeFormatError, NoLakeError, UnknownSymbolError
+from tickerlake.errors import CorruptObjectError, LakeFormatError, NoLakeError, UnknownSymbolError
 from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake
 from tickerlake.lake.layout import Grain
 from tickerlake.sources import Fetched
 from tickerlake.stages import repair, transform, verify
-from tickerlake.stages.verify import Finding
+from tickerlake.stages.findings import Finding
 
 TODAY = STEPS[2]
 
@@ -188,6 +188,8 @@ def test_a_second_file_in_a_folder_is_a_stray_and_pruned(lived):
         add(lived, "refined/daily/date=2013-01/ticker=A/data.parquet#1", copy),
         add(lived, "refined/daily/date=2013-01/ticker=A/part-0.parquet", copy),
         add(lived, "raw/date=2013-01/ticker=A/copy.parquet", copy),
+        add(lived, "refined/daily/date=2013-01/ticker=A/README"),
+        add(lived, "refined/daily/.old/date=2013-01/ticker=A/data.parquet", copy),
     ]
     add(lived, "history/_SUCCESS")
     add(lived, "raw/.DS_Store")
@@ -254,6 +256,81 @@ def test_counts_that_were_edited_in_a_manifest(lived):
     assert (finding.kind, finding.key) == ("counts", layout.run(run_id))
     assert mend(lived).left == []
     assert lived.store.get(layout.run(run_id)) == before
+
+
+EDITS: dict[str, Callable[[dict], object]] = {
+    "a partition that leads elsewhere": lambda run: run["tickers"]["A"].update(
+        blobs={"../..": "x"}
+    ),
+    "a digest that leads elsewhere": lambda run: run["tickers"]["A"].update(
+        quarantine={"2013-01": "../x"}
+    ),
+    "no month": lambda run: run["tickers"]["A"].update(blobs={"2013-99": "0" * 32}),
+    "a NUL": lambda run: run["tickers"]["A"].update(blobs={"2013-01": "a\0b"}),
+    "a ticker that leads elsewhere": lambda run: run["tickers"].update(
+        {"../A": run["tickers"]["A"]}
+    ),
+    "a ticker without a name": lambda run: run["tickers"].update({"": run["tickers"]["A"]}),
+    "a split by nothing": lambda run: run["tickers"]["A"].update(splits={"2013-01-08": 0.0}),
+    "no time zone": lambda run: run.update(as_of="2013-01-22T22:30:00"),
+    "another run's id": lambda run: run.update(run_id="20130101T000000000000Z-abcdef"),
+}
+
+
+def test_a_manifest_that_cannot_be_is_damage(lived):
+    before = state(lived)
+    key = one(lived, layout.RUNS)
+    good = lived.store.get(key)
+    for name, edit in EDITS.items():
+        run = json.loads(good)
+        edit(run)
+        lived.store.put(key, json.dumps(run).encode())
+        with pytest.raises(CorruptObjectError, match=key):
+            pytest.fail(f"{name}: {manifests.read(lived.store, layout.run_id(key))}")
+    assert kinds(verify.verify(lived, workers=1))[key] == "manifest"
+    assert mend(lived).left == []
+    assert prices(state(lived)) == prices(before)
+
+
+def test_rows_of_another_type_are_a_difference(lived):
+    """Of a float, engines that take one file's schema for all make an error or nonsense."""
+    key = one(lived, layout.DAILY, "ticker=A")
+    before = lived.store.get(key)
+    buffer = io.BytesIO()
+    pl.read_parquet(before).with_columns(pl.col("volume").cast(float)).write_parquet(buffer)
+    lived.store.put(key, buffer.getvalue())
+    assert kinds(verify.verify(lived, workers=1)) == {key: "derived"}
+    assert mend(lived).left == []
+    assert lived.store.get(key) == before
+
+
+def test_notes_and_receipts_that_make_no_sense(lived):
+    before = state(lived)
+    newest = manifests.all_ids(lived.store)[-1]
+    receipt = layout.receipt(newest)
+    unknown = layout.behind("ZZ", newest)
+    naive = layout.recheck("20130101T000000000000Z-abcdef")
+    lived.store.put(receipt, lived.store.get(min(lived.store.keys(layout.RECEIPTS))))
+    lived.store.put(unknown, b"garbage")
+    lived.store.put(naive, b'{"at": "2013-01-01T00:00:00", "tickers": {"A": ["2013-01"]}}')
+    assert transform.transform(lived).behind.keys() == {"ZZ"}
+    found = kinds(verify.verify(lived, workers=1))
+    assert found == {receipt: "receipt", unknown: "behind", naive: "note"}
+    assert mend(lived).left == []
+    assert verify.verify(lived, workers=1) == []
+    assert state(lived) == before
+
+
+def test_a_ticker_that_failed_is_said_to_be_tried_again(lived):
+    newest = manifests.all_ids(lived.store)[-1]
+    note = notes.Behind(ticker="A", run_id=newest, reason="there was no network")
+    notes.put_behind(lived.store, note)
+    [finding] = verify.verify(lived, workers=1)
+    assert str(finding).endswith(
+        "there was no network; once that is put right, `tickerlake transform` catches up"
+    )
+    assert transform.transform(lived).exit_code == 0
+    assert verify.verify(lived, workers=1) == []
 
 
 def lying(data: bytes) -> bytes:
@@ -332,11 +409,12 @@ def test_what_is_in_an_objects_place_is_moved_aside(lived, name, obstacle):
 
 
 @pytest.mark.parametrize("grain", layout.GRAINS)
-@pytest.mark.parametrize("data", [None, b"", b"{", b"[]"])
+@pytest.mark.parametrize(
+    "data", [None, b"", b"{", b"[]", b'{"format": 2, "grain": "week"}', b'{"format": "2"}']
+)
 def test_the_marker_is_written_again_with_the_right_grain(tmp_path, grain: Grain, data):
     lake = new_lake(str(tmp_path / "lake"), grain)
     fetch(lake, STEPS[0])
-    before = lake.store.get(layout.LAKE)
     lake.store.delete([layout.LAKE])
     if data is not None:
         lake.store.put(layout.LAKE, data)
@@ -345,8 +423,25 @@ def test_the_marker_is_written_again_with_the_right_grain(tmp_path, grain: Grain
     again, done = repair.open_damaged(lake.store.url)
     assert again.grain == grain
     assert "written again" in done
-    assert lake.store.get(layout.LAKE) == before
     assert repair.open_damaged(lake.store.url)[1] == ""
+
+
+def test_a_marker_that_names_another_grain_is_seen(lived):
+    lived.store.put(layout.LAKE, b'{"format": 2, "grain": "day"}')
+    [finding] = verify.verify(open_lake(lived.store.url), workers=1)
+    assert finding.key == layout.LAKE
+    assert "by day, but those of raw are by month" in finding.text
+    again, _ = repair.open_damaged(lived.store.url)
+    assert verify.verify(again, workers=1) == []
+
+
+def test_a_marker_that_is_written_again_says_whose_bars_they_are(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"), "month", sample=True)
+    fetch(lake, STEPS[0])  # years ago, by the clock of the commit
+    before = lake.store.get(layout.LAKE)
+    lake.store.delete([layout.LAKE])
+    assert repair.open_damaged(lake.store.url)[0].is_sample
+    assert lake.store.get(layout.LAKE) == before
 
 
 def test_a_folder_that_is_no_lake_is_not_made_one(tmp_path):

@@ -4,14 +4,14 @@ resource "aws_lakeformation_permissions" "database" {
   for_each = toset(concat(["transformer"], var.readers))
 
   principal   = each.key == "transformer" ? var.transformer_role_arn : each.key
-  permissions = ["DESCRIBE"]
+  permissions = each.key == "transformer" ? ["CREATE_TABLE", "DESCRIBE"] : ["DESCRIBE"]
 
   database {
     name = var.database
   }
 }
 
-# The transformer registers partitions and keeps the tables' columns up to date.
+# The transformer registers partitions, keeps the tables' columns up to date, and writes the views.
 resource "aws_lakeformation_permissions" "transformer_tables" {
   principal   = var.transformer_role_arn
   permissions = ["ALTER", "DELETE", "DESCRIBE", "INSERT", "SELECT"]

@@ -138,6 +138,20 @@ resource "aws_s3_bucket_lifecycle_configuration" "lake" {
     }
   }
 
+  # The starter's claims count for less than a minute.
+  rule {
+    id     = "claims"
+    status = "Enabled"
+
+    filter {
+      prefix = "refined/_starts/"
+    }
+
+    expiration {
+      days = 7
+    }
+  }
+
   # S3 takes a rule for noncurrent versions only in a versioned bucket.
   depends_on = [aws_s3_bucket_versioning.lake]
 }

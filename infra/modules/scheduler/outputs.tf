@@ -8,6 +8,11 @@ output "dlq_arn" {
   value       = aws_sqs_queue.dlq.arn
 }
 
+output "dlq_url" {
+  description = "URL of the queue of starts that Scheduler could not deliver."
+  value       = aws_sqs_queue.dlq.url
+}
+
 output "dlq_name" {
   description = "Name of the queue of starts that Scheduler could not deliver."
   value       = aws_sqs_queue.dlq.name

@@ -1,9 +1,10 @@
-"""The Glue Data Catalog: partitions of `raw`, `history` and `daily`, and their tables' columns.
+"""The Glue Data Catalog: the partitions and columns of the tables, and the views.
 
 Terraform creates the database and its tables (`infra/modules/catalog`). This module keeps their
 contents up to date: a transform registers the partitions that its manifests deliver; `sync` makes
-the catalog match the lake, whatever has happened. Other runs may call Glue at the same time, so it
-is fine if a partition already exists, or is already gone.
+the catalog match the lake, whatever has happened. Both write the views that are not as declared.
+Other runs may call Glue at the same time, so it is fine if a partition already exists, or is
+already gone.
 """
 
 import logging
@@ -17,6 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tickerlake.aws.glue_views import put_views
 from tickerlake.errors import CatalogError, UsageError
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.tables import TABLES, Table, comment, sql_type
@@ -37,11 +39,12 @@ _Answer = dict[str, Any]
 
 @dataclass(frozen=True)
 class Synced:
-    """How many partitions a sync registered, updated and removed."""
+    """How many partitions a sync registered, updated and removed, and how many views it wrote."""
 
     registered: int = 0
     updated: int = 0
     removed: int = 0
+    views: int = 0
 
 
 class Catalog:
@@ -69,21 +72,24 @@ class Catalog:
             self._glue = boto3.client("glue", config=_RETRIES)
 
     def register(self, keys: Iterable[str]) -> None:
-        """Register the partitions that keys belong to, and update the columns of their tables.
+        """Register the partitions that keys belong to; update their tables' columns, and the views.
 
         Args:
-            keys: keys of raw, history or daily; their partitions may already be registered.
+            keys: keys of tables; their partitions may already be registered.
         """
         found = list(keys)
+        if not found:
+            return
         with self._failures():
             for name, table in TABLES.items():
                 of_table = [key for key in found if key.startswith(table.prefix)]
                 if wanted := _partitions(table, of_table):
                     count = self._create(name, wanted, self._descriptor(name, table))
                     log.info("%s.%s: %s new partitions", self.database, name, count)
+            put_views(self._glue, self.database)
 
     def sync(self) -> Synced:
-        """Make partitions and columns match the lake.
+        """Make partitions, columns and views match the lake.
 
         Other runs may register partitions at the same time. Another sync is only needed if data
         that was gone is written again while this one is running.
@@ -105,7 +111,8 @@ class Catalog:
                 registered += self._create(name, new, descriptor)
                 updated += self._update(name, stale, descriptor)
                 removed += self._delete(name, held.keys() - wanted.keys())
-        return Synced(registered, updated, removed)
+            views = put_views(self._glue, self.database)
+        return Synced(registered, updated, removed, views)
 
     def _descriptor(self, name: str, declared: Table) -> _Answer:
         """Update a table's columns; return its partitions' storage descriptor, less location."""

@@ -5,14 +5,15 @@ events from a queue to the same code, and runs the transformer in its own proces
 but boto3.
 
 Events come at least once, in any order. That is harmless: the transformer processes every manifest
-without a receipt, and a run that is done or under way is not started again.
+without a receipt, and a run that is done or under way is not started again. Nor is one insisted on
+while as many transformers as may run are running: they will process it (docs/decisions/0080).
 """
 
 import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import unquote_plus
@@ -34,13 +35,25 @@ CLAIM_COUNTS: Final = timedelta(seconds=50)
 a minute. By then Glue lists the job run, or none was started and the claim must no longer count."""
 
 
+SETTLED: Final = timedelta(minutes=2)
+"""How old a manifest must be for each transformer under way to process it. A transformer looks for
+new manifests until it finds none, and has ended for Glue within this time after its last look."""
+
+FULL: Final = "ConcurrentRunsExceededException"
+"""What Glue answers when as many job runs as may run are running."""
+
+
 @dataclass(frozen=True)
 class Arrival:
-    """A manifest has arrived: in a bucket, in the lake below a prefix ('' or 'some/prefix/')."""
+    """A manifest has arrived: in a bucket, in the lake below a prefix ('' or 'some/prefix/').
+
+    `moment` is when it arrived; None when the event doesn't say.
+    """
 
     bucket: str
     prefix: str
     run_id: str
+    moment: datetime | None = field(default=None, compare=False)
 
     @property
     def lake(self) -> str:
@@ -104,7 +117,15 @@ def _arrivals(record: Any) -> Iterator[Arrival]:
     elif prefix and not prefix.endswith("/"):
         log.info("ignored %s: not in a lake", key)
     else:
-        yield Arrival(bucket, prefix, run_id)
+        yield Arrival(bucket, prefix, run_id, _moment(record))
+
+
+def _moment(record: Mapping[str, Any]) -> datetime | None:
+    """Return when the event of a record took place."""
+    try:
+        return datetime.strptime(record["eventTime"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 class _Claim:
@@ -191,12 +212,24 @@ def glue(job: str) -> Launch:
         arguments = {"--lake": arrival.lake, "--run-id": arrival.run_id}
         try:
             started = jobs.start_job_run(JobName=job, Arguments=arguments)
-        except Exception:
+        except Exception as error:
             claim.release()
-            raise
+            if not _is_in_hand(arrival, error):
+                raise
+            log.info("run %s: the transformers under way will process it", arrival.run_id)
+            return
         log.info("run %s: started the job run %s", arrival.run_id, started["JobRunId"])
 
     return launch
+
+
+def _is_in_hand(arrival: Arrival, error: Exception) -> bool:
+    """Return whether a start was refused only because other job runs will do the work."""
+    from botocore.exceptions import ClientError
+
+    is_full = isinstance(error, ClientError) and error.response["Error"]["Code"] == FULL
+    # a younger manifest may have come after the last look of them all: Lambda will try again
+    return is_full and arrival.moment is not None and datetime.now(UTC) - arrival.moment > SETTLED
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:

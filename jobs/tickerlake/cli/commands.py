@@ -3,15 +3,20 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tickerlake import __version__, app, logs
+from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
+from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
+from tickerlake.cli.past import PAST
+from tickerlake.cli.report import report, write_report
+from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
 from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
@@ -104,6 +109,13 @@ def _reasons(report: "ExtractReport") -> str:
     help="Fail unless this run exists. All pending runs are processed.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
+@options.option(
+    "--report",
+    "report_place",
+    type=Text(),
+    metavar="FOLDER|s3://BUCKET/PREFIX",
+    help="Afterwards, write the report there, too; see `tickerlake report`.",
+)
 def transform(
     lake: str,
     workers: int,
@@ -111,28 +123,33 @@ def transform(
     catalog: str | None,
     run_id: str | None,
     rebuild: bool,
+    report_place: str | None,
 ) -> int:
     """Turn new runs into history/ and refined/."""
     settings = TransformSettings(lake, workers, engine, catalog, rebuild, run_id)
     with output.progress_of("transform") as progress:
-        report = app.transform(settings, progress)
-    output.transformed(report)
-    if report.exit_code == 1:
-        raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
-    return report.exit_code
+        done = app.transform(settings, progress)
+    output.transformed(done)
+    if done.exit_code == 1:
+        raise AllFailedError("; ".join(each.error for each in done.refreshed.values()))
+    if report_place:
+        write_report((), lake, workers, report_place)
+    return done.exit_code
 
 
 @tickerlake.command()
 @options.lake
 @options.workers
+@options.as_of
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> None:
+def status(lake: str, workers: int, as_of: str | None, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
-    gaps. Then the last runs, and those that the transformer has yet to process.
+    gaps. Then the last runs, and those that the transformer has yet to process. The stamp names
+    this state: --at STAMP reads it again.
     """
-    held = app.status(lake, workers)
+    held = reads.status(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict
 
@@ -141,11 +158,14 @@ def status(lake: str, workers: int, output_format: str) -> None:
         click.echo(to_json(asdict(held), indent=1).decode())
     else:
         output.held(held)
+    output.damaged(held.damaged)
+    return 1 if held.damaged else 0
 
 
 @tickerlake.command()
-@click.argument("sql", required=False)
+@click.argument("sql", required=False, shell_complete=answers.completions)
 @options.lake
+@options.as_of
 @click.option(
     "--file",
     "file",
@@ -167,6 +187,7 @@ def status(lake: str, workers: int, output_format: str) -> None:
 def query(
     sql: str | None,
     lake: str,
+    as_of: str | None,
     file: Any,
     output_format: str | None,
     output_file: str | None,
@@ -176,17 +197,31 @@ def query(
 ) -> None:
     """Query the lake in SQL (DuckDB's dialect).
 
-    One statement over the tables daily, history and raw.
-    Give the SQL as an argument, with --file, or on standard input. Without any, the tables and some
-    examples are shown.
+    One statement over the lake's tables and views. Give it as an argument, with --file, or on
+    standard input. Without any, the tables, the views and some examples are shown.
     """
     asked = answers.statement(sql, file)
     chosen = answers.chosen(output_format, output_file)
     if asked is None:
-        click.echo(answers.examples())
+        click.echo(answers.examples(answers.any_ticker(lake)))
         return
-    frame = app.query(asked, lake, unsafe=unsafe)
+    frame = reads.query(asked, lake, unsafe=unsafe, as_of=as_of)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
+
+
+@tickerlake.command()
+@click.argument("file", metavar="FILE.duckdb", type=click.Path(dir_okay=False, path_type=Path))
+@options.lake
+def views(file: Path, lake: str) -> None:
+    """Write the tables and views to a DuckDB file.
+
+    Any client of DuckDB opens the file, without tickerlake and without the lake. A file that this
+    command wrote before is replaced.
+    """
+    from tickerlake.lake import open_lake
+    from tickerlake.stages import duckdb_file
+
+    output.copied(duckdb_file.write(open_lake(lake), file), str(file))
 
 
 @tickerlake.command()
@@ -200,5 +235,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (*UPKEEP, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, doctor, *OPERATORS):
     tickerlake.add_command(command)

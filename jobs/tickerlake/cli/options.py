@@ -33,8 +33,11 @@ def _together(*decorators: Decorator) -> Decorator:
 
 
 def _set_region(_context: click.Context, _option: click.Parameter, region: str | None) -> None:
+    """Let boto3 know the region; by itself, it doesn't look at AWS_REGION."""
     if region:
         os.environ["AWS_DEFAULT_REGION"] = region
+    elif "AWS_DEFAULT_REGION" not in os.environ and (found := os.environ.get("AWS_REGION")):
+        os.environ["AWS_DEFAULT_REGION"] = found
 
 
 lake: Final = _together(
@@ -52,8 +55,8 @@ lake: Final = _together(
         metavar="REGION",
         expose_value=False,
         callback=_set_region,
-        help="The AWS region of a lake on S3.  [default: what AWS_DEFAULT_REGION or the AWS profile"
-        " says]",
+        help="The AWS region of a lake on S3.  [default: what AWS_DEFAULT_REGION, AWS_REGION or the"
+        " AWS profile says]",
     ),
 )
 workers: Final = option(
@@ -82,6 +85,15 @@ yahoo_url: Final = option(
     type=Text(),
     metavar="URL",
     help="Ask a replay at this address instead of Yahoo.",
+)
+as_of: Final = click.option(
+    "--as-of",
+    "--at",
+    "as_of",
+    type=Text(),
+    metavar="MOMENT|RUN|STAMP",
+    help="Read the lake as it was: at a moment in UTC (a day is its end), after a run, or in the"
+    " state with a stamp.",
 )
 
 
@@ -190,7 +202,7 @@ def _extract_settings(
     yahoo_url: str | None,
     as_of: datetime | None,
 ) -> ExtractSettings:
-    typed = _typed("tickers"), _typed("universe"), bool(arguments)
+    typed = was_typed("tickers"), was_typed("universe"), bool(arguments)
     if sum(typed) > 1:
         raise click.UsageError(
             "give tickers as arguments, with --tickers or with --universe: one way"
@@ -215,6 +227,7 @@ def _extract_settings(
     )
 
 
-def _typed(name: str) -> bool:
+def was_typed(name: str) -> bool:
+    """Return whether an option stands on the command line."""
     context = click.get_current_context()
     return context.get_parameter_source(name) is ParameterSource.COMMANDLINE

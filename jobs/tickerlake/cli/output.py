@@ -1,6 +1,7 @@
 """What the commands print."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Final
@@ -17,23 +18,38 @@ if TYPE_CHECKING:
     from tickerlake.lake.manifests import Manifest
     from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
+    from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
     from tickerlake.stages.status import Status, Ticker
     from tickerlake.stages.transform import Report as TransformReport
-    from tickerlake.stages.verify import Finding
+
+log = logging.getLogger(__name__)
 
 _NAMED: Final = 5
 
 
 @contextmanager
 def progress_of(stage: str) -> Iterator[Progress]:
-    """Show a bar on a terminal while a stage is running."""
+    """Show a bar while a stage is running, on a terminal that rich can draw on.
+
+    Until the first ticker has ended, the bar only shows that something is being done: calendars
+    are loaded, and the first answers are awaited.
+    """
+    console = logs.console() if logs.is_terminal() else None
+    if console is None:
+        yield lambda *_: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    console = logs.console()
-    with Bars(console=console, transient=True, disable=not logs.is_terminal()) as bars:
+    columns = SpinnerColumn(), "{task.description}", BarColumn(), MofNCompleteColumn()
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
-        yield lambda ended, total: bars.update(task, completed=ended, total=total)
+
+        def show(ended: int, total: int | None) -> None:
+            bars.update(task, completed=ended, total=total if ended else None)
+
+        yield show
 
 
 def extracted(report: "ExtractReport", lake: str) -> None:
@@ -50,7 +66,9 @@ def extracted(report: "ExtractReport", lake: str) -> None:
 
 def transformed(report: "TransformReport") -> None:
     """Say how a transform ended."""
-    wrote = sum(len(each.partitions) for each in report.refreshed.values())
+    from tickerlake.lake.derived import LISTING
+
+    wrote = sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
     click.echo(
         f"Processed {counted(len(report.processed), 'run')}:"
         f" wrote {counted(wrote, 'partition')} of `daily`."
@@ -70,6 +88,7 @@ def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> Non
     click.echo(
         "Next, try:\n"
         "  tickerlake status\n"
+        f"  tickerlake show {ticker}\n"
         '  tickerlake query "select ticker, session, close, rsi_14, sma_200 from daily'
         f" where ticker='{ticker}' order by session desc limit 5\"\n"
         "  tickerlake verify"
@@ -122,17 +141,26 @@ def checked(found: "Checked") -> None:
     click.echo(f"\n{', '.join(counts)}. `tickerlake check --help` says what they mean.")
 
 
+def copied(rows: dict[str, int], file: str) -> None:
+    """Say what a copy of the lake holds."""
+    from tickerlake.lake.views import VIEWS
+
+    counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    click.echo(f"Wrote {file}: rows of {counts}; {counted(len(VIEWS), 'view')}.")
+
+
 def synced(done: "Synced", database: str) -> None:
     """Say what a sync of the catalog did."""
     click.echo(
         f"Partitions in {database}: {done.registered:,} registered, {done.updated:,} updated,"
-        f" {done.removed:,} removed."
+        f" {done.removed:,} removed; {counted(done.views, 'view')} written."
     )
 
 
 def held(status: "Status") -> None:
     """Say what the lake holds."""
-    click.echo(f"{status.lake}, partitions by {status.grain}\n")
+    then = f", as of {status.as_of:%Y-%m-%d %H:%M:%S} UTC" if status.as_of else ""
+    click.echo(f"{status.lake}, partitions by {status.grain}{then}, stamp {status.stamp}\n")
     if not status.tickers and not status.runs:
         click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
         return
@@ -148,6 +176,12 @@ def held(status: "Status") -> None:
         )
         for run_id in status.pending:
             click.echo(f"  {run_id}")
+
+
+def damaged(found: Sequence[str]) -> None:
+    """Say what could not be read, and so is left out."""
+    for problem in found:
+        log.error("%s", problem)
 
 
 def _calendar_notes(held: "tuple[Ticker, ...]") -> Iterator[str]:

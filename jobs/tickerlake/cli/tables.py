@@ -118,6 +118,8 @@ def _lines(cell: str) -> list[str]:
 
 
 def _width(line: str) -> int:
-    from rich.cells import cell_len
-
+    try:
+        from rich.cells import cell_len
+    except ImportError:  # then only wide letters stand out of line
+        return len(line)
     return cell_len(line)

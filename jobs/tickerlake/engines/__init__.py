@@ -48,7 +48,7 @@ class Refreshed:
 
     Attributes:
         ticker: its symbol.
-        partitions: those of `daily` that were written or deleted.
+        partitions: the parts (see `lake.derived`) that were written or deleted.
         error: why it failed; '' when it did not.
         damaged: the key of the object that is damaged, if that is why.
         is_late: nothing was done, because it has to be derived from all its manifests.

@@ -9,7 +9,8 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
 
 Filters on `ticker`, `date` or `session` limit the files that are read, and
 `.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
-Python data source which columns a query uses, so without `.schema` all are read.
+Python data source which columns a query uses, so without `.schema` all are read. `create_views`
+gives SQL all tables and views.
 """
 
 import io
@@ -35,16 +36,19 @@ from pyspark.sql.datasource import (
 from pyspark.sql.types import StructType
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import layout, open_lake
+from tickerlake.lake import Lake, layout, manifests, open_lake
 from tickerlake.lake.store import environment, open_store
 from tickerlake.lake.tables import TABLES, Table
+from tickerlake.lake.views import VIEWS, sql
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
-READABLE: Final = ("daily", "history")
-"""Not `raw`, whose files count only when a manifest lists them."""
+READABLE: Final = ("daily", "history", "tickers", "raw")
+
+COMMIT: Final = {"run_id": "string", "as_of": "timestamp"}
+"""What `raw` has besides its own columns: the run that delivered the bar."""
 
 FILES_A_TASK: Final = 64
 
@@ -55,8 +59,18 @@ def register(spark: "SparkSession") -> None:
     spark.dataSource.register(Tickerlake)
 
 
+def create_views(spark: "SparkSession", lake: str) -> None:
+    """Make the tables and views of a lake known to a session's SQL, as temporary views."""
+    register(spark)
+    for name in READABLE:
+        table = spark.read.format("tickerlake").option("table", name).load(lake)
+        table.createOrReplaceTempView(name)
+    for name in VIEWS:
+        spark.sql(f"create or replace temporary view {name} as {sql(name, 'spark')}")
+
+
 class Tickerlake(DataSource):
-    """The format `tickerlake`. Option `table`: `daily` (default) or `history`."""
+    """The format `tickerlake`. Option `table`: one of `READABLE`; `daily` if there is none."""
 
     @classmethod
     def name(cls) -> str:
@@ -65,13 +79,12 @@ class Tickerlake(DataSource):
 
     def schema(self) -> str:
         """Return the partition columns, followed by the table's own."""
-        types = self._table().sql_types()
+        types = self._types()
         return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
 
     def reader(self, schema: StructType) -> "Reader":
         """Return a reader of the columns in a schema."""
-        table = self._table()
-        types = table.sql_types()
+        table, types = self._table(), self._types()
         unknown = sorted(set(schema.names) - types.keys())
         if unknown:
             raise UsageError(f"the table has no column {', '.join(unknown)}")
@@ -84,6 +97,10 @@ class Tickerlake(DataSource):
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
         return Reader(path, table.prefix, schema, environment(path))
 
+    def _types(self) -> dict[str, str]:
+        table = self._table()
+        return {**table.sql_types(), **(COMMIT if table.name == "raw" else {})}
+
     def _table(self) -> Table:
         name = self.options.get("table", "daily")
         if name not in READABLE:
@@ -93,9 +110,10 @@ class Tickerlake(DataSource):
 
 @dataclass
 class Files(InputPartition):
-    """The keys that one Spark task reads."""
+    """The keys that one Spark task reads; those of `raw` with the run that delivered them."""
 
     keys: list[str]
+    commits: list[dict[str, Any]]
 
 
 @dataclass
@@ -170,10 +188,25 @@ class Reader(DataSourceReader):
                 return False
             return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
 
-        keys = [key for key in sorted(opened.store.keys(self.prefix)) if left(layout.values(key))]
+        found = [each for each in self._files(opened) if left(layout.values(each[0]))]
         # Spark turns an empty list into one partition that is None
-        starts = range(0, max(len(keys), 1), FILES_A_TASK)
-        return [Files(keys[start : start + FILES_A_TASK]) for start in starts]
+        starts = range(0, max(len(found), 1), FILES_A_TASK)
+        parts = [found[start : start + FILES_A_TASK] for start in starts]
+        return [Files([key for key, _ in part], [commit for _, commit in part]) for part in parts]
+
+    def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
+        """Return the table's files; those of `raw` with the run that delivered them, for each."""
+        if self.prefix != layout.RAW:
+            return [(key, {}) for key in sorted(lake.store.keys(self.prefix))]
+        return [
+            (
+                layout.blob(layout.RAW, date, ticker, digest),
+                {"run_id": run.run_id, "as_of": run.as_of},
+            )
+            for run in manifests.read_all(lake.store, manifests.all_ids(lake.store))
+            for ticker, entry in run.tickers.items()
+            for date, digest in entry.blobs.items()
+        ]
 
     def read(self, partition: Files) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
         """Read files, one batch per file."""
@@ -182,13 +215,13 @@ class Reader(DataSourceReader):
         os.environ.update(self.environment)
         schema = to_arrow_schema(self.columns)
         store = open_store(self.lake)
-        for key in partition.keys:
+        for key, commit in zip(partition.keys, partition.commits, strict=True):
             data = store.get(key)
             if data is None:
                 raise CorruptObjectError(f"{key} was deleted before it could be read")
-            values = layout.values(key)
+            values = layout.values(key) | commit
             in_file = [name for name in self.columns.names if name not in values]
-            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or ["session"])
+            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
             frame = frame.with_columns(
                 pl.lit(value).alias(name) for name, value in values.items()
             ).select(self.columns.names)

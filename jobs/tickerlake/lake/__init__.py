@@ -112,14 +112,21 @@ def _open(store: Store) -> Lake:
         version, grain = marker["format"], marker["grain"]
         is_sample = bool(marker.get("sample", False))
     except (ValueError, TypeError, KeyError) as error:
+        raise _damaged_marker(store, repr(error)) from error
+    if not isinstance(version, int):
+        raise _damaged_marker(store, f"no format is {version!r}")
+    if version != FORMAT:
         raise LakeFormatError(
-            f"{layout.LAKE} of {store.url} can't be read ({error!r}); `tickerlake repair` writes it"
-            " again"
-        ) from error
-    if version != FORMAT or grain not in layout.GRAINS:
-        raise LakeFormatError(
-            f"the lake at {store.url} has format {version} and grain {grain!r}; this tickerlake"
-            f" knows format {FORMAT} and grains {', '.join(layout.GRAINS)}. Use the version of"
-            " tickerlake that created it, or extract into a new lake."
+            f"the lake at {store.url} has format {version}; this tickerlake knows format {FORMAT}."
+            " Use the version of tickerlake that created it, or extract into a new lake."
         )
+    if grain not in layout.GRAINS:
+        raise _damaged_marker(store, f"no grain is {grain!r}")
     return Lake(store, grain, is_sample=is_sample)
+
+
+def _damaged_marker(store: Store, reason: str) -> LakeFormatError:
+    return LakeFormatError(
+        f"{layout.LAKE} of {store.url} can't be read ({reason}); `tickerlake repair` writes it"
+        " again"
+    )

@@ -1,7 +1,7 @@
 """What the transformer still has to do: runs without a receipt, and tickers that are behind."""
 
 import logging
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -117,6 +117,11 @@ def read(store: Store, surveyed: Survey) -> Backlog:
     return Backlog(tuple(manifests.without_lost(found)), broken, tuple(damaged))
 
 
+def is_hopeless(note: Behind, run_ids: Sequence[str]) -> bool:
+    """Return whether only a repair can help a ticker that is behind."""
+    return bool(note.damaged) or len(run_ids) > RETRIED_RUNS
+
+
 def _behind(store: Store, surveyed: Survey) -> tuple[dict[str, Behind], dict[str, list[str]]]:
     """Return the tickers that are behind: those that are broken, and those to try again."""
     broken, retried = {}, {}
@@ -124,10 +129,7 @@ def _behind(store: Store, surveyed: Survey) -> tuple[dict[str, Behind], dict[str
         note = notes.read_behind(store, ticker, run_ids)
         if note is None:
             continue
-        is_hopeless = (
-            len(run_ids) > RETRIED_RUNS if not note.damaged else not _is_whole(store, note)
-        )
-        if is_hopeless:
+        if is_hopeless(note, run_ids) and not (note.damaged and _is_whole(store, note)):
             broken[ticker] = note
         else:
             retried[ticker] = run_ids
@@ -139,7 +141,7 @@ def _is_whole(store: Store, note: Behind) -> bool:
     key = note.damaged
     try:
         data = store.get(key)
-        if key.startswith(layout.DAILY):
+        if key.startswith((layout.DAILY, layout.TICKERS)):
             return True  # nothing is in its way any more
         if data is None or not key.startswith((layout.RAW, layout.HISTORY)):
             return False

@@ -9,6 +9,7 @@ import polars as pl
 from tickerlake.lake.manifests import Entry, Order, Rejected
 from tickerlake.market import quality, splits
 from tickerlake.market.bars import HISTORY, RAW
+from tickerlake.market.listing import Listing
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class History:
         gaps: the exchange's sessions since the first bar that have no bar, sorted.
         rejected: the rows that were quarantined.
         timezone: of the exchange, as the source states it.
+        listing: what the source says about the ticker itself.
         retired: the day after which the ticker is not asked for any more.
         renamed_to: the ticker that continues this one's history.
         last: the order of the newest delivery folded in.
@@ -48,6 +50,7 @@ class History:
     gaps: tuple[date, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     timezone: str | None = None
+    listing: Listing = field(default_factory=Listing)
     retired: date | None = None
     renamed_to: str | None = None
     last: Order | None = None
@@ -82,6 +85,7 @@ def fold(history: History, delivery: Delivery) -> History:
         gaps=_gaps(history, entry, arrived["session"]),
         rejected=tuple(dict.fromkeys([*history.rejected, *entry.rejected])),
         timezone=entry.timezone or history.timezone,
+        listing=history.listing.updated(entry.listing or Listing()),
         retired=entry.retired,
         renamed_to=entry.renamed_to,
         last=delivery.order,

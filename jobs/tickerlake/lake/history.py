@@ -7,7 +7,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
@@ -17,8 +17,9 @@ from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
-from tickerlake.lake.parquet import from_parquet, to_parquet
+from tickerlake.lake.parquet import from_parquet, to_table_parquet
 from tickerlake.market.bars import HISTORY
+from tickerlake.market.listing import Listing
 
 _SUMMARY: Final = {name: HISTORY[name] for name in ("session", "flags")}
 
@@ -40,12 +41,15 @@ class Stored:
             folded in by definition.
         owed: the partitions of `daily` that this version of the history changes. They are written
             after it, and may still be missing as long as one of `folded` has no receipt.
+        gone: the partitions that this version of the history has no rows for any more. They are
+            deleted after it, and may still be there as long as one of `folded` has no receipt.
         version: the object's version tag; None when there is no object.
     """
 
     history: History = field(default_factory=History)
     folded: tuple[str, ...] = ()
     owed: Span | None = None
+    gone: tuple[str, ...] = ()
     version: str | None = None
 
 
@@ -172,7 +176,7 @@ def encode(stored: Stored) -> bytes:
     history = stored.history
     if history.last is None:
         raise ValueError("a history that no run delivered is not stored")
-    return to_parquet(
+    return to_table_parquet(
         history.bars,
         {
             "tickerlake.splits": json.dumps(
@@ -182,6 +186,7 @@ def encode(stored: Stored) -> bytes:
             "tickerlake.last": json.dumps([history.last.as_of.isoformat(), history.last.run_id]),
             "tickerlake.folded": json.dumps(stored.folded),
             "tickerlake.owed": json.dumps(stored.owed),
+            "tickerlake.gone": json.dumps(stored.gone),
         },
     )
 
@@ -208,6 +213,7 @@ def decode(data: bytes, key: str, columns: list[str] | None = None) -> Stored:
         ),
         tuple(json.loads(metadata["tickerlake.folded"])),
         Span(*owed) if owed else None,
+        tuple(json.loads(metadata["tickerlake.gone"])),
     )
 
 
@@ -228,6 +234,7 @@ def _known(history: History) -> dict[str, object]:
         "gaps": history.gaps,
         "rejected": history.rejected,
         "timezone": history.timezone,
+        "listing": asdict(history.listing),
         "retired": history.retired,
         "renamed_to": history.renamed_to,
     }
@@ -243,8 +250,13 @@ def _parse_known(known: dict[str, Any]) -> dict[str, Any]:
             Rejected(date.fromisoformat(day), reasons, digest)
             for day, reasons, digest in known["rejected"]
         ),
+        "listing": _listing(known.get("listing") or {}),
         "retired": _day(known["retired"]),
     }
+
+
+def _listing(said: dict[str, Any]) -> Listing:
+    return Listing(**{**said, "first_trade_date": _day(said.get("first_trade_date"))})
 
 
 def _day(text: str | None) -> date | None:

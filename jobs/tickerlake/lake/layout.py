@@ -1,6 +1,8 @@
 """The keys of the lake: where everything is. No other module builds or parses a key."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Final, Literal, get_args
 
@@ -17,11 +19,15 @@ RUNS: Final = "raw/_runs/"
 QUARANTINE: Final = "quarantine/"
 HISTORY: Final = "history/"
 DAILY: Final = "refined/daily/"
+TICKERS: Final = "refined/tickers/"
 RECEIPTS: Final = "refined/_runs/"
 BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
+
+DIGEST: Final = r"^[0-9a-f]{32}$"
+"""What the name of a blob looks like."""
 
 _RUN_ID: Final = r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{6}"
 _DATE: Final = r"date=[0-9]{4}(-[0-9]{2}){0,2}"
@@ -33,12 +39,16 @@ _OBJECTS: Final = {
     QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
     HISTORY: rf"{_TICKER}/history\.parquet",
     DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
+    TICKERS: rf"{_TICKER}/data\.parquet",
     RECEIPTS: rf"{_RUN_ID}\.json",
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
+
+UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
+"""NumPy's units of dates; a date of such a unit prints as the partition column does."""
 
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
@@ -66,6 +76,11 @@ def history(ticker: str) -> str:
 def daily(date: str, ticker: str) -> str:
     """Key of a partition of the table `daily`."""
     return f"{DAILY}date={date}/ticker={symbols.encode(ticker)}/data.parquet"
+
+
+def listing(ticker: str) -> str:
+    """Key of a ticker's row of the table `tickers`."""
+    return f"{TICKERS}ticker={symbols.encode(ticker)}/data.parquet"
 
 
 def run(run_id: str) -> str:
@@ -106,6 +121,15 @@ def is_object(key: str) -> bool:
     return encoded is None or symbols.encode(symbols.decode(encoded[1])) == encoded[1]
 
 
+def is_run_id(text: str) -> bool:
+    """Return whether a text is a run's id.
+
+    >>> is_run_id("20261120T223005123456Z-70b0bb"), is_run_id("2026-11-20")
+    (True, False)
+    """
+    return bool(re.fullmatch(_RUN_ID, text))
+
+
 def is_alien(key: str) -> bool:
     """Return whether a key lies in a folder of the lake, but does not belong to the lake.
 
@@ -127,11 +151,34 @@ def is_stray(key: str) -> bool:
     (True, False)
     """
     name = key.rpartition("/")[2]
-    in_table = key.startswith((RAW, QUARANTINE, HISTORY, DAILY)) and not key.startswith(
+    in_table = key.startswith((RAW, QUARANTINE, HISTORY, DAILY, TICKERS)) and not key.startswith(
         (RUNS, LOST)
     )
     is_hidden = name.startswith((".", "_")) and not name.endswith(".parquet")
-    return in_table and "." in name and is_alien(key) and not is_hidden
+    return in_table and name != "" and is_alien(key) and not is_hidden
+
+
+def grain_of(date_values: Iterable[str]) -> Grain | None:
+    """Return the grain that most partitions have; None when there are none.
+
+    >>> grain_of(["2012-02", "2012-03", "2012"])
+    'month'
+    """
+    grains: dict[int, Grain] = {10: "day", 7: "month", 4: "year"}
+    found = Counter(grains.get(len(value)) for value in date_values)
+    return found.most_common(1)[0][0] if found else None
+
+
+def check_partition(date_value: str) -> str:
+    """Return a value of the partition column `date`.
+
+    Raises:
+        ValueError: it is none at any grain.
+    """
+    if not re.fullmatch(_DATE.removeprefix("date="), date_value):
+        raise ValueError(f"{date_value!r} is not a partition")
+    sessions(date_value)
+    return date_value
 
 
 def sessions(date_value: str) -> tuple[date, date]:

@@ -1,19 +1,35 @@
 """Run manifests (the commits of raw) and the transformer's receipts for them."""
 
 import secrets
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.store import Store
+from tickerlake.market import symbols
+from tickerlake.market.listing import Listing
 from tickerlake.market.quality import Flag
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")
+
+# a manifest that was damaged or edited must not lead anywhere else
+Symbol = Annotated[str, StringConstraints(pattern=symbols.PATTERN)]
+Partition = Annotated[str, AfterValidator(layout.check_partition)]
+Digest = Annotated[str, StringConstraints(pattern=layout.DIGEST)]
+Ratio = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Order(NamedTuple):
@@ -56,6 +72,7 @@ class Entry(_Model):
         flags: those that only the run could set, on bars that are kept although something is odd
             about them.
         timezone: of the exchange, as the source states it.
+        listing: what the source says about the ticker itself; None when it was not asked.
         retired: the day after which the ticker is not asked for any more.
         renamed_from: the ticker whose history continues here.
         renamed_to: the ticker that continues this one's history.
@@ -67,18 +84,19 @@ class Entry(_Model):
     end: date | None = None
     new: int = 0
     corrected: int = 0
-    blobs: dict[str, str] = Field(default_factory=dict)
-    splits: dict[date, float] | None = None
+    blobs: dict[Partition, Digest] = Field(default_factory=dict)
+    splits: dict[date, Ratio] | None = None
     restated: str = ""
     quarantined: int = 0
-    quarantine: dict[str, str] = Field(default_factory=dict)
+    quarantine: dict[Partition, Digest] = Field(default_factory=dict)
     rejected: tuple[Rejected, ...] = ()
     gaps: tuple[date, ...] = ()
     flags: tuple[Flag, ...] = ()
     timezone: str | None = None
+    listing: Listing | None = None
     retired: date | None = None
-    renamed_from: str | None = None
-    renamed_to: str | None = None
+    renamed_from: Symbol | None = None
+    renamed_to: Symbol | None = None
 
     @property
     def delivers(self) -> bool:
@@ -101,9 +119,9 @@ class Manifest(_Model):
 
     format: Literal[1] = 1
     run_id: str
-    as_of: datetime
+    as_of: AwareDatetime
     source: str
-    tickers: dict[str, Entry]
+    tickers: dict[Symbol, Entry]
     lost: tuple[str, ...] = ()
 
     @property
@@ -151,12 +169,37 @@ def read(store: Store, run_id: str) -> Manifest:
         UsageError: there is no such run.
         CorruptObjectError: it is not a manifest.
     """
-    key = layout.run(run_id)
-    data = store.get(key)
+    return parse(run_id, read_bytes(store, run_id))
+
+
+def read_bytes(store: Store, run_id: str) -> bytes:
+    """Read a manifest as it is stored.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    data = store.get(layout.run(run_id))
     if data is None:
         raise UsageError(f"{store.url} has no run {run_id!r}; `tickerlake status` lists the runs")
+    return data
+
+
+def parse(
+    run_id: str, data: bytes, decode: Callable[[bytes], Manifest] = Manifest.model_validate_json
+) -> Manifest:
+    """Decode the manifest of a run.
+
+    Args:
+        run_id: the run.
+        data: the manifest as it is stored.
+        decode: returns the manifest, or what is wanted of it.
+
+    Raises:
+        CorruptObjectError: it is not a manifest, or that of another run.
+    """
+    key = layout.run(run_id)
     try:
-        manifest = Manifest.model_validate_json(data)
+        manifest = decode(data)
     except ValidationError as error:
         [first, *_] = error.errors()
         raise CorruptObjectError(

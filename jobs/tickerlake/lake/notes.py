@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import layout
@@ -62,7 +62,7 @@ class Recheck(Note):
         tickers: the partitions by ticker.
     """
 
-    at: datetime
+    at: AwareDatetime
     tickers: dict[str, tuple[str, ...]]
 
     @property

@@ -8,15 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, cast
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, PreconditionError
 from obstore.store import MemoryStore, ObjectStore, S3Store
 
-from tickerlake.errors import ConflictError, StoreError
+from tickerlake.errors import BadSettingError, ConflictError, StoreError
 
 if TYPE_CHECKING:
-    from obstore import UpdateVersion
+    from obstore import Attributes, UpdateVersion
+    from obstore.store import RetryConfig
 
 ENDPOINTS: Final = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
@@ -91,6 +93,12 @@ class Remote:
         """See `Objects`."""
         return _tag(obstore.put(self.inner, key, data, use_multipart=False))
 
+    def publish(self, key: str, data: bytes, content_type: str) -> str:
+        """Put an object for browsers, replacing what is there; return its version."""
+        attributes: Attributes = {"Content-Type": content_type}
+        found = obstore.put(self.inner, key, data, attributes=attributes, use_multipart=False)
+        return _tag(found)
+
     def create(self, key: str, data: bytes) -> str | None:
         """See `Objects`."""
         try:
@@ -148,15 +156,53 @@ def memory() -> Remote:
 
 
 def endpoint() -> str | None:
-    """Return S3's endpoint when it is not AWS's own."""
-    return next(filter(None, map(os.environ.get, ENDPOINTS)), None)
+    """Return S3's endpoint when it is not AWS's own.
+
+    Raises:
+        BadSettingError: it is not a URL.
+    """
+    name = next(filter(os.environ.get, ENDPOINTS), None)
+    if name is None:
+        return None
+    url = os.environ[name]
+    if not _is_url(url):
+        raise BadSettingError(f"{name} is {url!r}, not a URL such as http://localhost:4566")
+    return url
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        has_port = parts.port is None or parts.port > 0  # raises when it is not a number
+    except ValueError:
+        return False
+    is_plain = not re.search(r"\s", text)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and has_port and is_plain
+
+
+def region(session: Any) -> str | None:
+    """Return the region of a boto3 session, which doesn't look at AWS_REGION itself."""
+    found: str | None = session.region_name or os.environ.get("AWS_REGION") or None
+    return found
+
+
+_RETRIES: "Final[RetryConfig]" = {
+    "max_retries": 6,
+    "retry_timeout": timedelta(seconds=6),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=100),
+        "max_backoff": timedelta(seconds=2),
+        "base": 2,
+    },
+}
 
 
 def s3(location: str) -> Remote:
     """Open `bucket[/prefix]` on S3.
 
     Raises:
-        StoreError: there are no credentials.
+        BadSettingError: the endpoint is not a URL.
+        StoreError: there are no credentials, or neither a region nor an endpoint.
     """
     import boto3
     from obstore.auth.boto3 import Boto3CredentialProvider
@@ -168,20 +214,19 @@ def s3(location: str) -> Remote:
             f"no AWS credentials to open s3://{location}: set AWS_PROFILE or AWS_ACCESS_KEY_ID and"
             " AWS_SECRET_ACCESS_KEY, or run where a role is attached"
         )
+    # emulators and other stores than AWS's don't care about the region
+    where = region(session) or ("us-east-1" if endpoint() else None)
+    if where is None:
+        raise StoreError(
+            f"no AWS region to open s3://{location}: give --region, or set AWS_DEFAULT_REGION or"
+            " the region of your AWS profile; for another store than AWS's, set AWS_ENDPOINT_URL"
+        )
     # obstore refuses an endpoint of None; without the option, it uses AWS's own
     elsewhere: dict[str, Any] = {"endpoint": endpoint()} if endpoint() else {}
     return Remote(
         S3Store(
             bucket,
-            retry_config={
-                "max_retries": 6,
-                "retry_timeout": timedelta(seconds=6),
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=100),
-                    "max_backoff": timedelta(seconds=2),
-                    "base": 2,
-                },
-            },
+            retry_config=_RETRIES,
             client_options={
                 "allow_http": endpoint() is not None,
                 "connect_timeout": timedelta(seconds=2),
@@ -189,7 +234,7 @@ def s3(location: str) -> Remote:
                 "timeout": timedelta(seconds=60),
             },
             prefix=prefix.strip("/") or None,
-            region=session.region_name or "us-east-1",
+            region=where,
             virtual_hosted_style_request=endpoint() is None,
             credential_provider=Boto3CredentialProvider(session),
             **elsewhere,

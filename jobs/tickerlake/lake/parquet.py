@@ -11,15 +11,40 @@ from tickerlake.lake import layout
 from tickerlake.lake.layout import Grain
 
 
-def to_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> bytes:
-    """Encode a frame; the same rows give the same bytes."""
+def to_parquet(frame: pl.DataFrame) -> bytes:
+    """Encode a blob; the same rows give the same bytes."""
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", metadata=metadata)
+    frame.write_parquet(buffer, compression="zstd")
     return buffer.getvalue()
 
 
+def to_table_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> bytes:
+    """Encode an object of `history` or `daily`; the same rows give the same bytes.
+
+    These are written every day, and are small. So they are compressed by Snappy, only text has a
+    dictionary, and only `session`, by which people filter, has statistics (benchmarks/writer.py).
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    buffer = pa.BufferOutputStream()
+    with pq.ParquetWriter(
+        buffer,
+        table.schema,
+        compression="snappy",
+        use_dictionary=[name for name, of in frame.schema.items() if of == pl.String],
+        write_statistics=["session"],
+        store_schema=False,
+    ) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(metadata or {})
+    data: bytes = buffer.getvalue().to_pybytes()
+    return data
+
+
 def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.DataFrame:
-    """Decode what `to_parquet` made, or some columns of it.
+    """Decode a Parquet file, or some columns of it.
 
     Raises:
         CorruptObjectError: it is not a Parquet file; names the key.

@@ -1,11 +1,11 @@
-"""Bring one ticker's history and its partitions of `daily` up to date.
+"""Bring one ticker's history, its partitions of `daily` and its row of `tickers` up to date.
 
-The history is replaced first, by compare-and-swap, and says which partitions it owes; they are
-written after it. So the loser of a race has written nothing, and whoever follows a process that
-died finds in the history what is left to do.
+The history is replaced first, by compare-and-swap, and says which partitions it owes; they and the
+row are written after it. So the loser of a race has written nothing, and whoever follows a process
+that died finds in the history what is left to do.
 """
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
@@ -13,16 +13,15 @@ from typing import Final
 import polars as pl
 
 from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, history, layout, notes
+from tickerlake.lake import Lake, derived, history, layout, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.objects import Versioned
-from tickerlake.lake.parquet import partitions, to_parquet
+from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.lake.retries import pause
-from tickerlake.market import features
 
 RACES: Final = 100
 """Lost races after which a ticker is left to the next transform."""
@@ -33,7 +32,7 @@ class Outcome:
     """How the work on a ticker ended.
 
     Attributes:
-        partitions: those of `daily` that were written or deleted.
+        partitions: the parts (see `lake.derived`) that were written or deleted.
         version: the version tag of the history that they were made from.
         is_late: nothing was done: the ticker has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
@@ -62,7 +61,7 @@ def refresh(
         ticker: whose history it is.
         pending: the manifests that the ticker may lack, sorted.
         settled: the runs that are known to be done.
-        recheck: partitions to write in any case.
+        recheck: parts to write in any case.
 
     Raises:
         ConflictError: it lost too many races.
@@ -73,22 +72,20 @@ def refresh(
         backlog = history.sort_out(stored, ticker, pending)
         if backlog.late:
             return LATE
-        rows = refined(stored.history)
         unfinished = _unfinished(stored, settled)
-        wanted = {*recheck, *(_within(rows, stored.owed, lake.grain) if unfinished else ())}
-        version = stored.version
+        new, version = stored.history, stored.version
         if backlog.new:
-            before = rows
             new = history.advance(lake, ticker, stored.history, backlog.new)
-            rows = refined(new)
-            wanted |= changed_partitions(rows, before, lake.grain)
+        rows, changed = derived.update(new, stored.history, lake.grain)
+        wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
+        if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
-                version = _replace(lake, ticker, new, folded, wanted, stored.version)
+                version = _replace(lake, ticker, new, rows, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
-        put_partitions(lake, ticker, rows, wanted)
+        derived.put(lake, ticker, new, rows, wanted)
         return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
@@ -110,7 +107,7 @@ def derive(
             `version` was seen, so that they include every run that is folded in.
         settled: the runs that are known to be done.
         version: the version tag that the history had then.
-        recheck: partitions to write in any case.
+        recheck: parts to write in any case.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -119,18 +116,16 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    before, rows = refined(stored.history), refined(new)
+    rows, changed = derived.update(new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
-    wanted = {*recheck, *(_within(rows, stored.owed, lake.grain) if unfinished else ())}
-    wanted |= changed_partitions(rows, before, lake.grain)
-    wanted |= _names(before, lake.grain) - _names(rows, lake.grain)
+    wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
-            version = _replace(lake, ticker, new, folded, wanted, version)
+            version = _replace(lake, ticker, new, rows, folded, wanted, version)
     except ConflictError:
         return LATE
-    put_partitions(lake, ticker, rows, wanted)
+    derived.put(lake, ticker, new, rows, wanted)
     return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
 
 
@@ -140,11 +135,11 @@ def rebuild(
     manifests: Sequence[Manifest],
     settled: Container[str],
     version: str | None,
-    stored_partitions: AbstractSet[str],
+    stored_parts: AbstractSet[str],
 ) -> Outcome:
     """Derive a ticker from raw alone; compare every object, and write or delete what differs.
 
-    What can't be read is replaced as well. Until all is done, a note names the partitions at stake,
+    What can't be read is replaced as well. Until all is done, a note names the parts at stake,
     so that the next transform can finish the work of a process that died.
 
     Args:
@@ -153,7 +148,7 @@ def rebuild(
         manifests: see `derive`.
         settled: see `derive`.
         version: see `derive`.
-        stored_partitions: the ticker's partitions that exist.
+        stored_parts: the ticker's parts that exist.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -164,8 +159,8 @@ def rebuild(
         return LATE
     stored = _decoded(found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
-    rows = refined(new)
-    differing = _differing(lake, ticker, rows, stored_partitions)
+    rows = derived.refined(new)
+    differing = _differing(lake, ticker, derived.expected(new, rows, lake.grain), stored_parts)
     folded = _open(manifests, settled)
     is_right = _says(stored, new, folded)
     if is_right and not differing:
@@ -173,11 +168,11 @@ def rebuild(
     note = notes.put_recheck(store, {ticker: differing})
     try:
         if new.last is not None and not is_right:
-            version = _replace(lake, ticker, new, folded, differing, version)
+            version = _replace(lake, ticker, new, rows, folded, differing, version)
     except ConflictError:
         store.delete([note])
         return LATE
-    put_partitions(lake, ticker, rows, differing)
+    derived.put(lake, ticker, new, rows, differing)
     if new.last is None and found:
         store.delete([key])
         version = None
@@ -200,68 +195,33 @@ def _says(stored: Stored | None, new: History, folded: Sequence[str]) -> bool:
     return set(folded) <= set(stored.folded)
 
 
-def refined(held: History) -> pl.DataFrame:
-    """Return the rows of `daily` (`features.DAILY`) that a history gives."""
-    return features.daily(held.bars)
-
-
-def changed_partitions(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
-    """Return the partitions in which any value of `new` differs from `old`."""
-    both = new.join(
-        old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
-    )
-    columns = [name for name in new.columns if name != "session"]
-    differs = pl.col("_held").is_null() | pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in columns
-    )
-    return _names(both.filter(differs), grain)
-
-
-def put_partitions(lake: Lake, ticker: str, rows: pl.DataFrame, wanted: Collection[str]) -> None:
-    """Write a ticker's rows to partitions; delete the partitions that have none."""
-    chosen = rows.filter(layout.partition(lake.grain).is_in(list(wanted)))
-    there = set()
-    for partition, part in partitions(chosen, lake.grain):
-        lake.store.put(layout.daily(partition, ticker), to_parquet(part))
-        there.add(partition)
-    gone = sorted(set(wanted) - there)
-    lake.store.delete([layout.daily(partition, ticker) for partition in gone])
-
-
-def stored_partitions(lake: Lake) -> dict[str, set[str]]:
-    """Return the partitions of `daily` that exist, by ticker; none if it only has a history."""
-    stored: dict[str, set[str]] = {}
-    for key in lake.store.keys(layout.HISTORY):
-        stored.setdefault(layout.values(key)["ticker"], set())
-    for key in lake.store.keys(layout.DAILY):
-        values = layout.values(key)
-        stored.setdefault(values["ticker"], set()).add(values["date"])
-    return stored
-
-
 def _replace(
     lake: Lake,
     ticker: str,
     new: History,
+    rows: pl.DataFrame,
     folded: Iterable[str],
-    owed: Collection[str],
+    wanted: AbstractSet[str],
     version: str | None,
 ) -> str:
+    names = derived.names(rows, lake.grain)
+    owed, gone = wanted & names, wanted - names - {derived.LISTING}
     span = Span(min(owed), max(owed)) if owed else None
-    data = history.encode(Stored(new, tuple(sorted(folded)), span))
+    data = history.encode(Stored(new, tuple(sorted(folded)), span, tuple(sorted(gone))))
     return lake.store.replace(layout.history(ticker), data, version)
 
 
-def _differing(lake: Lake, ticker: str, rows: pl.DataFrame, stored: AbstractSet[str]) -> set[str]:
-    """Return the partitions whose objects are not what they should be."""
-    expected = {name: to_parquet(part) for name, part in partitions(rows, lake.grain)}
+def _differing(
+    lake: Lake, ticker: str, frames: Mapping[str, pl.DataFrame], stored_parts: AbstractSet[str]
+) -> set[str]:
+    """Return the parts whose objects are not what they should be."""
 
-    def differs(partition: str) -> bool:
-        if partition not in stored:
+    def differs(part: str) -> bool:
+        if part not in stored_parts:
             return True
-        return lake.store.get(layout.daily(partition, ticker)) != expected[partition]
+        return lake.store.get(derived.key(part, ticker)) != to_table_parquet(frames[part])
 
-    return {name for name in expected if differs(name)} | (stored - expected.keys())
+    return {part for part in frames if differs(part)} | (stored_parts - frames.keys())
 
 
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
@@ -273,13 +233,16 @@ def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
     return [each.run_id for each in manifests if each.run_id not in settled]
 
 
-def _within(rows: pl.DataFrame, span: Span | None, grain: Grain) -> set[str]:
-    names = _names(rows, grain)
-    return {name for name in names if span.first <= name <= span.last} if span else set()
-
-
-def _names(rows: pl.DataFrame, grain: Grain) -> set[str]:
-    return set(rows.select(layout.partition(grain))["session"])
+def _owed(
+    rows: pl.DataFrame, stored: Stored, unfinished: Collection[str], grain: Grain
+) -> set[str]:
+    """Return the parts that a history owes: its row of `tickers` in any case."""
+    if not unfinished:
+        return set()
+    span = stored.owed
+    names = derived.names(rows, grain) if span else set()
+    owed = {name for name in names if span and span.first <= name <= span.last}
+    return {derived.LISTING, *stored.gone} | owed
 
 
 def _decoded(data: bytes) -> Stored | None:

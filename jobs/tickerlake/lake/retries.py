@@ -29,7 +29,7 @@ _PATIENT: Final = 0.2
 """Seconds for which a signal may have to wait."""
 
 _REASONS: Final = {
-    errno.ENOSPC: "the disk is full; free some space and run the command again",
+    errno.ENOSPC: "the disk is full, or has no inodes left; free some and run the command again",
     errno.EDQUOT: "your disk quota is used up; free some space and run the command again",
     errno.EROFS: "it is read-only",
     errno.EACCES: "you may not write or read there; check the owner and the permissions",

@@ -60,6 +60,15 @@ class Store:
         """Put an object, replacing what is there."""
         self._try(self._objects.put, key, data)
 
+    def publish(self, key: str, data: bytes, content_type: str) -> str:
+        """Put an object for browsers, replacing what is there; return its version tag.
+
+        A folder keeps no content type.
+        """
+        if isinstance(self._objects, Remote):
+            return self._try(self._objects.publish, key, data, content_type)
+        return self._try(self._objects.put, key, data)
+
     def put_new(self, key: str, data: bytes) -> bool:
         """Put an object only if there is none; return whether it was put."""
         return self._put_if(self._objects.create, key, data) is not None
@@ -242,5 +251,5 @@ def environment(url: str) -> dict[str, str]:
     import boto3
 
     found = {name: os.environ[name] for name in objects.ENDPOINTS if name in os.environ}
-    region = boto3.Session().region_name
+    region = objects.region(boto3.Session())
     return found | ({"AWS_DEFAULT_REGION": region} if region else {})

@@ -13,6 +13,7 @@ import polars as pl
 from tickerlake.lake import layout
 from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
 from tickerlake.market.features import DAILY, FEATURES
+from tickerlake.market.listing import TICKERS
 
 Schema = Mapping[str, pl.DataType]
 
@@ -26,12 +27,14 @@ class Table:
         prefix: what its keys in the lake begin with.
         partition_keys: the columns that are in the path, not in the files; all are strings.
         schema: the columns in the files.
+        file: the name of the one file in each folder; blobs have names of their own.
     """
 
     name: str
     prefix: str
     partition_keys: tuple[str, ...]
     schema: Schema
+    file: str = "*.parquet"
 
     def sql_types(self) -> dict[str, str]:
         """All columns with their SQL types, partition keys first."""
@@ -42,10 +45,13 @@ class Table:
 
 
 _RAW = Table("raw", layout.RAW, ("date", "ticker"), RAW)
-_HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY)
-_DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY)
+_HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY, "history.parquet")
+_DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY, "data.parquet")
+_TICKERS = Table("tickers", layout.TICKERS, ("ticker",), TICKERS, "data.parquet")
 
-TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (_RAW, _HISTORY, _DAILY)}
+TABLES: Final[Mapping[str, Table]] = {
+    table.name: table for table in (_RAW, _HISTORY, _DAILY, _TICKERS)
+}
 """The tables that SQL can query."""
 
 QUARANTINED: Final = Table("quarantine", layout.QUARANTINE, ("date", "ticker"), QUARANTINE)
@@ -57,6 +63,7 @@ _SQL_TYPES: Final[Mapping[str, str]] = {
     "Int64": "bigint",
     "Float64": "double",
     "Datetime(time_unit='us', time_zone='UTC')": "timestamp",
+    "List(Date)": "array<date>",
 }
 
 
@@ -104,11 +111,33 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "", "What is unusual about the bar: names separated by commas; empty if nothing is."
     ),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
+    "run_id": Column("", "The run that delivered the bar."),
     "as_of": Column("", "When the bar was fetched (UTC, in microseconds)."),
     "basis_factor": Column(
         "ratio",
         "What prices were divided and volume multiplied by since the fetch; 1 unless a split came.",
     ),
+    "name": Column("", "The name of the company, fund or instrument, as the source spells it."),
+    "exchange": Column("", "The exchange, as the source spells it."),
+    "instrument_type": Column(
+        "",
+        "In the source's words: EQUITY, ETF, MUTUALFUND, INDEX, CURRENCY, CRYPTOCURRENCY, FUTURE.",
+    ),
+    "timezone": Column("", "The exchange's time zone; sessions are dated in it."),
+    "first_trade_date": Column("", "The first day of trading that the source knows of."),
+    "listed_since": Column(
+        "", "The earlier of the first day of trading and the first session held."
+    ),
+    "first_session": Column("", "The session of the first bar held."),
+    "last_session": Column("", "The session of the last bar held."),
+    "sessions": Column("sessions", "How many bars are held."),
+    "gaps": Column(
+        "", "The exchange's sessions between the first and the last bar that have no bar."
+    ),
+    "retired": Column(
+        "", "The day after which the ticker is not asked for any more; null if it is."
+    ),
+    "renamed_to": Column("", "The ticker that continues this one's history; null if none does."),
 }
 """The columns that are not features."""
 

@@ -8,7 +8,11 @@ from urllib.parse import quote, unquote
 from tickerlake.errors import BadSymbolError
 from tickerlake.market import exchanges
 
-_SYMBOL = re.compile(r"[A-Z0-9^][A-Z0-9.\-=&^_]{0,23}")
+_FORM: Final = r"[A-Z0-9^][A-Z0-9.\-=&^_]{0,23}"
+PATTERN: Final = rf"^{_FORM}$"
+"""What a whole symbol looks like."""
+
+_SYMBOL = re.compile(_FORM)
 _ISIN = re.compile(r"[A-Z]{2}[A-Z0-9]{9}[0-9]")
 
 FAULTS_SHOWN: Final = 5

@@ -1,24 +1,12 @@
 """Where bars come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
 import polars as pl
 
-
-@dataclass(frozen=True)
-class Listing:
-    """What the source says about the ticker itself; None where it says nothing."""
-
-    name: str | None = None
-    exchange: str | None = None
-    instrument_type: str | None = None
-    """In the source's words: EQUITY, ETF, MUTUALFUND, INDEX, CURRENCY, CRYPTOCURRENCY, FUTURE."""
-    currency: str | None = None
-    timezone: str | None = None
-    """Of the exchange, for example `America/New_York`; bars are dated in it."""
-    first_trade_date: date | None = None
+from tickerlake.market.listing import Listing
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Fetched:
     """
 
     bars: pl.DataFrame
-    listing: Listing = Listing()
+    listing: Listing = field(default_factory=Listing)
     open_until: datetime | None = None
     current_session: date | None = None
     last_trade: datetime | None = None

@@ -142,10 +142,12 @@ def _entry(
     news = answer.bars.filter(pl.col("session").is_in(differing["session"].implode()))
     rejected = _rejected(answer.judged.bad, held)
     reaches_back = held.since is None or window.asked_from < held.since
+    listing = answer.fetched.listing
     delivers = (
         bool(changes or rejected)
         or not news.is_empty()
         or (reaches_back and not held.bars.is_empty())
+        or (held.last is not None and held.listing.updated(listing) != held.listing)
     )
     new = int(differing["is_new"].sum())
     bad = answer.judged.bad.filter(pl.col("session").is_in([each.session for each in rejected]))
@@ -162,8 +164,9 @@ def _entry(
         quarantine=blobs.write(lake, layout.QUARANTINE, ticker, bad),
         rejected=rejected,
         gaps=_gaps(exchange, window, held, answer),
-        flags=_flags(exchange, news, answer.fetched.listing.timezone),
-        timezone=answer.fetched.listing.timezone,
+        flags=_flags(exchange, news, listing.timezone),
+        timezone=listing.timezone,
+        listing=listing,
     )
 
 

@@ -68,6 +68,7 @@ def rename(lake: Lake, old: str, new: str, first_day: date) -> Manifest:
         gaps=tuple(day for day in held.gaps if day < first_day),
         flags=tuple(_flags(moved)),
         timezone=held.timezone,
+        listing=held.listing if known.last is None else None,
         renamed_from=old,
     )
     ended = _retirement(held, first_day).model_copy(update={"renamed_to": new})

@@ -1,46 +1,28 @@
-"""Query: one SQL statement over the lake's tables, by DuckDB.
+"""Query: one SQL statement over the lake's tables and views, by DuckDB.
 
 A query is a reader: it sees the lake and nothing else, so a query that was copied from somewhere
 can neither read nor write other files (docs/decisions/0040).
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
-from tickerlake.lake import Lake, layout, manifests
-from tickerlake.lake.tables import TABLES, Table
-from tickerlake.market.bars import HISTORY, RAW
+from tickerlake.lake import Lake
+from tickerlake.lake.tables import TABLES
+from tickerlake.lake.views import VIEWS
+from tickerlake.stages.relations import Files, Past, Tables, create, quoted, reachable
 
 if TYPE_CHECKING:
     import duckdb
-
-MEANINGS: Final[Mapping[str, str]] = {
-    "daily": "bars and features: the table to query",
-    "history": "the newest version of every bar",
-    "raw": "every committed version of every bar, with the run that delivered it",
-}
-"""The tables, in the order of use, and what they hold."""
-
-_BUCKET: Final = "lake://lake"
-"""What DuckDB calls a lake that is not a folder."""
-
-_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
-"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 _READS: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 """DuckDB's types of statements that only read; MULTI is PIVOT."""
 
 _WRITES: Final = re.compile(r"\bcopy\b", re.IGNORECASE)
 """COPY writes files, and may appear inside a SELECT."""
-
-_ASKS_FOR_TABLES: Final = re.compile(r"\bshow\b|information_schema|duckdb_|\bpg_", re.IGNORECASE)
 
 _TEXT_ONLY: Final = re.compile(r"INTERVAL|\bBIT\b|BLOB|UNION|BIGNUM|VARIANT|GEOMETRY")
 """DuckDB's types that Polars has no equivalent for: their values become text."""
@@ -51,15 +33,16 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 
 
-def query(lake: Lake, sql: str, *, unsafe: bool = False) -> pl.DataFrame:
-    """Run one statement over the tables `raw`, `history` and `daily`.
-
-    `raw` holds every committed version of every bar, with the run that delivered it.
+def query(
+    lake: Lake, sql: str, *, unsafe: bool = False, tables: Tables | None = None
+) -> pl.DataFrame:
+    """Run one statement over the lake's tables and views.
 
     Args:
         lake: the lake to query.
         sql: one statement in DuckDB's dialect.
         unsafe: let the statement read and write other files, too.
+        tables: where the rows of the tables come from; None is the lake's files.
 
     Returns:
         The rows. Numbers are integers or floats; a value that Polars has no type for is text.
@@ -69,21 +52,26 @@ def query(lake: Lake, sql: str, *, unsafe: bool = False) -> pl.DataFrame:
             read the lake; contains DuckDB's message.
         BadSettingError: DuckDB is not installed.
         CorruptObjectError: an object that it needs is missing or damaged.
+        LostStateError: the past state can't be read any more.
         StoreError: the lake can't be read.
     """
     try:
         import duckdb
+        import fsspec  # noqa: F401 - DuckDB reads what is not on local disk through it
     except ImportError as error:
-        raise BadSettingError("a query needs DuckDB: pip install duckdb") from error
+        raise BadSettingError("a query needs DuckDB: pip install 'tickerlake[query]'") from error
 
-    with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
+    with reachable(lake) as root, duckdb.connect(config=_CONFIG) as connection:
         try:
+            connection.execute("set TimeZone = 'UTC'")  # or moments depend on the machine
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
-            _create_views(connection, lake, root, sql)
+            create(connection, tables or Files(lake, root), sql)
             if not unsafe:
                 _lock(connection, root)
             return _frame(connection.sql(sql))
         except duckdb.Error as error:
+            if isinstance(tables, Past) and tables.failures:
+                raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error
         except pl.exceptions.PolarsError as error:
@@ -107,102 +95,11 @@ def _check(statements: "list[duckdb.Statement]", sql: str, *, unsafe: bool) -> N
     )
 
 
-def _create_views(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str, sql: str) -> None:
-    """Create only the views that the statement may use, as each lists all files of its table."""
-    for name, table in TABLES.items():
-        if not (_ASKS_FOR_TABLES.search(sql) or re.search(rf"\b{name}\b", sql, re.IGNORECASE)):
-            continue
-        if name == "raw":
-            _create_raw(connection, lake, root)
-        else:
-            _create_view(connection, lake, table, root)
-
-
 def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
     """Restrict the connection to the lake, permanently."""
-    connection.execute(f"set allowed_directories = [{_quoted(root + '/')}]")
+    connection.execute(f"set allowed_directories = [{quoted(root + '/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-
-
-@contextmanager
-def _root(lake: Lake) -> Iterator[str]:
-    """Yield the path or URL under which DuckDB finds the lake's keys.
-
-    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
-    even in the folders above the lake. Such a lake is read through a link with a plain name.
-    """
-    if "://" in lake.store.url:
-        yield _BUCKET
-        return
-    folder = str(Path(lake.store.url).absolute())
-    if _PLAIN.fullmatch(folder):
-        yield folder
-        return
-    with TemporaryDirectory(prefix="tickerlake-") as parent:
-        link = Path(parent) / "lake"
-        link.symlink_to(folder, target_is_directory=True)
-        yield str(link)
-
-
-def _create_view(
-    connection: "duckdb.DuckDBPyConnection", lake: Lake, table: Table, root: str
-) -> None:
-    if next(lake.store.keys(table.prefix), None) is None:
-        empty = pl.DataFrame(schema={"ticker": pl.String(), **table.schema})
-        connection.register(table.name, empty.to_arrow())
-        return
-    _register_bucket(connection, lake, root)
-    files = _quoted(f"{root}/{table.prefix}**/*.parquet")
-    connection.execute(
-        f"create view {table.name} as select ticker, columns(lambda c: c not in ('ticker', 'date'))"
-        f" from read_parquet({files}, hive_partitioning = true, hive_types_autocast = false)"
-    )
-
-
-def _create_raw(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str) -> None:
-    everything = manifests.read_all(lake.store, manifests.all_ids(lake.store))
-    commits = pl.DataFrame(
-        [
-            (
-                f"{root}/{layout.blob(layout.RAW, date, ticker, digest)}",
-                ticker,
-                manifest.run_id,
-                manifest.as_of,
-            )
-            for manifest in everything
-            for ticker, entry in manifest.tickers.items()
-            for date, digest in entry.blobs.items()
-        ],
-        schema={
-            "file": pl.String,
-            "ticker": pl.String,
-            "run_id": pl.String,
-            "as_of": HISTORY["as_of"],
-        },
-        orient="row",
-    )
-    if commits.is_empty():
-        schema = {**commits.schema, **RAW}
-        connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
-        return
-    _register_bucket(connection, lake, root)
-    connection.execute("create schema internal")  # so that `show tables` does not show it
-    connection.register("arrived", commits.to_arrow())
-    connection.execute("create table internal.commits as from arrived")
-    connection.unregister("arrived")
-    connection.execute("set variable blobs = (select list(distinct file) from internal.commits)")
-    connection.execute(
-        f"""create view raw as
-        select ticker, run_id, as_of, {", ".join(RAW)}
-        from read_parquet(getvariable('blobs'), filename = true, hive_partitioning = false) blobs
-        join internal.commits on filename = file"""
-    )
-
-
-def _register_bucket(connection: "duckdb.DuckDBPyConnection", lake: Lake, root: str) -> None:
-    if root == _BUCKET and not connection.filesystem_is_registered("lake"):
-        connection.register_filesystem(lake.store.filesystem())
 
 
 def _frame(relation: "duckdb.DuckDBPyRelation | None") -> pl.DataFrame:
@@ -247,11 +144,9 @@ def _explained(error: Exception, message: str) -> Exception:
         case duckdb.OutOfMemoryException():
             return UsageError(f"this query needs more memory than there is: {message}")
         case _:
-            return UsageError(f"{message}\nThe tables are {', '.join(TABLES)}.")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+            return UsageError(
+                f"{message}\nThe tables are {', '.join(TABLES)}; the views are {', '.join(VIEWS)}."
+            )
 
 
 def _identifier(text: str) -> str:

@@ -19,8 +19,10 @@ from tickerlake.errors import (
     CorruptObjectError,
     LakeFormatError,
     NoLakeError,
+    UsageError,
 )
 from tickerlake.lake import (
+    FORMAT,
     Lake,
     encode_marker,
     layout,
@@ -31,9 +33,11 @@ from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.store import Store, open_store
 from tickerlake.sources import Source
+from tickerlake.stages.findings import Finding
 from tickerlake.stages.repair_raw import RawRepair
+from tickerlake.stages.status import is_simulated
 from tickerlake.stages.transform import transform
-from tickerlake.stages.verify import Finding, strays, verify
+from tickerlake.stages.verify import strays, verify
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +111,7 @@ def repair(
 
 
 def open_damaged(url: str) -> tuple[Lake, str]:
-    """Open a lake; write `_lake.json` again if it is missing or can't be read.
+    """Open a lake; write `_lake.json` again if it is missing, damaged or wrong.
 
     Returns:
         The lake, and what was done ('' when nothing was).
@@ -118,16 +122,16 @@ def open_damaged(url: str) -> tuple[Lake, str]:
     """
     store = open_store(url)
     data = store.get(layout.LAKE)
-    if data is not None and _is_marker(data):
-        return open_lake(url), ""
     grain = _grain(store)
+    if data is not None and _is_right(data, grain):
+        return open_lake(url), ""
     if grain is None:
         if next(store.keys(layout.RUNS), None) is None:
             raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` creates one")
         raise LakeFormatError(
             f"nothing in {store.url} shows its grain; write {layout.LAKE} by hand"
         )
-    store.put(layout.LAKE, encode_marker(grain))
+    store.put(layout.LAKE, encode_marker(grain, is_sample=_is_sample(store)))
     return open_lake(url), f"{layout.LAKE}: written again; the lake has partitions by {grain}"
 
 
@@ -185,19 +189,32 @@ def _rebuild(
     ]
 
 
-def _is_marker(data: bytes) -> bool:
+def _is_right(data: bytes, grain: Grain | None) -> bool:
+    """Return whether a marker is right, or comes from another version of tickerlake."""
     try:
         marker = json.loads(data)
-        return bool({"format", "grain"} <= marker.keys())
-    except (ValueError, AttributeError):
+        if isinstance(marker["format"], int) and marker["format"] != FORMAT:
+            return True
+        is_grain = marker["grain"] in layout.GRAINS and grain in (None, marker["grain"])
+        return marker["format"] == FORMAT and is_grain
+    except (ValueError, TypeError, KeyError):
         return False
 
 
 def _grain(store: Store) -> Grain | None:
     """Infer a lake's grain from its partitions."""
-    grains: dict[int, Grain] = {10: "day", 7: "month", 4: "year"}
     for prefix in (layout.RAW, layout.DAILY):
-        for key in store.keys(prefix):
-            if "date=" in key:
-                return grains.get(len(layout.values(key)["date"]))
+        keys = (key for key in store.keys(prefix) if "date=" in key)
+        if found := layout.grain_of(layout.values(key)["date"] for key in keys):
+            return found
     return None
+
+
+def _is_sample(store: Store) -> bool:
+    """Infer from the newest run that can be read whether a lake holds recorded bars."""
+    for run_id in reversed(manifests.all_ids(store)):
+        try:
+            return is_simulated(manifests.read(store, run_id))
+        except (CorruptObjectError, UsageError):
+            continue
+    return False

@@ -14,8 +14,8 @@ from tickerlake.market import calendars
 from tickerlake.market.bars import RAW
 from tickerlake.sources import Source
 from tickerlake.stages.extract import extract
+from tickerlake.stages.findings import Finding
 from tickerlake.stages.transform import transform
-from tickerlake.stages.verify import Finding
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from tickerlake.engines import Engine, Kind, Refreshed, Task, Work
 from tickerlake.errors import CorruptObjectError, StoreError
-from tickerlake.lake import Lake, backlog, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, backlog, derived, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.retries import pause
@@ -143,8 +143,10 @@ class Rounds:
                 self._note(Refreshed(ticker, error=f"{ticker}: {error}", damaged=error.key))
             return []
         is_rebuild = kind == "rebuild"
-        wanted = refresh.stored_partitions(self.lake) if is_rebuild else self._again
+        wanted = derived.stored(self.lake) if is_rebuild else self._again
         tickers = everything.keys() | wanted.keys()
+        if is_rebuild:
+            tickers |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
         return [
             Task(
                 ticker,

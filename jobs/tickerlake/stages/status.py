@@ -1,18 +1,23 @@
 """Status: what the lake holds. It reads only what it needs: no prices, and no raw data."""
 
+import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
-from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.errors import CorruptObjectError, UsageError
+from tickerlake.lake import Lake, history, layout, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.states import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+
+T = TypeVar("T")
 
 LAST_RUNS: Final = 5
 
@@ -78,39 +83,134 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    stamp: str
+    """Names the state: the runs that have been processed."""
+    as_of: datetime | None = None
+    """The moment of a past state; None is now."""
+    damaged: tuple[str, ...] = ()
+    """What is wrong with histories and manifests that can't be read, and so are left out."""
 
 
-def status(lake: Lake, workers: int, *, as_of: datetime | None = None) -> Status:
+class Known(NamedTuple):
+    """What is known of a lake, now or then.
+
+    Attributes:
+        names: the tickers, sorted.
+        read: returns what is known of a ticker; of its bars at least `session` and `flags`.
+        last: the ids of the last runs, newest first.
+        pending: the manifests that the histories lack.
+    """
+
+    names: Sequence[str]
+    read: Callable[[str], History]
+    last: Sequence[str]
+    pending: Sequence[Manifest]
+
+
+def status(
+    lake: Lake,
+    workers: int,
+    *,
+    as_of: datetime | None = None,
+    names: Collection[str] | None = None,
+    state: State | None = None,
+) -> Status:
     """Read the state of the lake.
 
     Args:
         lake: the lake.
         workers: how many tickers are read at the same time.
+        state: a past state to describe; None is what is stored.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
+        names: the tickers to read; None reads all.
 
     Raises:
-        StoreError, CorruptObjectError: as their names say.
+        StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
-        last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-        runs = tuple(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(last)))
-        moment = as_of or _moment(runs)
-        pending = manifests.pending(lake)
-        names = sorted(_names(lake, pending))
-        held = pool.map(lambda name: _ticker(lake, name, pending, moment), names)
-        return Status(
-            lake=lake.store.url,
-            grain=lake.grain,
-            tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-            runs=runs,
-            pending=tuple(manifest.run_id for manifest in pending),
+        known = _past(state) if state else _stored(lake)
+        runs, damaged_runs = _readable(
+            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
         )
+        moment = as_of or (state.moment if state else _moment(runs))
+        held, damaged = _readable(
+            pool.map(
+                _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
+                known.names if names is None else sorted(names),
+            )
+        )
+    return Status(
+        lake=lake.store.url,
+        grain=lake.grain,
+        tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+        runs=runs,
+        pending=tuple(manifest.run_id for manifest in known.pending),
+        stamp=state.stamp if state else states.stored_stamp(lake),
+        as_of=state.moment if state else None,
+        damaged=(*damaged_runs, *damaged),
+    )
+
+
+def _stored(lake: Lake) -> Known:
+    """Return what the lake has stored."""
+    pending = manifests.pending(lake)
+    return Known(
+        names=sorted(_names(lake, pending)),
+        read=lambda name: history.load_summary(lake, name).history,
+        last=manifests.all_ids(lake.store)[: -LAST_RUNS - 1 : -1],
+        pending=pending,
+    )
+
+
+def _past(state: State) -> Known:
+    """Return what a past state knew, as if all its runs had been processed."""
+    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
+    return Known(state.tickers(), state.history, last, ())
+
+
+def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
+    """Let a function return what it finds damaged, rather than raise it."""
+
+    def told(name: str) -> T | CorruptObjectError:
+        try:
+            return read(name)
+        except CorruptObjectError as error:
+            return error
+
+    return told
+
+
+def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], tuple[str, ...]]:
+    """Separate what could be read from what is wrong with the rest."""
+    everything = list(found)
+    damaged = tuple(str(each) for each in everything if isinstance(each, CorruptObjectError))
+    return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
 def tickers(lake: Lake) -> list[str]:
     """Return the tickers that the lake holds, sorted, whether transformed yet or not."""
     return sorted(_names(lake, manifests.pending(lake)))
+
+
+def expect(lake: Lake, names: Sequence[str]) -> None:
+    """Refuse tickers that the lake does not hold.
+
+    Raises:
+        UsageError: names the first of them, and what may have been meant.
+    """
+    if not names:
+        return
+    held = tickers(lake)
+    for name in names:
+        if name not in held:
+            similar = difflib.get_close_matches(name, held, 1)
+            hint = (
+                f"did you mean {similar[0]}?"
+                if similar
+                else "`tickerlake status` lists what it does"
+            )
+            raise UsageError(f"the lake does not hold {name}; {hint}")
 
 
 def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
@@ -130,19 +230,24 @@ def _moment(runs: Sequence[Manifest]) -> datetime:
     if not runs:
         return now
     newest = max(runs, key=lambda run: run.order)
-    committed = _committed(newest.run_id)
-    return newest.as_of if committed and committed - newest.as_of > SIMULATED else now
+    return newest.as_of if is_simulated(newest) else now
 
 
-def _committed(run_id: str) -> datetime | None:
+def is_simulated(run: Manifest) -> bool:
+    """Return whether a run was a replay's."""
+    moment = committed(run.run_id)
+    return moment is not None and moment - run.as_of > SIMULATED
+
+
+def committed(run_id: str) -> datetime | None:
+    """Return the moment of a run's commit; None when its id does not say."""
     try:
         return datetime.strptime(run_id.partition("-")[0], "%Y%m%dT%H%M%S%f%z")
     except ValueError:  # a run id that another program wrote
         return None
 
 
-def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: datetime) -> Ticker:
-    known = history.load_summary(lake, ticker).history
+def _ticker(ticker: str, known: History, pending: Sequence[Manifest], moment: datetime) -> Ticker:
     quarantined = _quarantined(known, ticker, pending)
     sessions = known.bars["session"]
     if sessions.is_empty():

@@ -7,7 +7,7 @@ so the next transform finishes a run that died, without reading its input again.
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
@@ -46,6 +46,37 @@ class Report:
         if not bad and self.damaged:
             return PARTLY_DONE
         return exit_code(len(self.refreshed), bad)
+
+    def then(self, later: "Report") -> "Report":
+        """Return a report of this transform and a later one."""
+        refreshed = self.refreshed | later.refreshed
+        for ticker in self.refreshed.keys() & later.refreshed.keys():
+            partitions = {*self.refreshed[ticker].partitions, *refreshed[ticker].partitions}
+            refreshed[ticker] = replace(refreshed[ticker], partitions=tuple(sorted(partitions)))
+        processed = [*self.processed, *later.processed]
+        return Report(refreshed, processed, later.damaged, later.behind)
+
+
+def transform_all(
+    lake: Lake,
+    *,
+    engine: Engine,
+    rebuild: bool = False,
+    progress: Callable[[Refreshed], None] = lambda _: None,
+    register: Callable[[Iterable[str]], object] = lambda _: None,
+) -> Report:
+    """Transform until no new manifest has arrived in the meantime; see `transform`.
+
+    The starter relies on it: while as many transformers as may run are running, it starts none for
+    a manifest (docs/decisions/0080).
+    """
+    report = latest = transform(
+        lake, engine=engine, rebuild=rebuild, progress=progress, register=register
+    )
+    while latest.processed and manifests.pending_ids(lake.store):
+        latest = transform(lake, engine=engine, progress=progress, register=register)
+        report = report.then(latest)
+    return report
 
 
 def transform(
@@ -126,7 +157,7 @@ def _done(lake: Lake, task: Task) -> Outcome:
 
 
 def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
-    """Yield the keys of raw, history and daily that belong to processed manifests.
+    """Yield the keys of tables that belong to processed manifests.
 
     A partition is new only when a manifest delivers the first session in it. So these keys, unlike
     those written just now, also cover what a run that died before its receipts has written.
@@ -135,6 +166,7 @@ def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[s
         for ticker, entry in manifest.tickers.items():
             if entry.delivers and ticker not in failed:
                 yield layout.history(ticker)
+                yield layout.listing(ticker)
                 for date, name in entry.blobs.items():
                     yield layout.blob(layout.RAW, date, ticker, name)
                     yield layout.daily(date, ticker)

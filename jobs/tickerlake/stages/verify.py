@@ -3,59 +3,27 @@
 import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 import polars as pl
 from pydantic import ValidationError
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, blobs, history, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, backlog, blobs, derived, history, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
-from tickerlake.lake.history import Stored
+from tickerlake.lake.fold import History
+from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.manifests import Entry, Manifest, Receipt
-from tickerlake.lake.parquet import from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet import from_parquet, to_table_parquet
 from tickerlake.lake.parquet_statistics import lies
+from tickerlake.stages.findings import Finding, Kind
 
 log = logging.getLogger(__name__)
 
-Kind = Literal[
-    "obstacle", "manifest", "receipt", "note", "blob", "quarantine", "counts", "derived", "stray",
-    "pending", "behind",
-]  # fmt: skip
-
-REMEDIES: Final = {
-    "pending": "`tickerlake transform` processes it",
-    "stray": "`tickerlake repair --prune` removes it",
-}
-_REPAIR: Final = "`tickerlake repair` repairs it"
-
-
-class Finding(NamedTuple):
-    """Something that is not as it should be.
-
-    Attributes:
-        kind: what kind of thing it is; decides the remedy.
-        key: the object's key.
-        text: what is wrong with it.
-        ticker: whose it is; '' when it concerns the whole lake.
-        run_id: the run that lists it; '' when none does.
-    """
-
-    kind: Kind
-    key: str
-    text: str
-    ticker: str = ""
-    run_id: str = ""
-
-    @property
-    def remedy(self) -> str:
-        """The command that repairs it."""
-        return REMEDIES.get(self.kind, _REPAIR)
-
-    def __str__(self) -> str:
-        """Return a line for people."""
-        return f"{self.key} {self.text}; {self.remedy}"
+_TABLES: Final = (
+    layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY, layout.TICKERS,
+)  # fmt: skip
 
 
 def verify(
@@ -79,7 +47,9 @@ def verify(
     """
     survey = backlog.survey(lake.store)
     found, everything = _manifests(lake, survey)
-    stored = refresh.stored_partitions(lake)
+    if wrong := _marker(lake, everything):
+        return [wrong]  # nothing else can be said before this is put right
+    stored = derived.stored(lake)
     named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
     quarantined = {name for each in everything for name in each.tickers}
     check = _Check(lake, survey, everything, stored)
@@ -93,6 +63,15 @@ def verify(
         progress(ticker)
     found += [finding for ticker in sorted(by_ticker) for finding in by_ticker[ticker]]
     return list(dict.fromkeys([*found, *_unfinished(lake, survey), *_strays(lake)]))
+
+
+def _marker(lake: Lake, everything: Sequence[Manifest]) -> Finding | None:
+    entries = (entry for each in everything for entry in each.tickers.values())
+    grain = layout.grain_of(partition for entry in entries for partition in entry.blobs)
+    if grain in (None, lake.grain):
+        return None
+    text = f"says that partitions are by {lake.grain}, but those of raw are by {grain}"
+    return Finding("marker", layout.LAKE, text)
 
 
 def _manifests(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manifest]]:
@@ -111,17 +90,16 @@ def _manifests(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manifest
                 Finding("manifest", layout.run(run_id), "is missing, though it has a receipt",
                         run_id=run_id)
             )  # fmt: skip
-        elif not _is_receipt(lake, key):
+        elif not _is_receipt(lake, key, run_id):
             found.append(Finding("receipt", key, "can't be read", run_id=run_id))
     return found, manifests.without_lost(read)
 
 
-def _is_receipt(lake: Lake, key: str) -> bool:
+def _is_receipt(lake: Lake, key: str, run_id: str) -> bool:
     try:
-        Receipt.model_validate_json(lake.store.get(key) or b"")
+        return Receipt.model_validate_json(lake.store.get(key) or b"").run_id == run_id
     except (ValidationError, CorruptObjectError):
         return False
-    return True
 
 
 def _unfinished(lake: Lake, survey: Survey) -> Iterator[Finding]:
@@ -131,7 +109,8 @@ def _unfinished(lake: Lake, survey: Survey) -> Iterator[Finding]:
         note = notes.read_behind(lake.store, ticker, run_ids)
         if note:
             text = f"says that {ticker} is behind since run {run_ids[0]}: {note.reason}"
-            yield Finding("behind", layout.behind(ticker, run_ids[-1]), text, ticker)
+            kind: Kind = "behind" if backlog.is_hopeless(note, run_ids) else "retried"
+            yield Finding(kind, layout.behind(ticker, run_ids[-1]), text, ticker)
     for key in sorted(lake.store.keys(layout.RECHECK)):
         try:
             notes.read_recheck(lake.store, key)
@@ -152,8 +131,10 @@ def strays(lake: Lake) -> list[str]:
     """Return the keys that do not belong to the lake, but that engines read as part of a table."""
     found = (
         each.key
-        for prefix in (layout.RAW, layout.QUARANTINE, layout.HISTORY, layout.DAILY)
+        for prefix in _TABLES
         for each in lake.store.find_all(prefix)
+        # S3's consoles and clients make an empty object for a folder
+        if each.size or "." in each.key.rpartition("/")[2].partition("=")[0]
     )
     return sorted(key for key in found if layout.is_stray(key))
 
@@ -190,23 +171,22 @@ class _Check:
             return
         behind = self.survey.behind.get(ticker, ())
         done = (self.survey.receipts - set(behind)) | set(stored.folded)
-        derived = history.rebuild(
+        new = history.rebuild(
             self.lake, ticker, [each for each in self.everything if each.run_id in done]
         )
-        if not history.is_same(derived, stored.history):
+        if not history.is_same(new, stored.history):
             yield Finding("derived", key, "is not what raw gives", ticker)
         elif stored.version:
             yield from self._footer(ticker, key)
-        yield from self._partitions(ticker, refresh.refined(derived), stored)
+        yield from self._parts(ticker, new, stored)
 
-    def _partitions(self, ticker: str, rows: pl.DataFrame, stored: Stored) -> Iterator[Finding]:
-        expected = dict(partitions(rows, self.lake.grain))
-        is_open = set(stored.folded) - self.survey.receipts
-        owed = stored.owed if is_open else None
+    def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
+        expected = derived.expected(new, derived.refined(new), self.lake.grain)
+        is_open = bool(set(stored.folded) - self.survey.receipts)
         for name in sorted(expected.keys() | self.stored.get(ticker, set())):
-            if owed and owed.first <= name <= owed.last:
+            if is_open and _is_owed(name, stored.owed):
                 continue  # the next transform writes it
-            key = layout.daily(name, ticker)
+            key = derived.key(name, ticker)
             problem = self._problem(key, expected.get(name))
             if problem:
                 yield Finding("derived", key, problem, ticker)
@@ -220,7 +200,7 @@ class _Check:
                 return "is missing" if expected is not None else ""
             if expected is None:
                 return "should not exist"
-            if data != to_parquet(expected) and not from_parquet(data, key).equals(expected):
+            if data != to_table_parquet(expected) and not _equal(from_parquet(data, key), expected):
                 return "is not what raw gives"
         except CorruptObjectError as error:
             return f"can't be read: {error}"
@@ -231,12 +211,20 @@ class _Check:
     ) -> Iterator[Finding]:
         """Report a file whose rows are right, but whose footer misleads engines."""
         data = self.lake.store.get(key)
-        if data is None or (expected is not None and data == to_parquet(expected)):
+        if data is None or (expected is not None and data == to_table_parquet(expected)):
             return
         columns = _lies(data)
         if columns:
             text = f"has a footer whose statistics are wrong ({', '.join(columns)})"
             yield Finding("derived", key, text, ticker)
+
+
+def _equal(one: pl.DataFrame, other: pl.DataFrame) -> bool:
+    return one.schema == other.schema and one.equals(other)
+
+
+def _is_owed(part: str, owed: Span | None) -> bool:
+    return part == derived.LISTING or (owed is not None and owed.first <= part <= owed.last)
 
 
 def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:

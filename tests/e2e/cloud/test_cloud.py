@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ DRIFT = {
 
 
 # what is waited for is slow, and asking costs the emulator time
-wait = partial(until, seconds=120, every=0.2)
+wait = partial(until, seconds=600, every=0.2)
 
 
 @contextmanager
@@ -102,6 +103,8 @@ class Cloud:
     local: Lake
     evenings: Iterator[date]
     outputs: dict[str, Any]
+    examined: dict[str, str]
+    """What doctor said before the apply: the verdict of each check."""
 
     @property
     def lake(self) -> Lake:
@@ -109,6 +112,16 @@ class Cloud:
 
     def terraform(self, *command: str) -> str:
         return shell("terraform", f"-chdir={self.infra}", *command)
+
+    def doctor(self) -> tuple[int, list[dict[str, str]]]:
+        """What `doctor --aws` says of the account, and its exit code."""
+        command = [TICKERLAKE, "doctor", "--aws", "--infra", self.infra, "--format", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 1), done.stderr
+        lines: list[dict[str, str]] = json.loads(done.stdout)
+        for each in lines:
+            click.echo(f"  {each['verdict']:8} {each['name']}: {each['saw']}")
+        return done.returncode, lines
 
     def evening(self) -> date:
         """Let the next session end."""
@@ -364,9 +377,11 @@ def cloud(host, image, tmp_path_factory) -> Iterator[Cloud]:
         (infra / "e2e_override.tf").write_text(override(endpoint))
         (infra / "e2e.auto.tfvars.json").write_text(json.dumps(variables(replay.url)))
         local = new_lake(str(work / "local"), "day")
-        made = Cloud(infra, work / "ministack.log", replay, local, iter(EVENINGS), {})
+        made = Cloud(infra, work / "ministack.log", replay, local, iter(EVENINGS), {}, {})
         with step("terraform init"):
             shell(infra / "init", infra)
+        with step("doctor, before the apply"):
+            made.examined = verdicts(made.doctor()[1])
         with step("terraform apply"):
             made.terraform("apply", "-input=false", "-auto-approve")
         outputs = json.loads(made.terraform("output", "-json"))
@@ -388,14 +403,147 @@ def test_a_plan_after_the_apply_finds_no_drift(cloud):
     assert drift == DRIFT
 
 
+# ---- doctor, before and after the apply
+
+
+def verdicts(lines: list[dict[str, str]]) -> dict[str, str]:
+    return {each["name"]: each["verdict"] for each in lines}
+
+
+UNKNOWN_TO_THE_EMULATOR = ("glue quotas", "catalog encryption", "lake formation")
+"""These services and calls it doesn't have."""
+
+
+def test_doctor_before_the_apply(cloud):
+    assert cloud.examined == {
+        "terraform": "warning",  # the state is local
+        "identity": "warning",  # account_id is not set
+        "region": "ok",
+        "bucket": "ok",
+        "lambda quota": "ok",
+        "permissions": "ok",
+        "dist": "ok",
+        **dict.fromkeys(UNKNOWN_TO_THE_EMULATOR, "warning"),
+    }
+
+
+SOURCE = "emulated.glue"
+"""Nobody but AWS may put events whose source is `aws.glue`, on the emulator either."""
+
+
+@contextmanager
+def telling_of_failures(job: str) -> Iterator[None]:
+    """Tell EventBridge of each failed run of a job: Glue does, the emulator's doesn't.
+
+    A copy of the deployed rule, with its targets, takes another source than AWS's.
+    """
+    events = boto3.client("events")
+    deployed = events.describe_rule(Name=f"{NAME}-failed-jobs")
+    targets = events.list_targets_by_rule(Rule=deployed["Name"])["Targets"]
+    pattern = json.loads(deployed["EventPattern"])
+    assert pattern["source"] == ["aws.glue"]
+    events.put_rule(Name=SOURCE, EventPattern=json.dumps(pattern | {"source": [SOURCE]}))
+    events.put_targets(Rule=SOURCE, Targets=targets)
+    over = threading.Event()
+    thread = threading.Thread(target=_tell, args=(job, over))
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        events.remove_targets(Rule=SOURCE, Ids=[each["Id"] for each in targets])
+        events.delete_rule(Name=SOURCE)
+
+
+def _tell(job: str, over: threading.Event) -> None:
+    session = boto3.Session()
+    glue, events, told = session.client("glue"), session.client("events"), set()
+    while not over.wait(1):
+        for each in glue.get_job_runs(JobName=job)["JobRuns"]:
+            if each["JobRunState"] == "FAILED" and each["Id"] not in told:
+                told.add(each["Id"])
+                entry = {"Source": SOURCE, "DetailType": "Glue Job State Change"}
+                answer = events.put_events(Entries=[entry | {"Detail": json.dumps(detail(each))}])
+                assert not answer["FailedEntryCount"], answer
+
+
+def detail(failed: dict[str, Any]) -> dict[str, str]:
+    """What Glue says of a job run that failed."""
+    return {
+        "jobName": failed["JobName"],
+        "jobRunId": failed["Id"],
+        "state": failed["JobRunState"],
+        "severity": "ERROR",
+        "message": failed["ErrorMessage"][-200:],
+    }
+
+
+def test_doctor_after_the_apply(cloud):
+    cloud.evening()
+    before = boto3.client("sqs").list_queues().get("QueueUrls", [])
+    with step("doctor, after the apply"), telling_of_failures(cloud.outputs["extractor_job"]):
+        code, lines = cloud.doctor()
+    found = verdicts(lines)
+    assert {name: found[name] for name in found if name not in cloud.examined} == {
+        "schedule": "ok",
+        "dead letters": "ok",
+        "alarms": "ok",
+        "alarms' queries": "warning",  # the emulator forgets metric math
+        "log filters": "warning",  # the emulator has no TestMetricFilter
+        "failed jobs' rule": "ok",
+        "subscriptions": "warning",  # no email is set
+        "trial: extractor": "ok",
+        "trial: manifest": "ok",
+        "trial: starter": "ok",
+        "trial: transformer": "ok",
+        "trial: receipt": "ok",
+        "trial: partitions": "ok",
+        "trial: athena": "ok",
+        "trial: failing run": "ok",
+        "trial: mail": "warning",  # published, but no email is set
+    }
+    assert {name: found[name] for name in cloud.examined} == cloud.examined
+    assert code == 0
+    assert boto3.client("sqs").list_queues().get("QueueUrls", []) == before
+    held = boto3.client("s3").list_objects_v2(Bucket=cloud.outputs["bucket"], Prefix="_config/")
+    assert [each["Key"] for each in held["Contents"]] == ["_config/universe.txt"]
+
+
+def test_doctor_sees_what_is_broken(cloud):
+    """A rule that is off, and a letter that nobody has read."""
+    events, sqs, rule = boto3.client("events"), boto3.client("sqs"), f"{NAME}-failed-jobs"
+    queue = cloud.outputs["starter_dlq_url"]
+    events.disable_rule(Name=rule)
+    sqs.send_message(QueueUrl=queue, MessageBody="lost")
+    command = ["--aws", "--infra", cloud.infra, "--no-trial", "--format", "json"]
+    try:
+        broken = subprocess.run(
+            [TICKERLAKE, "doctor", *command], capture_output=True, text=True, check=False
+        )
+    finally:
+        events.enable_rule(Name=rule)
+        sqs.purge_queue(QueueUrl=queue)
+    assert broken.returncode == 1
+    found = verdicts(json.loads(broken.stdout))
+    assert {name for name, verdict in found.items() if verdict == "failed"} == {
+        "dead letters",
+        "failed jobs' rule",
+    }
+
+
+# ---- a day, and what may happen in it
+
+
 def test_a_day_and_the_next(cloud):
+    done = len(cloud.transforms())
     cloud.day()
     before, held = cloud.partitions("daily"), objects(cloud.lake, "refined/daily/")
     assert len(before) > 100, "more than one call can register"
     day = cloud.day()
     assert cloud.partitions("daily") == before | {(str(day), ticker) for ticker in TICKERS}
     assert held.items() <= objects(cloud.lake, "refined/daily/").items()
-    assert len(cloud.transforms()) == 2
+    assert len(cloud.transforms()) == done + 2
 
 
 # ---- events that come again, late, in another order, broken, or never
@@ -538,13 +686,7 @@ def would_ring(cloud: Cloud, failed: dict[str, Any]) -> bool:
         "resources": [],
         "source": "aws.glue",
         "detail-type": "Glue Job State Change",
-        "detail": {
-            "jobName": failed["JobName"],
-            "jobRunId": failed["Id"],
-            "state": failed["JobRunState"],
-            "severity": "ERROR",
-            "message": failed["ErrorMessage"][:200],
-        },
+        "detail": detail(failed),
     }
     answer = events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))
     rings: bool = answer["Result"]

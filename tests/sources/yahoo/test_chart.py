@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sources.served import NEW_YORK, at, chart
 from tickerlake.errors import SourceFailedError
-from tickerlake.sources import Listing
+from tickerlake.market.listing import Listing
 from tickerlake.sources.yahoo.chart import Chart
 
 ZONES = [

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sources.served import NEW_YORK, Served, at, chart, error
 from tickerlake.errors import SourceFailedError, UnknownSymbolError
 from tickerlake.market.bars import RAW
-from tickerlake.sources import Fetched, Listing
+from tickerlake.market.listing import Listing
+from tickerlake.sources import Fetched
 from tickerlake.sources.yahoo import Yahoo
 
 MONDAY = date(2025, 3, 3)

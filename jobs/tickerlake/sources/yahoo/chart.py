@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tickerlake.errors import SourceFailedError
 from tickerlake.market.bars import PRICES
-from tickerlake.sources import Listing
+from tickerlake.market.listing import Listing
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT: Final = 1e11

@@ -1,0 +1,49 @@
+"""What is known of a ticker besides its bars: a source's words, and the columns of `tickers`."""
+
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+TICKERS: Final[dict[str, pl.DataType]] = {
+    "name": pl.String(),
+    "exchange": pl.String(),
+    "instrument_type": pl.String(),
+    "currency": pl.String(),
+    "timezone": pl.String(),
+    "first_trade_date": pl.Date(),
+    "listed_since": pl.Date(),
+    "first_session": pl.Date(),
+    "last_session": pl.Date(),
+    "sessions": pl.Int64(),
+    "gaps": pl.List(pl.Date()),
+    "retired": pl.Date(),
+    "renamed_to": pl.String(),
+}
+"""What is known of a ticker, from the source's answers, its bars, and the commits on its life."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What the source says about the ticker itself; None where it says nothing."""
+
+    name: str | None = None
+    exchange: str | None = None
+    instrument_type: str | None = None
+    """In the source's words: EQUITY, ETF, MUTUALFUND, INDEX, CURRENCY, CRYPTOCURRENCY, FUTURE."""
+    currency: str | None = None
+    timezone: str | None = None
+    """Of the exchange, for example `America/New_York`; bars are dated in it."""
+    first_trade_date: date | None = None
+
+    def updated(self, newer: "Listing") -> "Listing":
+        """Return what is known when a newer answer is added; what it leaves out stays.
+
+        >>> Listing(name="Facebook", currency="USD").updated(Listing(name="Meta")).name
+        'Meta'
+        >>> Listing(name="Facebook", currency="USD").updated(Listing(name="Meta")).currency
+        'USD'
+        """
+        said = {name: value for name, value in asdict(newer).items() if value is not None}
+        return replace(self, **said)
