@@ -40,6 +40,7 @@ module "iam" {
   transformer_job          = "${var.name}-transformer"
   job_logs                 = local.job_logs
   job_metrics              = var.glue_metrics
+  report                   = var.report
   database                 = local.database
   workgroup                = var.name
   starter                  = "${var.name}-starter"
@@ -84,6 +85,7 @@ module "glue" {
   requests_per_second   = var.requests_per_second
   extractor_arguments   = var.extractor_arguments
   transformer_arguments = var.transformer_arguments
+  report                = var.report
   worker_type           = var.worker_type
   extractor_workers     = var.extractor_workers
   transformer_workers   = var.transformer_workers

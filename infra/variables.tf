@@ -224,6 +224,12 @@ variable "transformer_arguments" {
   }
 }
 
+variable "report" {
+  type        = bool
+  description = "Whether the transformer writes the report, pages of HTML, to the bucket's _report/ after each run."
+  default     = false
+}
+
 variable "glue_metrics" {
   type        = bool
   description = "Whether the jobs publish Glue's job metrics. CloudWatch bills each of them as a custom metric."

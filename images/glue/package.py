@@ -24,6 +24,9 @@ UV: Final = Path(sys.executable).with_name("uv")
 PYTHON: Final = "3.13"
 """Of Glue 6.0."""
 
+REPORT: Final = ("--extra", "report")
+"""What the transformer needs if it is told to write the report."""
+
 GLIBC: Final = 34
 """Glue runs on Amazon Linux 2023, whose glibc is 2.34."""
 
@@ -34,7 +37,7 @@ READABLE: Final = 0o644
 def lock(folder: Path) -> Path:
     """Write what the lock file says for Glue's Python and Linux, with hashes; the file's path."""
     everywhere, locked = folder / "everywhere.txt", folder / "locked.txt"
-    _uv("export", "--locked", "--no-dev", "--no-emit-project", "--output-file", everywhere)
+    _uv("export", "--locked", "--no-dev", "--no-emit-project", *REPORT, "--output-file", everywhere)
     target = ["--python-version", PYTHON, "--python-platform", f"{MACHINE}-manylinux_2_{GLIBC}"]
     _uv("pip", "compile", "--no-deps", "--generate-hashes", *target, "-o", locked, everywhere)
     return locked

@@ -55,8 +55,8 @@ run "jobs" {
     error_message = "A job doesn't install its packages from the zip file of wheels alone."
   }
   assert {
-    condition     = alltrue([for job in aws_glue_job.this : !contains(keys(job.default_arguments), "--enable-metrics") && length(coalesce(job.connections, [])) == 0])
-    error_message = "A job publishes billed metrics or joins a VPC although nobody asked for it."
+    condition     = alltrue([for job in aws_glue_job.this : !contains(keys(job.default_arguments), "--report") && !contains(keys(job.default_arguments), "--enable-metrics") && length(coalesce(job.connections, [])) == 0])
+    error_message = "A job publishes billed metrics, joins a VPC or writes a report although nobody asked for it."
   }
   assert {
     condition = (
@@ -90,6 +90,7 @@ run "arguments" {
   variables {
     extractor_arguments   = { "--workers" = "4", "--start" = "2024-01-01" }
     transformer_arguments = { "--rebuild" = "true" }
+    report                = true
     metrics               = true
     connection            = "vpc"
     log_retention_days    = 7
@@ -113,6 +114,8 @@ run "arguments" {
     condition = (
       aws_glue_job.this["transformer"].default_arguments["--catalog"] == "lake"
       && aws_glue_job.this["transformer"].default_arguments["--rebuild"] == "true"
+      && aws_glue_job.this["transformer"].default_arguments["--report"] == "s3://lake-123456789012/_report"
+      && !contains(keys(aws_glue_job.this["extractor"].default_arguments), "--report")
       && !contains(keys(aws_glue_job.this["transformer"].default_arguments), "--universe")
     )
     error_message = "The transformer lacks an argument or has one of the extractor's."

@@ -41,6 +41,18 @@ def test_one_console_serves_both(monkeypatch):
     assert consoles == [handler.console] == [logs.console()]
 
 
+@pytest.mark.usefixtures("terminal")
+def test_the_bar_moves_until_the_first_ticker_has_ended(monkeypatch):
+    from rich.progress import Progress
+
+    totals = []
+    monkeypatch.setattr(Progress, "update", lambda *_, **fields: totals.append(fields["total"]))
+    with output.progress_of("extract") as advance:
+        for ended in range(3):
+            advance(ended, 2)
+    assert totals == [None, 2, 2]  # a bar without a total pulses
+
+
 def test_on_a_terminal_a_warning_has_its_line(tmp_path):
     """What a user sees: every warning begins where a line begins, whatever the bar does."""
     ours, theirs = pty.openpty()

@@ -44,7 +44,12 @@ locals {
       workers     = var.transformer_workers
       # Concurrent transforms lose no updates, and a backfill commits several manifests in a row.
       concurrent_runs = 3
-      arguments       = merge(local.arguments, { "--catalog" = var.database }, var.transformer_arguments)
+      arguments = merge(
+        local.arguments,
+        { "--catalog" = var.database },
+        var.report ? { "--report" = "${local.lake}/_report" } : {},
+        var.transformer_arguments,
+      )
     }
   }
 }

@@ -65,6 +65,12 @@ variable "transformer_arguments" {
   default     = {}
 }
 
+variable "report" {
+  type        = bool
+  description = "Whether the transformer writes the report to the bucket's _report/ after each run."
+  default     = false
+}
+
 variable "worker_type" {
   type        = string
   description = "Size of the jobs' workers."

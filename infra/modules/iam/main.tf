@@ -223,9 +223,12 @@ data "aws_iam_policy_document" "transformer" {
   }
 
   statement {
-    sid       = "WriteHistoryAndRefined"
-    actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
-    resources = ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"]
+    sid     = "WriteHistoryAndRefined"
+    actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    resources = concat(
+      ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"],
+      var.report ? ["${var.bucket_arn}/_report/*"] : [],
+    )
   }
 
   statement {

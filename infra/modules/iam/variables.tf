@@ -28,6 +28,12 @@ variable "job_logs" {
   description = "Prefix of the names of the jobs' log groups."
 }
 
+variable "report" {
+  type        = bool
+  description = "Whether the transformer writes the report to the bucket's _report/."
+  default     = false
+}
+
 variable "job_metrics" {
   type        = bool
   description = "Whether the jobs publish Glue's metrics."

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tickerlake import __version__, app, logs
+from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
 from tickerlake.cli.mcp import mcp
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
-from tickerlake.cli.report import report
+from tickerlake.cli.past import PAST
+from tickerlake.cli.report import report, write_report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
@@ -109,6 +110,13 @@ def _reasons(report: "ExtractReport") -> str:
     help="Fail unless this run exists. All pending runs are processed.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
+@options.option(
+    "--report",
+    "report_place",
+    type=Text(),
+    metavar="FOLDER|s3://BUCKET/PREFIX",
+    help="Afterwards, write the report there, too; see `tickerlake report`.",
+)
 def transform(
     lake: str,
     workers: int,
@@ -116,28 +124,33 @@ def transform(
     catalog: str | None,
     run_id: str | None,
     rebuild: bool,
+    report_place: str | None,
 ) -> int:
     """Turn new runs into history/ and refined/."""
     settings = TransformSettings(lake, workers, engine, catalog, rebuild, run_id)
     with output.progress_of("transform") as progress:
-        report = app.transform(settings, progress)
-    output.transformed(report)
-    if report.exit_code == 1:
-        raise AllFailedError("; ".join(each.error for each in report.refreshed.values()))
-    return report.exit_code
+        done = app.transform(settings, progress)
+    output.transformed(done)
+    if done.exit_code == 1:
+        raise AllFailedError("; ".join(each.error for each in done.refreshed.values()))
+    if report_place:
+        write_report((), lake, workers, report_place)
+    return done.exit_code
 
 
 @tickerlake.command()
 @options.lake
 @options.workers
+@options.as_of
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> int:
+def status(lake: str, workers: int, as_of: str | None, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
-    gaps. Then the last runs, and those that the transformer has yet to process.
+    gaps. Then the last runs, and those that the transformer has yet to process. The stamp names
+    this state: --at STAMP reads it again.
     """
-    held = app.status(lake, workers)
+    held = reads.status(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict
 
@@ -153,6 +166,7 @@ def status(lake: str, workers: int, output_format: str) -> int:
 @tickerlake.command()
 @click.argument("sql", required=False, shell_complete=answers.completions)
 @options.lake
+@options.as_of
 @click.option(
     "--file",
     "file",
@@ -174,6 +188,7 @@ def status(lake: str, workers: int, output_format: str) -> int:
 def query(
     sql: str | None,
     lake: str,
+    as_of: str | None,
     file: Any,
     output_format: str | None,
     output_file: str | None,
@@ -191,7 +206,7 @@ def query(
     if asked is None:
         click.echo(answers.examples(answers.any_ticker(lake)))
         return
-    frame = app.query(asked, lake, unsafe=unsafe)
+    frame = reads.query(asked, lake, unsafe=unsafe, as_of=as_of)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
 
 
@@ -221,5 +236,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (show, report, *UPKEEP, doctor, mcp, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, doctor, mcp, *OPERATORS):
     tickerlake.add_command(command)

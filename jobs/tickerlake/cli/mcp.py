@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tickerlake import __version__, app
+from tickerlake import __version__, reads
 from tickerlake.cli import options
 from tickerlake.errors import BadSettingError, TickerlakeError, UsageError
 
@@ -86,7 +86,7 @@ class Tools:
 
         At most 500 rows come back. `describe` lists the tables, views and columns.
         """
-        return _answer(app.query(sql, self._lake))
+        return _answer(reads.query(sql, self._lake))
 
     def describe(self, name: str | None = None) -> str:
         """List the tables and views or, given the name of one, its columns and what they mean."""
@@ -109,7 +109,7 @@ class Tools:
 
     def status(self) -> str:
         """Say what the lake holds: tickers, first and last sessions, gaps, and the last runs."""
-        return _json(asdict(app.status(self._lake, self._workers)))
+        return _json(asdict(reads.status(self._lake, self._workers)))
 
     def daily(
         self,
@@ -137,7 +137,7 @@ class Tools:
         wanted = ", ".join(dict.fromkeys(["ticker", "session", *chosen]))
         where = " and ".join([f"ticker in ({names})", *bounds])
         return _answer(
-            app.query(
+            reads.query(
                 f"select {wanted} from daily where {where} order by ticker, session",  # noqa: S608
                 self._lake,
             )

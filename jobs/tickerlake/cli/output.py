@@ -30,16 +30,26 @@ _NAMED: Final = 5
 
 @contextmanager
 def progress_of(stage: str) -> Iterator[Progress]:
-    """Show a bar while a stage is running, on a terminal that rich can draw on."""
+    """Show a bar while a stage is running, on a terminal that rich can draw on.
+
+    Until the first ticker has ended, the bar only shows that something is being done: calendars
+    are loaded, and the first answers are awaited.
+    """
     console = logs.console() if logs.is_terminal() else None
     if console is None:
         yield lambda *_: None
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TimeElapsedColumn
     from rich.progress import Progress as Bars
 
-    with Bars(console=console, transient=True) as bars:
+    columns = SpinnerColumn(), "{task.description}", BarColumn(), MofNCompleteColumn()
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
-        yield lambda ended, total: bars.update(task, completed=ended, total=total)
+
+        def show(ended: int, total: int | None) -> None:
+            bars.update(task, completed=ended, total=total if ended else None)
+
+        yield show
 
 
 def extracted(report: "ExtractReport", lake: str) -> None:
@@ -78,6 +88,7 @@ def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> Non
     click.echo(
         "Next, try:\n"
         "  tickerlake status\n"
+        f"  tickerlake show {ticker}\n"
         '  tickerlake query "select ticker, session, close, rsi_14, sma_200 from daily'
         f" where ticker='{ticker}' order by session desc limit 5\"\n"
         "  tickerlake verify"
@@ -148,7 +159,8 @@ def synced(done: "Synced", database: str) -> None:
 
 def held(status: "Status") -> None:
     """Say what the lake holds."""
-    click.echo(f"{status.lake}, partitions by {status.grain}\n")
+    then = f", as of {status.as_of:%Y-%m-%d %H:%M:%S} UTC" if status.as_of else ""
+    click.echo(f"{status.lake}, partitions by {status.grain}{then}, stamp {status.stamp}\n")
     if not status.tickers and not status.runs:
         click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
         return

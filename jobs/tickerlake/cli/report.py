@@ -42,7 +42,11 @@ def report(
     if single_file:
         _single(names, lake, workers, out or SINGLE)
         return
-    target = out or OUT
+    write_report(names, lake, workers, out or OUT)
+
+
+def write_report(names: tuple[str, ...], lake: str, workers: int, target: str) -> None:
+    """Write the pages, and say what was done."""
     with output.progress_of("report") as progress:
         done = pictures.report(lake, target, names, workers, progress)
     click.echo(f"Report in {target}: {_summary(done)}.")

@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from tickerlake import pictures
 from tickerlake.cli import options, tables
 from tickerlake.cli.parameters import Text
+from tickerlake.errors import BadSettingError
 from tickerlake.stages import counted, words
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _portrait(shown: "Shown", period: str) -> Iterator[str]:
     known = shown.facts
     name = [tables.clean(known.name)] if known.name != known.ticker else []
     parts = [part for part in (*name, known.exchange, known.currency) if part]
-    yield click.style(known.ticker, bold=True) + "  " + " · ".join(parts)
+    yield click.style(known.ticker, bold=True) + "  " + ", ".join(parts)
     if known.rows.is_empty():
         yield f"No bars: {counted(known.held.quarantined.rows, 'row')} in quarantine."
         return
@@ -107,8 +108,6 @@ def _range(known: "Facts") -> str:
 
 def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     """Draw closes as a line and volume as blocks, one above the other."""
-    import plotext
-
     closes = rows["close"].to_list()
     low, high = min(closes), max(closes)
     if low == high:  # flat, or one bar: the line is in the middle
@@ -117,6 +116,7 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     marks = [round(low + (high - low) * step / (_TICKS - 1), digits) for step in range(_TICKS)]
     labels = [words.price(mark) for mark in marks]
     margin = max(map(len, labels)) + 1
+    plotext = _plotext()
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.frame(False)
@@ -133,6 +133,14 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
         yield " " * margin + high_line.rstrip()
         yield words.large(max(volumes)).rjust(margin - 1)[: margin - 1] + " " + low_line.rstrip()
     yield _dates(rows, margin, width)
+
+
+def _plotext() -> Any:
+    try:
+        import plotext
+    except ImportError as error:
+        raise BadSettingError("show needs plotext: pip install 'tickerlake[terminal]'") from error
+    return plotext
 
 
 def _dates(rows: "pl.DataFrame", margin: int, width: int) -> str:
@@ -166,7 +174,7 @@ def _footer(known: "Facts") -> Iterator[str]:
         f"dividend  {words.price(paid[-1].size)} on {paid[-1].session}"
         if paid
         else "dividend  none"
-    ) + (f" · split {words.split(parts[-1].size)} on {parts[-1].session}" if parts else "")
+    ) + (f", split {words.split(parts[-1].size)} on {parts[-1].session}" if parts else "")
     flags = [f"{each.names} on {each.session}" for each in known.flagged[-_NAMED:]]
     more = len(known.flagged) - len(flags)
     yield "flags     " + (", ".join(flags) or "none") + (f" and {more:,} more" if more else "")

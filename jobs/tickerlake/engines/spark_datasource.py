@@ -7,6 +7,9 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
     datasource.register(spark)
     spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
 
+The option `table` is `daily` (default), `history`, `tickers` or `raw`; `asOf` (a moment, a run's id
+or a stamp) reads it as it was.
+
 Filters on `ticker`, `date` or `session` limit the files that are read, and
 `.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
 Python data source which columns a query uses, so without `.schema` all are read. `create_views`
@@ -36,7 +39,8 @@ from pyspark.sql.datasource import (
 from pyspark.sql.types import StructType
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, layout, manifests, open_lake
+from tickerlake.lake import Lake, frames, layout, manifests, open_lake, states
+from tickerlake.lake.frames import Wanted
 from tickerlake.lake.store import environment, open_store
 from tickerlake.lake.tables import TABLES, Table
 from tickerlake.lake.views import VIEWS, sql
@@ -51,6 +55,7 @@ COMMIT: Final = {"run_id": "string", "as_of": "timestamp"}
 """What `raw` has besides its own columns: the run that delivered the bar."""
 
 FILES_A_TASK: Final = 64
+TICKERS_A_TASK: Final = 16
 
 
 def register(spark: "SparkSession") -> None:
@@ -59,18 +64,26 @@ def register(spark: "SparkSession") -> None:
     spark.dataSource.register(Tickerlake)
 
 
-def create_views(spark: "SparkSession", lake: str) -> None:
-    """Make the tables and views of a lake known to a session's SQL, as temporary views."""
+def create_views(spark: "SparkSession", lake: str, as_of: str | None = None) -> None:
+    """Make the tables and views of a lake known to a session's SQL, as temporary views.
+
+    Args:
+        spark: the session; the format is registered with it, too.
+        lake: its folder or URL.
+        as_of: a moment, a run's id or a stamp, to have them as they were; None is now.
+    """
     register(spark)
     for name in READABLE:
-        table = spark.read.format("tickerlake").option("table", name).load(lake)
-        table.createOrReplaceTempView(name)
+        source = spark.read.format("tickerlake").option("table", name)
+        if as_of is not None:
+            source = source.option("asOf", as_of)
+        source.load(lake).createOrReplaceTempView(name)
     for name in VIEWS:
         spark.sql(f"create or replace temporary view {name} as {sql(name, 'spark')}")
 
 
 class Tickerlake(DataSource):
-    """The format `tickerlake`. Option `table`: one of `READABLE`; `daily` if there is none."""
+    """The format `tickerlake`. Options: `table`, one of `READABLE` (or `daily`), and `asOf`."""
 
     @classmethod
     def name(cls) -> str:
@@ -82,7 +95,7 @@ class Tickerlake(DataSource):
         types = self._types()
         return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
 
-    def reader(self, schema: StructType) -> "Reader":
+    def reader(self, schema: StructType) -> "Reader | PastReader":
         """Return a reader of the columns in a schema."""
         table, types = self._table(), self._types()
         unknown = sorted(set(schema.names) - types.keys())
@@ -95,6 +108,8 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
+        if (as_of := self.options.get("asOf")) is not None:
+            return PastReader(path, table.name, schema, environment(path), as_of)
         return Reader(path, table.prefix, schema, environment(path))
 
     def _types(self) -> dict[str, str]:
@@ -103,6 +118,8 @@ class Tickerlake(DataSource):
 
     def _table(self) -> Table:
         name = self.options.get("table", "daily")
+        if name in VIEWS:
+            raise UsageError(f"{name} is a view: create_views(spark, url) makes it known to Spark")
         if name not in READABLE:
             raise UsageError(f"there is no table {name!r}; the tables are {', '.join(READABLE)}")
         return TABLES[name]
@@ -159,15 +176,10 @@ class Bounds:
         )
 
 
-@dataclass
-class Reader(DataSourceReader):
-    """Reads a table's files into the columns of a schema."""
+class Pruning(DataSourceReader):
+    """A reader that notes the filters that decide what it has to read."""
 
-    lake: str
-    prefix: str
-    columns: StructType
-    environment: dict[str, str]
-    bounds: dict[str, Bounds] = field(default_factory=dict)
+    bounds: dict[str, Bounds]
 
     def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
         """Note the filters that prune partitions; return all, as Spark has to check the rows."""
@@ -176,6 +188,17 @@ class Reader(DataSourceReader):
             if column in (("ticker",), ("date",), ("session",)):
                 self.bounds.setdefault(column[0], Bounds()).narrow(condition)
             yield condition
+
+
+@dataclass
+class Reader(Pruning):
+    """Reads a table's files into the columns of a schema."""
+
+    lake: str
+    prefix: str
+    columns: StructType
+    environment: dict[str, str]
+    bounds: dict[str, Bounds] = field(default_factory=dict)
 
     def partitions(self) -> Sequence[Files]:
         """Return the files that the filters leave, grouped into tasks."""
@@ -226,3 +249,48 @@ class Reader(DataSourceReader):
                 pl.lit(value).alias(name) for name, value in values.items()
             ).select(self.columns.names)
             yield from frame.to_arrow().cast(schema).combine_chunks().to_batches()
+
+
+@dataclass
+class State(InputPartition):
+    """The tickers that one Spark task derives, and the stamp of the state that they are part of."""
+
+    stamp: str
+    tickers: list[str]
+
+
+@dataclass
+class PastReader(Pruning):
+    """Derives the rows of a table as of a past state."""
+
+    lake: str
+    table: str
+    columns: StructType
+    environment: dict[str, str]
+    as_of: str
+    bounds: dict[str, Bounds] = field(default_factory=dict)
+
+    def partitions(self) -> Sequence[State]:
+        """Return the tickers that the filters leave, grouped into tasks."""
+        opened = open_lake(self.lake)
+        found = states.resolve(opened, self.as_of)
+        bounds = self.bounds.get("ticker", Bounds())
+        names = [name for name in frames.held(opened, found) if bounds.leave(name)]
+        starts = range(0, max(len(names), 1), TICKERS_A_TASK)
+        return [State(found.stamp, names[start : start + TICKERS_A_TASK]) for start in starts]
+
+    def read(self, partition: State) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
+        """Derive tickers, one batch for each."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        os.environ.update(self.environment)
+        schema, opened = to_arrow_schema(self.columns), open_lake(self.lake)
+        state = states.resolve(opened, partition.stamp)
+        sessions = self.bounds.get("session", Bounds())
+        for ticker in partition.tickers:
+            wanted = Wanted((ticker,), sessions.least, sessions.greatest)
+            frame = frames.read(opened, self.table, state, wanted)
+            if "date" in self.columns.names:
+                frame = frame.with_columns(date=layout.partition(opened.grain))
+            table = frame.select(self.columns.names).to_arrow()
+            yield from table.cast(schema).combine_chunks().to_batches()

@@ -93,10 +93,11 @@ class Remote:
         """See `Objects`."""
         return _tag(obstore.put(self.inner, key, data, use_multipart=False))
 
-    def publish(self, key: str, data: bytes, content_type: str) -> None:
-        """Put an object for browsers, replacing what is there."""
+    def publish(self, key: str, data: bytes, content_type: str) -> str:
+        """Put an object for browsers, replacing what is there; return its version."""
         attributes: Attributes = {"Content-Type": content_type}
-        obstore.put(self.inner, key, data, attributes=attributes, use_multipart=False)
+        found = obstore.put(self.inner, key, data, attributes=attributes, use_multipart=False)
+        return _tag(found)
 
     def create(self, key: str, data: bytes) -> str | None:
         """See `Objects`."""

@@ -60,12 +60,14 @@ class Store:
         """Put an object, replacing what is there."""
         self._try(self._objects.put, key, data)
 
-    def publish(self, key: str, data: bytes, content_type: str) -> None:
-        """Put an object for browsers, replacing what is there; a folder keeps no content type."""
+    def publish(self, key: str, data: bytes, content_type: str) -> str:
+        """Put an object for browsers, replacing what is there; return its version tag.
+
+        A folder keeps no content type.
+        """
         if isinstance(self._objects, Remote):
-            self._try(self._objects.publish, key, data, content_type)
-        else:
-            self.put(key, data)
+            return self._try(self._objects.publish, key, data, content_type)
+        return self._try(self._objects.put, key, data)
 
     def put_new(self, key: str, data: bytes) -> bool:
         """Put an object only if there is none; return whether it was put."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from tickerlake.sources.replay.faults import Fault, falsify, has, split_delay, wobble
+from tickerlake.sources.replay.recording import NAMES
 from tickerlake.sources.replay.tape import CLOSES, NEW_YORK, OPENS, PRICES, VALUES, Floats, Tape
 
 _HOURS: Final = {
@@ -155,7 +156,7 @@ class Snapshot:
             "hasPrePostMarketData": True,
             **zone,
             "exchangeTimezoneName": NEW_YORK.key,
-            "longName": f"{self._ticker} as recorded",
+            "longName": NAMES.get(self._ticker, f"{self._ticker} as recorded"),
             "chartPreviousClose": self._previous_close(first),
             "priceHint": 2,
             "currentTradingPeriod": {

@@ -5,12 +5,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Final
+from typing import Final, NamedTuple
 
 from tickerlake.lake.store import Store
 
 INDEX: Final = "pages.json"
-"""Lists the objects that a report wrote, with hashes of what they hold. It is written last."""
+"""Lists the objects that a report wrote, with hashes of what they hold and their version tags, so
+that what somebody else has replaced since is noticed. It is written last."""
 
 _FORMAT: Final = 1
 _TYPES: Final = {
@@ -40,6 +41,13 @@ def page_key(ticker: str) -> str:
     return f"tickers/{name}.html"
 
 
+class Version(NamedTuple):
+    """A hash of what an object holds, and the store's version tag."""
+
+    digest: str
+    tag: str
+
+
 @dataclass
 class Written:
     """What writing a report did."""
@@ -59,45 +67,46 @@ class Site:
 
     store: Store
     done: Written = field(default_factory=Written)
-    _hashes: dict[str, str] = field(default_factory=dict)
-    _before: Mapping[str, str] = field(default_factory=dict)
-    _there: Mapping[str, int] = field(default_factory=dict)
+    _pages: dict[str, Version] = field(default_factory=dict)
+    _before: Mapping[str, Version] = field(default_factory=dict)
+    _there: Mapping[str, str] = field(default_factory=dict)
     _guard: Lock = field(default_factory=Lock)
 
     def open(self) -> "Site":
         """Read what the last report wrote."""
         self._before = _index(self.store.get(INDEX))
-        self._there = {each.key: each.size for each in self.store.find_all("")}
+        self._there = {each.key: each.version for each in self.store.find_all("")}
         return self
 
     def write(self, key: str, data: bytes) -> None:
         """Write an object, if it has changed; may be called from several threads."""
         digest = hashlib.sha256(data).hexdigest()[:32]
-        is_same = self._before.get(key) == digest and self._there.get(key) == len(data)
-        if not is_same:
-            self.store.publish(key, data, _TYPES[key.rpartition(".")[2]])
+        before = self._before.get(key)
+        is_same = before is not None and before == (digest, self._there.get(key))
+        if before is None or not is_same:
+            content_type = _TYPES[key.rpartition(".")[2]]
+            before = Version(digest, self.store.publish(key, data, content_type))
         with self._guard:
-            self._hashes[key] = digest
+            self._pages[key] = before
             self.done.unchanged += is_same
             self.done.written += not is_same
 
     def close(self) -> Written:
         """Delete what only the last report had, and write the index."""
-        gone = [key for key in self._before if key not in self._hashes and key in self._there]
+        gone = [key for key in self._before if key not in self._pages and key in self._there]
         self.store.delete(gone)
         self.done.deleted = len(gone)
-        text = json.dumps(
-            {"format": _FORMAT, "pages": dict(sorted(self._hashes.items()))}, indent=1
-        )
-        if self._hashes != self._before:
+        if self._pages != self._before:
+            pages = dict(sorted(self._pages.items()))
+            text = json.dumps({"format": _FORMAT, "pages": pages}, indent=1)
             self.store.publish(INDEX, text.encode(), _TYPES["json"])
         return self.done
 
 
-def _index(data: bytes | None) -> dict[str, str]:
+def _index(data: bytes | None) -> dict[str, Version]:
     """Read an index; what can't be read is as if there was none."""
     try:
         pages = json.loads(data or b"{}")["pages"]
-        return {str(key): str(value) for key, value in pages.items()}
+        return {str(key): Version(*value) for key, value in pages.items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -21,6 +21,15 @@ SCHEMA: Final[dict[str, pl.DataType]] = {
 day. `dividend` is the cash paid per share, on its ex-date, 0 if none; `split` is the new shares for
 each old one, on its ex-date, 1 if none."""
 
+NAMES: Final = {
+    "AAPL": "Apple Inc.",
+    "FB": "Facebook, Inc.",
+    "GOOG": "Google Inc.",
+    "IBM": "International Business Machines Corporation",
+    "MSFT": "Microsoft Corporation",
+}
+"""What the companies were called in 2013."""
+
 FILE: Final = "bars.parquet"
 
 
