@@ -13,7 +13,7 @@ FOR_PEOPLE := --extra query --extra report --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-spark mutants lint format docs pictures docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
+.PHONY: help run test test-browser test-spark test-readers mutants lint format docs pictures docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 ##@ Use
 run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
@@ -25,13 +25,16 @@ help: ## list the targets
 
 ##@ Develop
 test: .venv/dev ## run all tests that need neither Docker nor Java
-	$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not docker and not spark and not transcripts" --ignore tests/browser
+	$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not docker and not spark and not transcripts and not readers" --ignore tests/browser
 
 test-browser: .venv/browser ## test the report in Chromium; npm, if there, adds axe-core's checks
 	TICKERLAKE_AXE=.venv/browser/node_modules/axe-core/axe.min.js $(BIN)/pytest -m browser tests/browser
 
 test-spark: .venv/dev dist ## test the Spark engine on a cluster of two workers; needs Java 17 or newer
 	$(BIN)/pytest -m spark
+
+test-readers: .venv/dev ## test that other engines read lakes; installs them on demand
+	$(BIN)/pytest -m readers
 
 mutants: .venv/dev ## make deliberate mistakes, and see whether the tests notice (20 minutes)
 	$(BIN)/python tools/mutants.py $(if $(SINCE),--since $(SINCE))
@@ -50,6 +53,8 @@ docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
+	$(BIN)/python tools/examples.py
+	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/transcripts.py
 
 pictures: .venv/browser ## make the pictures of the README and the docs, from the sample lake
@@ -123,12 +128,12 @@ $(UV):
 
 .venv/dev: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE)
+	@$(UV) sync --quiet --locked --inexact --extra spark --extra mcp $(FOR_PEOPLE)
 	@touch $@ .venv/run
 
 .venv/browser: .venv/dev
 	@echo "Installing what drives a browser into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE) --group browser
+	@$(UV) sync --quiet --locked --inexact --extra spark --extra mcp $(FOR_PEOPLE) --group browser
 	@mkdir -p $@
 	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund --prefix $@ axe-core@$(AXE_VERSION); fi
 	@touch $@

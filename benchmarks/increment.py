@@ -184,7 +184,7 @@ class Day:
 
 def day(folder: Path, session: date) -> Day:
     """Bring a session into the lake."""
-    source = Memory(sessions(2 * REREAD_SESSIONS, session))
+    source = Memory(sessions(2 * REREAD_SESSIONS + DAYS))  # the end of what the lake was made of
     opened = open_lake(str(folder))
     memory_before = peak_memory()
 

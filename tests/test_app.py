@@ -148,3 +148,22 @@ def test_a_manifest_that_arrives_during_a_transform_is_processed_by_it(tmp_path,
     assert [each[:4] for each in report.refreshed["FB"].partitions] == ["2013"] * 41
     assert report.exit_code == 0
     assert app.verify(lake) == []
+
+
+def test_the_source_gets_its_budget(monkeypatch):
+    from contextlib import nullcontext
+
+    from tickerlake.sources import yahoo
+
+    given: list[dict[str, object]] = []
+
+    def opened(**settings: object) -> object:
+        given.append(settings)
+        return nullcontext("source")
+
+    monkeypatch.setattr(yahoo, "Yahoo", opened)
+    moment = datetime(2013, 3, 1, tzinfo=UTC)
+    settings = SourceSettings(yahoo_url="http://x", requests_per_second=0.25, as_of=moment)
+    with app._source(settings, workers=3) as (source, now):
+        assert (source, now) == ("source", moment)
+    assert given == [{"url": "http://x", "requests_per_second": 0.25, "workers": 3}]

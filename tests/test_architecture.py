@@ -11,7 +11,8 @@ PACKAGE = JOBS / "tickerlake"
 
 LEVELS = (
     {"cli"},
-    {"app", "pictures"},
+    {"api"},
+    {"app", "pictures", "reads"},
     {"universe", "wiring"},
     {"stages"},
     {"aws", "engines", "sources"},

@@ -21,6 +21,7 @@ MARK: Final = "`make docs` runs the commands of this page"
 _BLOCK: Final = re.compile(r"(?<=^```console\n).*?(?=^```$)", re.MULTILINE | re.DOTALL)
 _COMMAND: Final = re.compile(r"^\$ .*\n(?:> .*\n)*", re.MULTILINE)
 _RUN_ID: Final = re.compile(r"\d{8}T\d{12}Z-[0-9a-f]{6}")
+_STAMP: Final = re.compile(r"\b[0-9a-f]{12}\b")
 _FOLDER: Final = "/home/you/prices"
 
 
@@ -39,7 +40,7 @@ def render(text: str) -> str:
 
 def masked(text: str) -> str:
     """Return a page without what differs from run to run."""
-    return _RUN_ID.sub("RUN_ID", text)
+    return _STAMP.sub("STAMP", _RUN_ID.sub("RUN_ID", text))
 
 
 def _transcript(block: str, folder: Path) -> Iterator[str]:

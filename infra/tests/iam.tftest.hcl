@@ -98,6 +98,84 @@ run "roles" {
   }
 }
 
+# What is missing here is missing when the lake runs: emulators of AWS permit everything.
+run "what_each_role_needs" {
+  module {
+    source = "./modules/iam"
+  }
+
+  assert {
+    condition = { for key, document in data.aws_iam_policy_document.trust : key => one(one(document.statement).principals).identifiers } == {
+      extractor   = toset(["glue.amazonaws.com"])
+      transformer = toset(["glue.amazonaws.com"])
+      starter     = toset(["lambda.amazonaws.com"])
+      scheduler   = toset(["scheduler.amazonaws.com"])
+    }
+    error_message = "A role isn't for the service that assumes it."
+  }
+  assert {
+    condition     = alltrue([for document in data.aws_iam_policy_document.trust : one(document.statement).actions == toset(["sts:AssumeRole"])])
+    error_message = "A role can't be assumed."
+  }
+  assert {
+    condition = { for key, policy in aws_iam_role_policy.this : key => policy.role } == {
+      for key, role in aws_iam_role.this : key => role.id
+    }
+    error_message = "A role has another role's policy, or none."
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.job.statement : s.sid => [s.actions, s.resources] } == {
+      ReadScriptsPackagesAndSettings = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/_artifacts/*", "${var.bucket_arn}/_config/*"])]
+      ListTheBucket                  = [toset(["s3:ListBucket", "s3:GetBucketLocation"]), toset([var.bucket_arn])]
+      WriteJobLogs                   = [toset(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]), toset(["arn:aws:logs:us-east-1:123456789012:log-group:/aws-glue/lake/*"])]
+    }
+    error_message = "A job can't read its code, list the lake or write its log."
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.extractor.statement : s.sid => [s.actions, s.resources] } == {
+      AppendToRawAndQuarantine = [toset(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*", "${var.bucket_arn}/quarantine/*"])]
+      ReadHistoryAndReceipts   = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*"])]
+    }
+    error_message = "The extractor can't do its work, or can do more."
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.transformer.statement : s.sid => [s.actions, s.resources] } == {
+      ReadRaw                = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*"])]
+      WriteHistoryAndRefined = [toset(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"])]
+      MaintainPartitions = [
+        toset(["glue:GetTable", "glue:UpdateTable", "glue:GetPartitions", "glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:DeletePartition"]),
+        toset(["arn:aws:glue:us-east-1:123456789012:catalog", "arn:aws:glue:us-east-1:123456789012:database/lake", "arn:aws:glue:us-east-1:123456789012:table/lake/*"]),
+      ]
+    }
+    error_message = "The transformer can't do its work, or can do more."
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.starter.statement : s.sid => [s.actions, s.resources] } == {
+      StartTheTransformer      = [toset(["glue:StartJobRun", "glue:GetJobRuns"]), toset(["arn:aws:glue:us-east-1:123456789012:job/lake-transformer"])]
+      FindReceiptsAndClaims    = [toset(["s3:ListBucket"]), toset([var.bucket_arn])]
+      ClaimRuns                = [toset(["s3:GetObject", "s3:PutObject"]), toset(["${var.bucket_arn}/refined/_starts/*"])]
+      SendToTheDeadLetterQueue = [toset(["sqs:SendMessage"]), toset([var.starter_dlq_arn])]
+      WriteTheStartersLog      = [toset(["logs:CreateLogStream", "logs:PutLogEvents"]), toset(["arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/lake-starter:*"])]
+    }
+    error_message = "The starter can't do its work, or can do more."
+  }
+  assert {
+    condition     = one(one([for s in data.aws_iam_policy_document.starter.statement : s.condition if s.sid == "FindReceiptsAndClaims"])).values == tolist(["refined/_runs/*", "refined/_starts/*"])
+    error_message = "The starter can't look for receipts and claims, or can look elsewhere."
+  }
+  assert {
+    condition = { for s in data.aws_iam_policy_document.scheduler.statement : s.sid => [s.actions, s.resources] } == {
+      StartTheExtractor        = [toset(["glue:StartJobRun"]), toset(["arn:aws:glue:us-east-1:123456789012:job/lake-extractor"])]
+      SendToTheDeadLetterQueue = [toset(["sqs:SendMessage"]), toset([var.schedule_dlq_arn])]
+    }
+    error_message = "The scheduler can't start the extractor or keep what it could not start."
+  }
+  assert {
+    condition     = one([for s in data.aws_iam_policy_document.reader.statement : s.resources if s.sid == "ReadTheLake"]) == toset([for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*"] : "${var.bucket_arn}/${folder}"])
+    error_message = "A reader can't read the lake."
+  }
+}
+
 run "what_a_company_demands" {
   module {
     source = "./modules/iam"

@@ -33,6 +33,18 @@ run "function" {
     error_message = "The function isn't the starter."
   }
   assert {
+    condition     = aws_lambda_function.this.timeout >= 30 && aws_lambda_function.this.timeout <= 60 && aws_lambda_function.this.role == var.role_arn
+    error_message = "The function has another role, or a timeout that Lambda's retries don't expect."
+  }
+  assert {
+    condition     = aws_lambda_function_event_invoke_config.this.function_name == "lake-starter" && aws_lambda_function_event_invoke_config.this.maximum_event_age_in_seconds == 21600
+    error_message = "Events are given up early."
+  }
+  assert {
+    condition     = aws_lambda_permission.s3.action == "lambda:InvokeFunction" && aws_lambda_permission.s3.function_name == "lake-starter"
+    error_message = "The bucket can't invoke the function."
+  }
+  assert {
     condition     = aws_cloudwatch_log_group.this.name == "/aws/lambda/lake-starter" && aws_cloudwatch_log_group.this.retention_in_days == 90
     error_message = "The log is kept for ever."
   }

@@ -59,6 +59,67 @@ run "alarms_reach_the_topic" {
   }
 }
 
+run "alarms_watch_what_they_say" {
+  module {
+    source = "./modules/monitoring"
+  }
+
+  assert {
+    condition = { for key, alarm in aws_cloudwatch_metric_alarm.dead_letters :
+      key => [alarm.namespace, alarm.metric_name, alarm.statistic]
+      } == {
+      starter     = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"]
+      schedule    = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"]
+      failed-jobs = ["AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"]
+    }
+    error_message = "An alarm of a dead-letter queue watches another metric."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.starter_errors.namespace == "AWS/Lambda"
+      && aws_cloudwatch_metric_alarm.starter_errors.metric_name == "Errors"
+      && aws_cloudwatch_metric_alarm.starter_errors.dimensions == tomap({ FunctionName = "lake-starter" })
+    )
+    error_message = "The starter's alarm watches another metric."
+  }
+  assert {
+    condition = alltrue([
+      for alarm in concat(
+        [aws_cloudwatch_metric_alarm.starter_errors, aws_cloudwatch_metric_alarm.failed_invocations],
+        values(aws_cloudwatch_metric_alarm.dead_letters),
+        values(aws_cloudwatch_metric_alarm.logs),
+      ) :
+      alarm.threshold == 0 && alarm.comparison_operator == "GreaterThanThreshold" && alarm.treat_missing_data == "notBreaching" && alarm.evaluation_periods == 1
+    ])
+    error_message = "An alarm doesn't ring at the first failure, or rings without any."
+  }
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.no_manifest.comparison_operator == "LessThanThreshold"
+      && aws_cloudwatch_metric_alarm.no_manifest.threshold == 1
+      && aws_cloudwatch_metric_alarm.no_manifest.treat_missing_data == "breaching"
+    )
+    error_message = "Silence doesn't ring."
+  }
+  assert {
+    condition = {
+      for query in aws_cloudwatch_metric_alarm.no_manifest.metric_query : query.id => query.expression if query.expression != null && query.id != "closed"
+      } == {
+      clock   = "TIME_SERIES(0)"
+      weekday = "DAY(clock) * 100 + HOUR(clock)"
+      session = "FLOOR((EPOCH(clock) - 21600) / 86400)"
+      signs   = "SUM([FILL(arrivals, 0), closed])"
+    }
+    error_message = "The alarm of silence computes something else."
+  }
+  assert {
+    condition = [
+      for query in aws_cloudwatch_metric_alarm.no_manifest.metric_query : [query.metric[0].namespace, query.metric[0].metric_name, query.metric[0].dimensions["FunctionName"], query.metric[0].stat] if query.id == "arrivals"
+    ] == [["AWS/Lambda", "Invocations", "lake-starter", "Sum"]]
+    error_message = "The alarm of silence doesn't count the starter's invocations."
+  }
+}
+
 run "a_failed_job_rings" {
   module {
     source = "./modules/monitoring"

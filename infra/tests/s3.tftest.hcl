@@ -44,6 +44,19 @@ run "new_bucket" {
     error_message = "Access without TLS isn't denied."
   }
   assert {
+    condition = (
+      data.aws_iam_policy_document.lake.statement[0].resources == toset([output.arn, "${output.arn}/*"])
+      && data.aws_iam_policy_document.lake.statement[0].actions == toset(["s3:*"])
+      && one(data.aws_iam_policy_document.lake.statement[0].condition).values == tolist(["false"])
+      && one(data.aws_iam_policy_document.lake.statement[0].principals).identifiers == toset(["*"])
+    )
+    error_message = "Some access without TLS is allowed, or access with it is denied."
+  }
+  assert {
+    condition     = one(aws_s3_bucket_notification.manifests.lambda_function).events == toset(["s3:ObjectCreated:*"])
+    error_message = "The arrival of a manifest doesn't invoke the starter."
+  }
+  assert {
     condition     = !aws_s3_bucket.lake[0].force_destroy
     error_message = "`terraform destroy` would delete the data."
   }

@@ -38,7 +38,7 @@ run "starts_the_job" {
     error_message = "The schedule isn't the one asked for."
   }
   assert {
-    condition     = aws_scheduler_schedule.this.target[0].dead_letter_config[0].arn == output.dlq_arn && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_retry_attempts == 10
+    condition     = aws_scheduler_schedule.this.target[0].dead_letter_config[0].arn == output.dlq_arn && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_retry_attempts == 10 && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_event_age_in_seconds == 7200
     error_message = "A start that fails isn't retried and kept."
   }
 }

@@ -25,18 +25,14 @@ from tickerlake.settings import (
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    import polars as pl
-
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.aws.starter import Arrival, Launch
     from tickerlake.diagnosis import Diagnosis
     from tickerlake.lake.manifests import Manifest
     from tickerlake.sources import Source
-    from tickerlake.stages.check import Checked
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
-    from tickerlake.stages.status import Status
     from tickerlake.stages.transform import Report as TransformReport
 
 log = logging.getLogger(__name__)
@@ -108,22 +104,6 @@ def transform(
     return report
 
 
-def status(lake: str = LAKE, workers: int = WORKERS) -> "Status":
-    """Say what the lake holds."""
-    import tickerlake.stages.status
-    from tickerlake.lake import open_lake
-
-    return tickerlake.stages.status.status(open_lake(lake), workers)
-
-
-def query(sql: str, lake: str = LAKE, *, unsafe: bool = False) -> "pl.DataFrame":
-    """Run one SQL statement over the lake's tables."""
-    import tickerlake.stages.query
-    from tickerlake.lake import open_lake
-
-    return tickerlake.stages.query.query(open_lake(lake), sql, unsafe=unsafe)
-
-
 def verify(
     lake: str = LAKE, workers: int = WORKERS, progress: Progress = lambda *_: None
 ) -> "list[Finding]":
@@ -134,14 +114,6 @@ def verify(
     return tickerlake.stages.verify.verify(
         open_lake(lake), workers=workers, progress=Counter(progress).one_more
     )
-
-
-def check(lake: str = LAKE, workers: int = WORKERS) -> "Checked":
-    """Find what needs attention in the lake."""
-    import tickerlake.stages.check
-    from tickerlake.lake import open_lake
-
-    return tickerlake.stages.check.check(open_lake(lake), workers)
 
 
 def doctor(settings: DoctorSettings) -> "Iterator[Diagnosis]":

@@ -7,6 +7,7 @@ TickerlakeError
 ├── LakeError              exit code 1: the lake or its store
 │   ├── NoLakeError        there is no lake at that place
 │   ├── LakeFormatError    the lake was created with another format version or grain
+│   ├── LostStateError     a past state can't be read any more, or never was one of this lake
 │   ├── StoreError         the store refused a request, or can't be reached
 │   └── CorruptObjectError an object is missing or is not what its name or its manifest says
 ├── SourceError            exit code 1: the source of bars
@@ -54,6 +55,10 @@ class NoLakeError(LakeError):
 
 class LakeFormatError(LakeError):
     """The lake was created with another format version or grain."""
+
+
+class LostStateError(LakeError):
+    """A past state of the lake can't be read any more, or never was one of this lake."""
 
 
 class StoreError(LakeError):

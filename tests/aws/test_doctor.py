@@ -206,8 +206,19 @@ HERE = {"BucketRegion": "us-east-1"}
     ],
 )
 def test_bucket(deployment, answer, verdict, words):
-    found = before.bucket(deployment, Answers(sts=STS, s3={"HeadBucket": answer}))
+    s3 = {"HeadBucket": answer, "GetBucketNotificationConfiguration": {}}
+    found = before.bucket(deployment, Answers(sts=STS, s3=s3))
     assert (found.verdict, words in str(found)) == (verdict, True), found
+
+
+def test_an_existing_bucket_that_tells_others():
+    """Terraform's notification replaces all that there are."""
+    theirs = {"QueueConfigurations": [{"QueueArn": "arn:x", "Events": ["s3:ObjectCreated:*"]}]}
+    s3 = {"HeadBucket": HERE, "GetBucketNotificationConfiguration": theirs}
+    found = before.bucket(given(existing_bucket="theirs"), Answers(sts=STS, s3=s3))
+    assert (found.verdict, "QueueConfigurations" in found.saw) == ("failed", True)
+    applied = given(APPLIED, existing_bucket="theirs")
+    assert before.bucket(applied, Answers(sts=STS, s3={"HeadBucket": HERE})).verdict == "ok"
 
 
 def quotas(dpu: float, job_runs: float) -> dict[str, object]:
@@ -532,7 +543,7 @@ def answered(*values: float, **extra: object) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("first", "second", "verdict", "words"),
     [
-        (answered(), answered(1.0), "ok", "2 queries"),
+        (answered(), answered(1.0), "ok", "2 of 2 queries"),
         (answered(), answered(), "failed", "lake-no-manifest: it has no values"),
         (answered(StatusCode="InternalError"), answered(1.0), "failed", "lake-job-errors"),
         (
@@ -552,6 +563,15 @@ def test_the_alarms_queries(first, second, verdict, words):
     ]
     assert asked[0][0]["MetricStat"]["Stat"] == "Sum"
     assert asked[1] == MATH["Metrics"]
+
+
+def test_an_alarm_that_does_not_say_what_it_asks_hides_no_other():
+    """Emulators forget metric math."""
+    mute = MATH | {"Metrics": []}
+    answers = Answers(cloudwatch=described(mute, ALARM) | {"GetMetricData": answered(1.0)})
+    found = after.queries(APPLIED, answers)
+    assert (found.verdict, "1 of 2 queries answered" in found.saw) == ("warning", True)
+    assert "lake-no-manifest can't be read" in found.saw
 
 
 def test_a_query_that_is_refused_is_not_taken_for_a_good_one():

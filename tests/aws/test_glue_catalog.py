@@ -773,3 +773,33 @@ def test_the_command_on_a_lake_on_disk(lake, command):
     assert done.returncode == 2
     assert "needs a lake on S3" in done.stderr
     assert stored(lake)["daily"] == {}, "it says so before it does something"
+
+
+@pytest.mark.parametrize("change", [{"Type": "binary"}, {"Comment": "another"}], ids=str)
+def test_a_type_or_a_comment_alone_is_brought_to_the_table(change):
+    lake, name = memory(), database()
+    before, changed = table_input(name), table_input(name)
+    columns = changed["StorageDescriptor"]["Columns"]
+    columns[-1] = columns[-1] | change
+    glue().update_table(DatabaseName=name, TableInput=changed)
+    Catalog(lake, name).sync()
+    assert (
+        table_input(name)["StorageDescriptor"]["Columns"]
+        == (before["StorageDescriptor"]["Columns"])
+    )
+
+
+def test_a_sync_counts_what_somebody_else_registered_as_nothing(calls):
+    """Between the listing of partitions and the registration."""
+    lake, name = memory(), database()
+    keys = [key(layout.DAILY, day, "AAPL") for day in range(3)]
+    for each in keys:
+        lake.store.put(each, b"data")
+    rivals = iter([True])
+
+    def before(operation: str) -> None:
+        if operation == "BatchCreatePartition" and next(rivals, False):
+            Catalog(lake, name).register(keys[:2])
+
+    calls.before = before
+    assert Catalog(lake, name).sync() == Synced(registered=1)

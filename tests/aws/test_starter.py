@@ -294,7 +294,7 @@ def test_a_run_that_has_its_receipt_starts_nothing(job):
     assert job_runs(job) == []
 
 
-@pytest.mark.parametrize("state", sorted(starter.ENDED_BADLY))
+@pytest.mark.parametrize("state", ["ERROR", "EXPIRED", "FAILED", "STOPPED", "TIMEOUT"])
 def test_a_job_run_that_ended_badly_is_started_again(job, state):
     starter.handler(event(), None)
     # moto's job runs all succeed
@@ -449,3 +449,30 @@ def test_it_imports_nothing_but_the_standard_library():
     own = {"glue_starter_lambda_function", "tickerlake"}
     assert set(packages) - set(sys.stdlib_module_names) == own
     assert ours == ["tickerlake", "tickerlake.aws", "tickerlake.aws.starter", "tickerlake.errors"]
+
+
+def test_a_claim_ends_before_lambda_tries_again():
+    """After about a minute; by then a job run that was started is listed."""
+    assert timedelta(seconds=30) <= starter.CLAIM_COUNTS < timedelta(seconds=60)
+
+
+@pytest.mark.usefixtures("unlisted")
+def test_an_old_claim_is_taken_over_on_condition(job, monkeypatch):
+    """Two deliveries see the same old claim; one of them replaces it first."""
+    s3 = boto3.client("s3")
+    key = f"lake/{layout.STARTS}{RUN}-0.json"
+    s3.put_object(Bucket="bucket", Key=key, Body=b'{"claim": "x", "released": true}')
+    old = s3.get_object(Bucket="bucket", Key=key)
+    s3.put_object(Bucket="bucket", Key=key, Body=b'{"claim": "faster", "released": false}')
+    stale = {**old, "Body": Mock(read=lambda: b'{"claim": "x", "released": true}')}
+    make = boto3.client
+
+    def client(name: str) -> object:
+        made = make(name)
+        if name == "s3":
+            made.get_object = lambda **_: stale
+        return made
+
+    monkeypatch.setattr(boto3, "client", client)
+    starter.handle(event(), starter.glue(job))
+    assert started(job) == []

@@ -165,3 +165,15 @@ def test_a_universe_of_a_missing_bucket(place):
     done = tickerlake("run", "--offline", "--universe", place)
     assert done.returncode == 2
     assert place in done.stderr
+
+
+def test_a_transform_of_which_every_ticker_failed_fails(tmp_path):
+    lake = tmp_path / "lake"
+    words = ["FB", "--offline", "--grain", "year", "--lake", str(lake)]
+    assert tickerlake("extract", *words).returncode == 0
+    for blob in (lake / "raw").glob("date=*/*/*.parquet"):
+        blob.write_bytes(b"garbage")
+    done = tickerlake("transform", "--lake", str(lake))
+    assert done.returncode == 1
+    assert "`tickerlake repair`" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -44,7 +44,27 @@ KNOWN = [
     "--JOB_QUEUE_ARN arn:aws:glue:eu-central-1:1:queue/q",
     "--continuation-option continuation-enabled",
     "--enable-observability-metrics true",
+    "--job-bookmark-option job-bookmark-disable",
+    "--job-bookmark-from 1",
+    "--job-bookmark-to 2",
+    "--job-language python",
+    "--JOB_NAME lake-extractor",
+    "--JOB_ID j_1",
+    "--JOB_RUN_ID jr_1",
+    "--TempDir s3://b/tmp",
+    "--scriptLocation s3://b/x.py",
+    "--class GlueApp",
+    "--conf spark.x=1",
+    "--enable-metrics true",
+    "--enable-continuous-cloudwatch-log true",
+    "--enable-spark-ui true",
+    "--spark-event-logs-path s3://b/logs",
+    "--enable-job-insights false",
+    "--enable-glue-datacatalog true",
+    "--extra-py-files s3://b/x.zip",
+    "--enable-auto-scaling true",
 ]
+"""What the AWS console and Terraform's examples set, written down without looking at `RESERVED`."""
 
 
 @pytest.mark.parametrize("argument", KNOWN)

@@ -27,6 +27,8 @@ def test_a_signal_ends_a_run_which_keeps_what_it_has(tmp_path, number):
             [sys.executable, "-m", "tickerlake", *words, "--yahoo-url", replay.url,
              "--lake", folder],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            # a shell starts what is in the background with SIGINT ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )  # fmt: skip
         try:
             lines: list[str] = []

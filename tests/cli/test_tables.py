@@ -5,10 +5,13 @@ from datetime import date, datetime
 
 import polars as pl
 import pytest
+from click.shell_completion import ShellComplete
 from helpers import tickerlake
 from rich.cells import cell_len
 
-from tickerlake.cli import answers, tables
+from tickerlake.cli import commands, tables
+from tickerlake.lake.tables import TABLES
+from tickerlake.lake.views import VIEWS
 
 
 @pytest.fixture(scope="module")
@@ -174,12 +177,25 @@ def test_sql_from_a_file_and_from_standard_input(lake, tmp_path, monkeypatch):
         assert tickerlake(*question, "-").stdout == "n\n2208\n"
 
 
-def test_without_sql_the_tables_and_examples_are_shown(lake):
-    shown = tickerlake("query").stdout
-    for table in ("daily", "history", "raw"):
-        assert f"\n  {table} " in shown
-    questions = re.findall(r'tickerlake query "(.*)"', shown)
-    assert questions == list(answers._EXAMPLES)
+def test_without_sql_tables_views_and_examples_are_shown(lake, tmp_path):
+    shown = tickerlake("query", "--lake", lake).stdout
+    for name in (*TABLES, *VIEWS):
+        assert f"\n  {name} " in shown
+    questions = re.findall(r'\n  tickerlake query "(.*)"', shown)
     assert len(questions) == 3
     for question in questions:
-        assert tickerlake("query", question, "--lake", lake).returncode == 0
+        done = tickerlake("query", question, "--lake", lake)
+        assert done.returncode == 0
+        assert "0 rows" not in done.stdout
+    assert "Views:" in tickerlake("query", "--lake", str(tmp_path / "none")).stdout
+
+
+def test_names_in_sql_are_completed():
+    complete = ShellComplete(commands.tickerlake, {}, "tickerlake", "_TICKERLAKE_COMPLETE")
+
+    def values(incomplete: str) -> list[str]:
+        return [each.value for each in complete.get_completions(["query"], incomplete)]
+
+    assert values("select * from wee") == ["select * from weekly"]
+    assert values("from d") == ["from daily"]
+    assert values("select ") == []

@@ -218,7 +218,9 @@ CALLED = {action: use for action, use in USES.items() if use.code}
 
 @pytest.mark.parametrize("action", sorted(CALLED))
 def test_our_code_makes_the_call_that_is_allowed(action):
-    code = "\n".join(path.read_text() for path in sorted((ROOT / "jobs").rglob("*.py")))
+    # doctor runs with the permissions of whoever deploys
+    files = [path for path in sorted((ROOT / "jobs").rglob("*.py")) if "doctor" not in path.parts]
+    code = "\n".join(path.read_text() for path in files)
     assert re.search(CALLED[action].code, code), f"{CALLED[action].by} no longer calls {action}"
 
 

@@ -19,7 +19,12 @@ START = datetime(2005, 3, 1, 22, tzinfo=UTC)
 
 
 def deliver(
-    lake: Lake, minutes: int, rows: list[dict], splits: dict[date, float] | None = None, start=DAY
+    lake: Lake,
+    minutes: int,
+    rows: list[dict],
+    splits: dict[date, float] | None = None,
+    start=DAY,
+    restated="",
 ) -> Manifest:
     """Commit a run of one ticker, fetched so many minutes after the first."""
     blobs = {}
@@ -29,7 +34,13 @@ def deliver(
         lake.store.put_new(key, to_parquet(part))
     as_of = START + timedelta(minutes=minutes)
     entry = Entry(
-        outcome="ok", start=start, end=DAY, new=len(rows), blobs=blobs, splits=splits or {}
+        outcome="ok",
+        start=start,
+        end=DAY,
+        new=len(rows),
+        blobs=blobs,
+        splits=splits or {},
+        restated=restated,
     )
     manifest = Manifest(
         run_id=manifests.new_run_id(), as_of=as_of, source="test", tickers={"T": entry}
@@ -61,6 +72,24 @@ def test_a_run_that_comes_late_changes_nothing_that_is_newer(lake):
     deliver(lake, 1, [bar(DAY, 9.0), bar(DAY + timedelta(1), 8.0)])
     process(lake)
     assert closes(lake) == [10.0, 8.0]
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_partitions_that_a_restated_past_lacks_are_deleted_even_by_the_next_run(
+    any_grain, monkeypatch
+):
+    lake = any_grain
+    first = [bar(DAY + timedelta(number), 10.0 + number) for number in range(0, 800, 100)]
+    deliver(lake, 0, first)
+    process(lake)
+    deliver(lake, 1, first[4:], restated="another basis")
+    with monkeypatch.context() as dying:
+        dying.setattr("tickerlake.lake.derived.put", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            transform.transform(lake)
+    deliver(lake, 2, [bar(DAY + timedelta(801), 12.0)])
+    process(lake)
+    assert len(closes(lake)) == 5
     assert verify.verify(lake, workers=1) == []
 
 
@@ -173,3 +202,14 @@ def test_rows_are_sorted_and_unique(lake):
     stored = history.load(lake, "T")
     assert stored.bars["session"].to_list() == SESSIONS
     assert stored.bars.select(pl.col("close")).to_series().to_list() == [6.0] * 6 + [5.0] * 2
+
+
+def test_what_a_window_does_not_reach_is_not_withdrawn(lake):
+    old, new = DAY - timedelta(20), DAY
+    splits = {old: 2.0, new: 3.0}
+    deliver(lake, 0, [bar(DAY - timedelta(30), 10.0), bar(DAY, 10.0)], splits, start=old)
+    deliver(lake, 1, [bar(DAY + timedelta(1), 10.0)], {}, start=DAY + timedelta(1))
+    process(lake)
+    held = history.load(lake, "T")
+    assert held.splits == splits
+    assert held.bars["close"].to_list() == [10.0, 10.0, 10.0]

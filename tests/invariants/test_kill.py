@@ -1,23 +1,32 @@
-"""Two processes that extract and transform at the same time, and are killed again and again.
+"""Processes that extract and transform, and are killed again and again.
 
-`TICKERLAKE_LONG_TESTS=1` kills 40 times.
+`TICKERLAKE_LONG_TESTS=1` kills 40 or 50 times.
 """
 
+import multiprocessing
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Final
 
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.dataset as ds
 from helpers import new_lake, until
-from small_market import SESSIONS, TICKERS, Steady, evening, in_turn, prices, state
+from small_market import SESSIONS, TICKERS, Steady, evening, fetch, in_turn, prices, state
 
 from tickerlake.lake import Lake, disk, manifests, open_lake
 from tickerlake.stages import extract, transform, verify
 
-KILLS: Final = 40 if os.environ.get("TICKERLAKE_LONG_TESTS") else 6
+LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
+KILLS: Final = 40 if LONG else 6
 DAYS: Final = SESSIONS[3:]
 TESTS: Final = Path(__file__).parents[1]
 
@@ -78,3 +87,66 @@ def test_processes_that_are_killed_at_any_moment_make_no_difference(tmp_path):
     open_lake(lake.store.url).store.put("_written", b"by the next process that writes")
     staging = Path(lake.store.url, disk.STAGING)
     assert until(lambda: not list(staging.iterdir())), "what the killed ones left is removed"
+
+
+# ---- what other engines see of a transform that was killed
+
+
+def transform_at(url: str, ready: Event) -> None:
+    lake = open_lake(url)
+    ready.set()
+    transform.transform(lake)
+
+
+KEYS: Final = pa.schema([("date", pa.string()), ("ticker", pa.string())])
+ROW: Final = ["ticker", "session"]
+
+
+def by_engine(folder: str) -> dict[str, list[tuple]]:
+    """The rows of `daily` as engines find them that read whole folders."""
+    keys = ds.partitioning(KEYS, flavor="hive")
+    files = f"{folder}/**/*.parquet"
+    by_pyarrow = ds.dataset(folder, partitioning=keys).to_table(columns=ROW)
+    by_pandas = pd.read_parquet(folder, partitioning=keys, columns=ROW)
+    by_polars = pl.scan_parquet(files, hive_schema={"date": pl.String, "ticker": pl.String})
+    by_duckdb = duckdb.sql(
+        f"select ticker, session from read_parquet('{files}', hive_partitioning = true,"
+        " hive_types = {'date': varchar, 'ticker': varchar})"
+    )
+    return {
+        "PyArrow": pl.from_arrow(by_pyarrow).rows(),
+        "pandas": list(by_pandas.itertuples(index=False, name=None)),
+        "Polars": by_polars.select(ROW).collect().rows(),
+        "DuckDB": by_duckdb.fetchall(),
+    }
+
+
+def test_no_reader_counts_a_row_twice_when_a_transform_was_killed(tmp_path):
+    dice = random.Random(2)
+    before = new_lake(str(tmp_path / "before"), "day")
+    fetch(before, SESSIONS[20], ["T0"])
+    assert transform.transform(before).exit_code == 0
+    fetch(before, SESSIONS[20], ["T1"])  # new partitions
+    fetch(before, SESSIONS[-1], ["T0"])  # a split: all partitions are replaced
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tickerlake.stages.transform", "tickerlake.engines.local"])
+    ends = []
+    for _ in range(50 if LONG else 3):
+        lake = open_lake(str(shutil.copytree(before.store.url, tmp_path / f"lake-{len(ends)}")))
+        folder = f"{lake.store.url}/refined/daily"
+        ready = context.Event()
+        process = context.Process(target=transform_at, args=(lake.store.url, ready))
+        process.start()
+        assert ready.wait(60)
+        time.sleep(dice.uniform(0, 0.5))
+        process.kill()
+        process.join()
+        ends.append(process.exitcode)
+        for engine, rows in by_engine(folder).items():
+            assert 21 <= len(rows) == len(set(rows)), engine
+        assert transform.transform(lake).exit_code == 0
+        for engine, rows in by_engine(folder).items():
+            assert len(rows) == len(set(rows)) == 21 + len(SESSIONS), engine
+        assert not list(Path(lake.store.url, disk.STAGING).iterdir())
+        shutil.rmtree(lake.store.url)
+    assert -9 in ends

@@ -393,3 +393,15 @@ def test_a_lake_of_a_newer_format_is_refused(tmp_path, command, number):
     assert done.returncode == 1
     assert f"has format {number}" in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_a_living_process_is_writing_stays(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"))
+    staging = tmp_path / "lake" / disk.STAGING
+    mine = staging / f"{socket.gethostname()}@{os.getpid()}-99"
+    elsewhere = staging / "another-machine@1-0"
+    for path in (mine, elsewhere):
+        path.write_bytes(b"half")
+    open_store(lake.store.url).put("raw/x", b"1")
+    assert mine.exists()
+    assert elsewhere.exists()

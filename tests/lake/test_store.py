@@ -1,3 +1,4 @@
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -93,3 +94,55 @@ def test_a_store_on_awss_own_s3_opens(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert open_store("s3://bucket/lake").url == "s3://bucket/lake"
+
+
+def test_after_a_retry_only_the_same_bytes_are_ours(monkeypatch):
+    """The first answer is lost; on the second attempt there is an object: ours, or a rival's."""
+    from obstore.exceptions import GenericError
+
+    from tickerlake.lake import objects
+    from tickerlake.lake.store import Store
+
+    monkeypatch.setattr("tickerlake.lake.retries.pause", lambda _: None)
+    for rival in (b"mine", b"another's"):
+        inner = objects.memory()
+        create, lost = inner.create, iter([True])
+
+        def losing(key, data, inner=inner, create=create, lost=lost, rival=rival):
+            if next(lost, False):
+                inner.put(key, rival)
+                raise GenericError("the answer was lost")
+            return create(key, data)
+
+        inner.create = losing
+        store = Store("memory://", inner)
+        assert store.put_new("a", b"mine") is (rival == b"mine")
+        assert store.get("a") == rival
+
+
+def test_a_link_that_leads_upwards_ends(tmp_path):
+    store = open_store(str(tmp_path))
+    store.put("history/ticker=A/history.parquet", b"1")
+    (tmp_path / "history/ticker=A/up").symlink_to(tmp_path / "history")
+    keys = list(store.keys("history/"))
+    assert keys.count("history/ticker=A/history.parquet") == 1
+    assert len(keys) < 5
+
+
+def test_what_another_machine_needs(monkeypatch):
+    from tickerlake.lake.store import environment
+
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "secret")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert environment("s3://bucket/lake") == {"AWS_DEFAULT_REGION": "eu-west-1"}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://x")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://y")
+    assert environment("s3://bucket/lake") == {
+        "AWS_DEFAULT_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL": "http://x",
+        "AWS_ENDPOINT_URL_S3": "http://y",
+    }
+    assert environment("/a/folder") == {}

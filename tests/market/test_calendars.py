@@ -117,6 +117,8 @@ def test_what_must_have_a_bar(symbol, day, must):
         ("AAPL", None, False),
         ("AAPL", "America/Detroit", False),
         ("AAPL", "Europe/London", True),
+        ("AAPL", "America/Bogota", True),  # the same in winter
+        ("AAPL", "America/Caracas", True),  # the same in summer
         ("7203.T", "Australia/Sydney", True),
         ("VOD.L", "Africa/Casablanca", True),
         ("PETR4.SA", "America/Sao_Paulo", False),
@@ -137,3 +139,121 @@ def test_no_session_that_has_not_ended_where_it_is_counts_as_closed(symbol, mome
     assert all(day <= local for day in closed)
     noon = datetime.combine(local, time(12), ZoneInfo(exchange.timezone))
     assert moment >= noon or local not in closed
+
+
+CALENDARS = {
+    ".AS": "XAMS", ".AX": "XASX", ".BA": "XBUE", ".BD": "XBUD", ".BK": "XBKK", ".BR": "XBRU",
+    ".CL": "XBOG", ".CME": "us_futures", ".CO": "XCSE", ".DE": "XETR", ".F": "XFRA",
+    ".HE": "XHEL", ".HK": "XHKG", ".IC": "XICE", ".IR": "XDUB", ".IS": "XIST", ".JK": "XIDX",
+    ".JO": "XJSE", ".KL": "XKLS", ".KQ": "XKRX", ".KS": "XKRX", ".L": "XLON", ".LS": "XLIS",
+    ".MC": "XMAD", ".MI": "XMIL", ".MX": "XMEX", ".NS": "XBOM", ".NYM": "us_futures",
+    ".NZ": "XNZE", ".OL": "XOSL", ".PA": "XPAR", ".PR": "XPRA", ".SA": "BVMF", ".SG": "XSTU",
+    ".SI": "XSES", ".SN": "XSGO", ".SR": "XSAU", ".SS": "XSHG", ".ST": "XSTO", ".SW": "XSWX",
+    ".SZ": "XSHG", ".T": "XTKS", ".TO": "XTSE", ".TW": "XTAI", ".TWO": "XTAI", ".V": "XTSE",
+    ".VI": "XWBO", ".WA": "XWAR",
+}  # fmt: skip
+"""Yahoo's suffixes, and the MIC codes of their exchanges (ISO 10383), written down once more."""
+
+
+@pytest.mark.parametrize("suffix", CALENDARS)
+def test_suffixes_have_the_calendar_of_their_exchange(suffix):
+    assert calendars.exchange("A" + suffix) == CALENDARS[suffix]
+    if suffix != ".CME":
+        assert exchanges.place("0-A" + suffix).calendar == CALENDARS[suffix]
+
+
+ZONES = {
+    "^AEX": "Europe/Amsterdam", "^AORD": "Australia/Sydney", "^ATX": "Europe/Vienna",
+    "^AXJO": "Australia/Sydney", "^BFX": "Europe/Brussels", "^BSESN": "Asia/Kolkata",
+    "^BVSP": "America/Sao_Paulo", "^DJI": "America/New_York", "^FCHI": "Europe/Paris",
+    "^FTSE": "Europe/London", "^GDAXI": "Europe/Berlin", "^GSPC": "America/New_York",
+    "^GSPTSE": "America/Toronto", "^HSCE": "Asia/Hong_Kong", "^HSI": "Asia/Hong_Kong",
+    "^IBEX": "Europe/Madrid", "^IPSA": "America/Santiago", "^IXIC": "America/New_York",
+    "^JKSE": "Asia/Jakarta", "^KLSE": "Asia/Kuala_Lumpur", "^KS11": "Asia/Seoul",
+    "^MERV": "America/Argentina/Buenos_Aires", "^MXX": "America/Mexico_City",
+    "^N225": "Asia/Tokyo", "^NSEI": "Asia/Kolkata", "^NZ50": "Pacific/Auckland",
+    "^OMX": "Europe/Stockholm", "^RUT": "America/New_York", "^SSMI": "Europe/Zurich",
+    "^STI": "Asia/Singapore", "^STOXX50E": "Europe/Berlin", "^TNX": "America/New_York",
+    "^TWII": "Asia/Taipei", "^VIX": "America/New_York",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", ZONES)
+def test_indices_have_the_calendar_of_their_exchange(symbol):
+    """The zone of the table by indices, and the table by zones, lead to the same calendar."""
+    zone = ZONES[symbol]
+    known = exchanges.ZONE_CALENDARS.get(zone) or "XBUE"
+    assert calendars.exchange(symbol) == known
+    assert not calendars.contradicts(calendars.of(symbol), zone)
+
+
+def test_zones_have_the_calendar_of_their_exchange():
+    """Names of exchange_calendars, by the city that their zones are named after."""
+    import exchange_calendars
+
+    odd = {"America/Buenos_Aires", "Asia/Calcutta"}  # former names of zones
+    for zone, name in exchanges.ZONE_CALENDARS.items():
+        calendar = exchange_calendars.get_calendar(name, start="2025-06-02", end="2025-06-30")
+        known = str(calendar.tz)
+        same = {"XBOG": "America/Bogota", "XICE": "Atlantic/Reykjavik"}.get(name, known)
+        assert same == zone or zone in odd, name
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        ("AAPL", "XNYS"), ("BRK-B", "XNYS"), ("BF-B", "XNYS"), ("EURUSD=X", "24/5"),
+        ("CL=F", "us_futures"), ("BTC-USD", "24/7"), ("BTC-EUR", "24/7"), ("BTC-JPY", "24/7"),
+        ("ETH-BTC", "24/7"), ("1INCH-USD", "24/7"), ("DX-Y.NYB", "XNYS"), ("RIO.AX", "XASX"),
+    ],
+)  # fmt: skip
+def test_kinds_of_symbols_have_their_calendar(symbol, name):
+    assert calendars.exchange(symbol) == name
+
+
+@pytest.mark.parametrize(
+    ("symbol", "zone", "weekdays"),
+    [
+        ("COMI.CA", "Africa/Cairo", {7, 1, 2, 3, 4}),
+        ("NBK.KW", "Asia/Kuwait", {7, 1, 2, 3, 4}),
+        ("QNBK.QA", "Asia/Qatar", {7, 1, 2, 3, 4}),
+        ("EMAAR.AE", "Asia/Dubai", {7, 1, 2, 3, 4, 5}),
+        ("TEVA.TA", "Asia/Jerusalem", {7, 1, 2, 3, 4, 5}),
+        ("PPC.AT", "Europe/Athens", {1, 2, 3, 4, 5}),
+        ("FPT.VN", "Asia/Ho_Chi_Minh", {1, 2, 3, 4, 5}),
+    ],
+)
+def test_exchanges_without_a_calendar(symbol, zone, weekdays):
+    exchange = calendars.of(symbol)
+    assert (exchange.timezone, exchange.weekdays) == (zone, weekdays)
+    assert exchange.known is None
+
+
+@pytest.mark.parametrize(
+    ("symbol", "zone"),
+    [
+        ("EURUSD=X", "Europe/London"), ("BTC-USD", "UTC"), ("CL=F", "America/New_York"),
+        ("ESZ26.CME", "America/New_York"), ("ECOPETROL.CL", "America/Bogota"),
+        ("AAPL", "America/New_York"), ("QAN.AX", "Australia/Sydney"), ("7203.T", "Asia/Tokyo"),
+    ],
+)  # fmt: skip
+def test_bars_are_dated_in_the_zone_of_yahoo(symbol, zone):
+    assert calendars.of(symbol).timezone == zone
+
+
+@pytest.mark.parametrize(
+    ("symbol", "holiday"),
+    [
+        ("GE", date(1963, 11, 25)),  # the funeral of President Kennedy
+        ("GE", date(1945, 8, 15)),
+        ("VOD.L", date(1987, 12, 25)),
+        ("CBA.AX", date(1995, 4, 25)),
+        ("SIE.DE", date(1992, 12, 25)),
+    ],
+    ids=str,
+)
+def test_holidays_of_the_last_century_are_known(symbol, holiday):
+    exchange = calendars.of(symbol)
+    week = exchange.expected(holiday - timedelta(7), holiday + timedelta(7)).to_list()
+    assert len(week) >= 6
+    assert holiday not in week

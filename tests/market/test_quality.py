@@ -55,6 +55,12 @@ def test_what_cannot_be_used_is_quarantined_with_the_reason(name):
     assert found.bad.schema == pl.Schema(QUARANTINE)
 
 
+@pytest.mark.parametrize(("days", "reasons"), [(0, []), (1, ["in_the_future"])])
+def test_a_session_of_today_is_not_in_the_future(days, reasons):
+    found = judge(bar(TODAY + timedelta(days)), last_closed=TODAY)
+    assert found.bad["reasons"].to_list() == reasons
+
+
 def test_of_duplicates_the_last_is_kept():
     found = judge(bar(DAY, 1.0), bar(DAY, 2.0), bar(DAY, 3.0))
     assert found.good["close"].to_list() == [3.0]
@@ -256,3 +262,56 @@ def test_flags_that_no_longer_hold_go_and_the_others_stay():
 def test_every_flag_is_documented_with_a_sentence():
     assert all(text.endswith(".") for text in quality.FLAGS.values())
     assert set(quality.CONTEXTUAL) <= quality.FLAGS.keys()
+
+
+EVENTS = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
+"""The events and their neutral values."""
+
+
+@pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, -0.5, -1e-300])
+@pytest.mark.parametrize("name", EVENTS)
+def test_impossible_events_are_dropped(name, value):
+    [row] = quality.repair(bars(bar(DAY) | {name: value})).to_dicts()
+    assert (row[name], row["flags"]) == (EVENTS[name], "event_unknown")
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+@pytest.mark.parametrize("name", EVENTS)
+def test_an_event_of_0_is_none_but_a_split_of_0_can_not_be(name, zero):
+    [row] = quality.repair(bars(bar(DAY) | {name: zero})).to_dicts()
+    assert row["flags"] == ("event_unknown" if name == "split" else "")
+    assert row[name] == EVENTS[name]
+
+
+@pytest.mark.parametrize(
+    ("change", "flags"),
+    [
+        ({"volume": 0}, ""),
+        ({"volume": -1}, "volume_unknown"),
+        ({"volume": None}, "volume_unknown"),
+        ({"open": 99.0, "high": 100.0, "low": 99.0}, ""),
+        ({"open": 98.999}, "range_widened"),
+        ({"open": 101.001}, "range_widened"),
+        ({"open": 100.0, "high": 100.0, "low": 100.0}, ""),
+        ({"high": 99.999}, "range_widened"),
+        ({"low": 100.001}, "range_widened"),
+        ({"open": math.nan}, "open_unknown"),
+        ({"open": -0.0}, "open_unknown"),
+        ({"high": math.inf}, "range_unknown"),
+        ({"low": -math.inf}, "range_unknown"),
+    ],
+    ids=str,
+)
+def test_borders_of_what_is_repaired(change, flags):
+    [row] = quality.repair(bars(bar(DAY) | change)).to_dicts()
+    assert row["flags"] == flags
+    assert row["low"] <= row["close"] <= row["high"]
+
+
+@pytest.mark.parametrize("ratio", [1.5, 2.0, 3.0, 10.0, 20.0, 50.0])
+@pytest.mark.parametrize("move", [-0.05, -0.041, -0.039, 0.0, 0.039, 0.041, 0.05])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_jump_is_flagged_up_to_4_percent_from_a_common_ratio(ratio, move, reverse):
+    jump = ratio * (1 + move)
+    [_, flag] = context(bar(DAYS[0], 100.0), bar(DAYS[1], 100.0 * jump if reverse else 100 / jump))
+    assert flag == ("missed_split" if abs(move) < 0.04 else "")

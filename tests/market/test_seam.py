@@ -123,6 +123,7 @@ def test_new_and_corrected_bars_are_told_apart():
         ({"dividend": 0.5}, True),
         ({"capital_gain": 0.5}, True),
         ({"split": 2.0}, True),
+        ({"dividend_currency": "EUR"}, True),
     ],
     ids=str,
 )
@@ -149,6 +150,9 @@ def test_the_sources_own_numbers_replace_rebased_ones_but_not_while_they_are_old
     known = splits.rebase(held(*walk(5, 200.0)), {DAYS[5]: 2.0})
     served_new = fetched(*walk(5, 100.0))
     assert seam.differences(served_new, known, DAYS[0]).height == 5
+    # even when they are equal, to the last digit
+    equal = [scaled(row, 0.5) | {"volume": 2000} for row in walk(5, 200.0)]
+    assert seam.differences(fetched(*equal), known, DAYS[0]).height == 5
     served_old = fetched(*walk(5, 200.0))
     assert seam.differences(served_old, known, DAYS[0]).is_empty()
 

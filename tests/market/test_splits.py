@@ -47,3 +47,11 @@ def test_a_split_that_comes_and_goes_leaves_no_trace_in_the_factor(splits):
     there = rebase(before, changes({}, splits, start))
     back = rebase(there, changes(splits, {}, start))
     assert back["basis_factor"].to_list() == [1.0, 1.0]
+
+
+def test_every_amount_per_share_is_divided():
+    row = bar(date(2005, 2, 25), 88.0, dividend=0.5, capital_gain=0.25, volume=101)
+    [rebased] = rebase(held(row), {date(2005, 2, 28): 0.5}).to_dicts()
+    for name in ("open", "high", "low", "close", "dividend", "capital_gain"):
+        assert rebased[name] == 2 * row[name], name
+    assert rebased["volume"] == 50

@@ -23,6 +23,12 @@ PYTHON = (3, 13)  # Glue 6.0's
 PLATFORM = "x86_64-manylinux_2_34"
 
 
+def requirements() -> str:
+    """What is locked for the package without extras, for every platform."""
+    export = [UV, "export", "--quiet", "--locked", "--no-dev", "--no-emit-project"]
+    return subprocess.run(export, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory) -> Path:
     """What the zip file of packages holds."""
@@ -48,7 +54,8 @@ def glue(tmp_path_factory, wheels) -> Path:
         pip = [python, "-m", "pip", "install", "--quiet", "--no-index", "--find-links", wheels]
         packages = [[*pip, "--requirement", wheels / "requirements.txt"]]
     else:
-        locked = ["--require-hashes", "--requirement", ROOT / "images/transformer/requirements.txt"]
+        (file := made.parent / "requirements.txt").write_text(requirements())
+        locked = ["--require-hashes", "--requirement", file]
         packages = [[*index, *locked], [*index, "--no-deps", *wheels.glob("tickerlake-*.whl")]]
     for command in (
         [sys.executable, "-m", "venv", made],
@@ -96,9 +103,8 @@ def test_the_packages_are_the_locked_ones_and_complete(wheels, tmp_path):
     install = [UV, "pip", "install", "--quiet", *target, *source, "--target", tmp_path]
     subprocess.run(install, check=True)
     installed = {_plain(each.name) for each in distributions(path=[str(tmp_path)])}
-    lines = (ROOT / "images/transformer/requirements.txt").read_text().splitlines()
-    locked = {line.split("==")[0] for line in lines if line[:1].isalpha()}
-    assert installed == (locked | {"tickerlake"}) - {"pyspark", "py4j"}, "Glue has its own Spark"
+    locked = {line.split("==")[0] for line in requirements().splitlines() if line[:1].isalpha()}
+    assert installed == locked | {"tickerlake"}
     assert installed & {"duckdb", "fsspec", "rich", "jinja2", "plotly", "plotext"} == set()
     assert len(list(wheels.glob("*.whl"))) == len(installed)
 

@@ -73,3 +73,51 @@ def test_the_json_has_what_the_table_has(odd):
     problems = json.loads(done.stdout)["problems"]
     assert {each["kind"] for each in problems} >= {"gaps", "flags", "quarantine", "calendars"}
     assert "2 sessions without a bar" in tickerlake("check", "--lake", odd.store.url).stdout
+
+
+@pytest.mark.parametrize(("behind", "stale"), [(0, False), (3, False), (4, True)])
+def test_a_ticker_is_stale_after_three_sessions(odd, behind, stale, monkeypatch):
+    from tickerlake.stages import status
+
+    moment = datetime.combine(DAYS[19 + behind], datetime.min.time(), UTC)
+    monkeypatch.setattr(status, "_moment", lambda _: moment.replace(hour=23, minute=30))
+    assert (("FINE", "", behind) in found(odd, "stale")) is stale
+
+
+def test_every_flag_of_a_bar_is_a_problem(tmp_path):
+    class Both(Odd):
+        def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
+            rows = [bar(day) for day in DAYS[:3]]
+            rows[1] |= {"open": 0.0, "dividend": 50.0, "volume": -1}
+            return Fetched(bars(*rows), Listing(timezone=timezone))
+
+    lake = new_lake(str(tmp_path / "lake"), "year")
+    moment = datetime.combine(DAYS[2], datetime.min.time(), UTC).replace(hour=23, minute=30)
+    extract.extract(lake, Both(), ["A"], as_of=moment, start=DAYS[0], workers=1)
+    transform.transform(lake)
+    assert found(lake, "flags") == [
+        ("A", "large_dividend", 1), ("A", "open_unknown", 1), ("A", "volume_unknown", 1)
+    ]  # fmt: skip
+
+
+def test_runs_that_change_the_past_are_revisions(tmp_path):
+    class Moving(Odd):
+        factor = 1.0
+
+        def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
+            rows = [bar(day) for day in DAYS[:20] if start <= day <= end]
+            if symbol == "ONE" and self.factor != 1:
+                rows[-2] |= {"volume": 5}
+            if symbol == "ALL":
+                rows = [bar(row["session"], 100.0 * self.factor) for row in rows]
+            return Fetched(bars(*rows), Listing(timezone=timezone))
+
+    lake, source = new_lake(str(tmp_path / "lake"), "year"), Moving()
+    for number, factor in ((18, 1.0), (19, 0.7)):
+        source.factor = factor
+        moment = datetime.combine(DAYS[number], datetime.min.time(), UTC)
+        moment = moment.replace(hour=23, minute=30)
+        tickers = ["ALL", "ONE", "FINE"]
+        extract.extract(lake, source, tickers, as_of=moment, start=DAYS[0], workers=1)
+        transform.transform(lake)
+    assert found(lake, "revisions") == [("ALL", "restated", 20), ("ONE", "corrected", 1)]

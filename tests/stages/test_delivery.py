@@ -223,3 +223,117 @@ def one_bar(day: date):
         return Fetched(bars(*(bar(each) for each in known if start <= each <= end)))
 
     return fetch
+
+
+# ---- what is stored of an answer
+
+
+def test_a_session_that_the_source_calls_open_is_not_stored(lake, ticker):
+    """A special session in the evening: by the calendar it is over, by the source it is not."""
+    known = days(ticker)
+    rows = [bar(day) for day in known[:5]]
+    moment = night(known[4])
+    open_until = {"open_until": moment + timedelta(minutes=1), "current_session": known[4]}
+    source = Source(ticker, *rows, **open_until)
+    fetch(lake, ticker, source, known[4])
+    held = history.current(lake, ticker, manifests.pending(lake))
+    assert held.bars["session"].to_list() == known[:4]
+    assert held.gaps == ()
+    source.fields["open_until"] = moment
+    fetch(lake, ticker, source, known[4])
+    held = history.current(lake, ticker, manifests.pending(lake))
+    assert held.bars["session"].to_list() == known[:5]
+
+
+def test_the_open_session_is_no_gap(lake, ticker):
+    known = days(ticker)
+    source = Source(ticker, *(bar(day) for day in known[:4]))
+    extract.extract(
+        lake, source, [ticker], as_of=night(known[3]), start=FIRST, end=known[9], workers=1
+    )
+    assert history.current(lake, ticker, manifests.pending(lake)).gaps == ()
+
+
+def test_days_before_the_first_bar_are_no_gaps(lake, ticker):
+    known = days(ticker)
+    source = Source(ticker, *(bar(day) for day in (known[4], known[6])))
+    fetch(lake, ticker, source, known[6])
+    held = history.current(lake, ticker, manifests.pending(lake))
+    assert held.gaps == (known[5],)
+    assert held.since == FIRST
+
+
+@pytest.mark.parametrize("name", ["CL=F", "AAPL"])
+def test_a_future_may_cost_less_than_nothing(lake, name):
+    known = days("AAPL")
+    rows = [bar(known[0], 20.0), bar(known[1], -37.63, low=-40.0, high=18.0, open=18.0)]
+    fetch(lake, name, Source(name, *rows), known[1])
+    held = history.current(lake, name, manifests.pending(lake))
+    assert held.bars["close"].to_list() == [20.0, -37.63][: 2 if name == "CL=F" else 1]
+
+
+def test_a_restated_past_replaces_what_is_held(lake, ticker):
+    """Pence became pounds: everything is fetched anew, and what was refused stays refused."""
+    known = days(ticker)
+    bad = bar(known[2], low=200.0)
+    rows = [bar(day, currency="GBp") for day in known[:8] if day != known[2]]
+    fetch(lake, ticker, Source(ticker, *rows[:2], bad, *rows[2:]), known[7])
+    transform.transform(lake)
+    pounds = [bar(day, 1.0, currency="GBP") for day in known[:9] if day != known[2]]
+    source = Source(ticker, *pounds[:2], bad, *pounds[2:])
+    entry = fetch(lake, ticker, source, known[8]).entries[ticker]
+    assert "GBp became GBP" in entry.restated
+    assert entry.quarantined == 0
+    transform.transform(lake)
+    held = history.load(lake, ticker)
+    assert held.bars["currency"].unique().to_list() == ["GBP"]
+    assert held.bars["session"].to_list() == [each["session"] for each in pounds]
+    assert [each.session for each in held.rejected] == [known[2]]
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_an_index_of_no_table_lives_where_the_source_says(lake):
+    """The first answer tells; until then New York's days are as good a guess as any."""
+    known = days("QAN.AX")
+    rows = [bar(day) for day in known[:5]]
+    sydney = Listing(timezone="Australia/Sydney")
+    source = Source("^NOBODY", *rows, listing=sydney)
+    moment = datetime.combine(known[4], time(16, 45), ZoneInfo("Australia/Sydney"))
+    extract.extract(lake, source, ["^NOBODY"], as_of=moment.astimezone(UTC), start=FIRST, workers=1)
+    held = history.current(lake, "^NOBODY", manifests.pending(lake))
+    assert held.timezone == "Australia/Sydney"
+    assert held.bars["session"].to_list() == known[:5]
+    assert source.asked == 1
+
+
+def test_a_manifest_says_as_of_when(lake, ticker):
+    known = days(ticker)
+    [manifest] = fetch(lake, ticker, Source(ticker, bar(known[0])), known[0]).manifests
+    assert manifest.as_of == night(known[0])
+    assert manifest.source == "rows"
+
+
+def test_failures_beside_tickers_that_are_up_to_date_are_on_record(lake):
+    entries(lake, Scripted("ok"))
+    source = Scripted("ok", "failed")
+    found = entries(lake, source)
+    assert found["T0"].reason == "up to date"
+    newest = manifests.all_ids(lake.store)[-1]
+    assert manifests.read(lake.store, newest).tickers["T1"].outcome == "failed"
+
+
+def test_the_marker_of_a_new_lake_comes_before_its_first_run(tmp_path, monkeypatch):
+    from tickerlake.lake import create_lake
+
+    new = create_lake(str(tmp_path / "lake"), "month")
+    seen: list[bytes | None] = []
+    commit = manifests.commit
+
+    def committing(store, manifest) -> None:
+        seen.append(store.get(layout.LAKE))
+        commit(store, manifest)
+
+    monkeypatch.setattr(manifests, "commit", committing)
+    entries(new, Scripted("ok"))
+    [marker] = seen
+    assert b"month" in marker

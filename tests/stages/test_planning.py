@@ -112,3 +112,9 @@ def test_after_its_calendar_ends_every_weekday_may_be_a_session():
     window = plan(History(), exchange, after, exchange.ends, None)
     assert window is not None
     assert window.end > exchange.ends + timedelta(days=10)
+
+
+def test_an_earlier_start_also_brings_the_newest_sessions():
+    earlier = date(2010, 1, 4)
+    held = held_until(date(2013, 2, 25))
+    assert wanted(held, start=earlier) == Window(earlier, LAST, earlier)

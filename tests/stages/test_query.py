@@ -1,6 +1,7 @@
 """SQL over a lake: what it answers, what it may not do, and in which folders."""
 
 import shutil
+import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -233,6 +234,17 @@ def test_sums_are_integers(filled):
     assert isinstance(row["v"], int)
     assert row["d"] == 1.5
     assert row["u"] == pytest.approx(82 * 2.0**64)
+
+
+def test_moments_are_in_utc_wherever_the_machine_is(filled, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        [row] = ask(filled, "select min(as_of) as first from raw")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert row["first"].isoformat() == "2013-02-28T22:30:00+00:00"
 
 
 def test_columns_of_one_name_and_of_odd_types(filled):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from helpers import bar, bars, new_lake, objects
 
-from tickerlake.lake import Lake, blobs, history, layout, manifests, notes
+from tickerlake.lake import Lake, blobs, history, layout, manifests, notes, refresh
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.stages import transform, verify
 
@@ -158,4 +158,83 @@ def test_a_split_on_the_first_day_of_a_window_can_be_withdrawn_and_an_older_one_
     held = history.load(lake, "A")
     assert set(held.splits) == {DAY + timedelta(1)}
     assert held.bars["close"].to_list() == [40.0, 40.0, 10.0]
+    assert verify.verify(lake, workers=1) == []
+
+
+# ---- damage, and transforms that meet
+
+
+def test_a_manifest_that_can_not_be_read_is_a_failure_in_part(lake):
+    commit(lake, 0, A=[bar(DAY)])
+    odd = "20260202T220000000000Z-0a1b2c"
+    lake.store.put(layout.run(odd), b"garbage")
+    report = transform.transform(lake)
+    assert report.exit_code == 3
+    assert len(report.processed) == 1
+    assert history.load(lake, "A").bars.height == 1
+    assert manifests.pending_ids(lake.store) == [odd]
+
+
+def test_notes_come_before_the_receipts_that_they_are_exceptions_to(lake, monkeypatch):
+    manifest = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    damage(lake, manifest, "A")
+    noted: list[dict[str, list[str]]] = []
+    acknowledge = manifests.acknowledge
+
+    def acknowledging(store, each) -> None:
+        noted.append(notes.behind_ids(store))
+        acknowledge(store, each)
+
+    monkeypatch.setattr(manifests, "acknowledge", acknowledging)
+    transform.transform(lake)
+    assert noted == [{"A": [manifest.run_id]}]
+
+
+def test_what_was_overtaken_is_noted_for_the_next_transform(lake):
+    """A process died before its receipts; its last request may still be on its way."""
+    manifest = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    transform.transform(lake)
+    assert notes.rechecks(lake.store) == {}
+    lake.store.delete([layout.receipt(manifest.run_id)])
+    commit(lake, 1, A=[bar(DAY + timedelta(1))])
+    transform.transform(lake)
+    [note] = notes.rechecks(lake.store).values()
+    assert note.tickers == {"A": ("2026",), "B": ("2026",)}
+
+
+def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):
+    """Another transform replaces the history and its partition before ours puts its own."""
+    commit(lake, 0, A=[bar(DAY, 1.0)])
+    put = refresh.put_partitions
+    rivals = iter([True])
+
+    def overtaken(lake_, ticker, rows, wanted) -> None:
+        if next(rivals, False):
+            commit(lake, 1, A=[bar(DAY, 2.0)])
+            transform.transform(lake)
+        put(lake_, ticker, rows, wanted)
+
+    monkeypatch.setattr(refresh, "put_partitions", overtaken)
+    transform.transform(lake)
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_a_rebuild_does_not_undo_a_run_that_comes_while_it_reads(lake, monkeypatch):
+    """It arrives, and is transformed, after the rebuild has listed the runs."""
+    commit(lake, 0, A=[bar(DAY, 1.0)])
+    transform.transform(lake)
+    read = manifests.read_all
+    rivals = iter([True])
+
+    def reading(*arguments):
+        found = read(*arguments)
+        if next(rivals, False):
+            commit(lake, 1, A=[bar(DAY, 2.0)])
+            transform.transform(lake)
+        return found
+
+    monkeypatch.setattr(manifests, "read_all", reading)
+    assert transform.transform(lake, rebuild=True).exit_code == 0
+    monkeypatch.undo()
+    assert history.load(lake, "A").bars["close"].to_list() == [2.0]
     assert verify.verify(lake, workers=1) == []

@@ -46,7 +46,7 @@ def test_every_feature_is_documented(feature):
 
 def test_every_other_column_is_documented_and_nothing_else():
     features = {feature.name for feature in FEATURES}
-    columns = {"date", "ticker", *RAW, *HISTORY, *QUARANTINE, *DAILY, *TICKERS}
+    columns = {"date", "ticker", "run_id", *RAW, *HISTORY, *QUARANTINE, *DAILY, *TICKERS}
     assert tables.COLUMNS.keys() == columns - features
     assert all(doc.endswith(".") for _, doc in tables.COLUMNS.values())
 

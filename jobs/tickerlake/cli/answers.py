@@ -1,12 +1,15 @@
 """The answer of a query, in the format that was asked for."""
 
 import json
+import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from tickerlake.cli import tables
 from tickerlake.errors import UsageError
@@ -20,9 +23,9 @@ _SUFFIXES: Final = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".parquet
 
 
 _EXAMPLES: Final = (
-    "select * from daily limit 5",
-    "select ticker, count(*) as sessions, max(session) as last from daily group by ticker",
-    "select ticker, session, rsi_14 from daily where rsi_14 < 30 order by session desc limit 9",
+    "select ticker, session, close, return_1d, rsi_14 from latest order by ticker",
+    "select session, close, sma_50 from daily where ticker = {ticker} order by session limit 5",
+    "select month, close, return_1m from monthly where ticker = {ticker} order by month limit 9",
 )
 _PATIENCE: Final = 2.0
 """Seconds to wait for a pipe to send anything before we assume that it has no SQL."""
@@ -60,13 +63,58 @@ def _is_fed() -> bool:
         return False
 
 
-def examples() -> str:
-    """Return the tables and some example queries, as text."""
+def examples(ticker: str | None) -> str:
+    """Return the tables, the views and some example queries, as text.
+
+    Args:
+        ticker: one that the lake holds; None if there is none.
+    """
+    from tickerlake.lake.views import VIEWS
+    from tickerlake.stages.relations import MEANINGS, quoted
+
+    views = {name: view.doc.partition(". ")[0].rstrip(".") for name, view in VIEWS.items()}
+    literal = quoted(ticker or "AAPL")
+    questions = [f'  tickerlake query "{each.format(ticker=literal)}"' for each in _EXAMPLES]
+    parts = [
+        ["Tables:", *_meanings(MEANINGS)],
+        ["Views:", *_meanings(views)],
+        ["Examples:", *questions],
+        ['`tickerlake query "describe NAME"` lists the columns of a table or view.'],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def any_ticker(lake: str) -> str | None:
+    """Return a ticker that a lake holds; None if there is none, or no lake."""
+    from tickerlake.errors import LakeError
+    from tickerlake.lake import layout, open_lake
+
+    try:
+        keys = open_lake(lake).store.keys(layout.HISTORY)
+        return min((layout.values(key)["ticker"] for key in keys), default=None)
+    except LakeError:
+        return None
+
+
+def _meanings(meanings: Mapping[str, str]) -> list[str]:
+    return [f"  {name:9} {meaning}" for name, meaning in meanings.items()]
+
+
+def completions(
+    _context: click.Context, _parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Complete the last word of a statement with the names of tables and views.
+
+    >>> [each.value for each in completions(None, None, "select * from wee")]
+    ['select * from weekly']
+    """
+    from tickerlake.lake.views import VIEWS
     from tickerlake.stages.relations import MEANINGS
 
-    lines = [f"  {name:9}{meaning}" for name, meaning in MEANINGS.items()]
-    questions = [f'  tickerlake query "{each}"' for each in _EXAMPLES]
-    return "\n".join(["Tables:", *lines, "", "Examples:", *questions])
+    words = re.fullmatch(r"(.*?)(\w*)", incomplete, re.DOTALL)
+    start, word = words.groups() if words else (incomplete, "")
+    names = [name for name in (*MEANINGS, *VIEWS) if word and name.startswith(word.lower())]
+    return [CompletionItem(f"{start}{name}") for name in names]
 
 
 def chosen(output_format: str | None, output: str | None) -> str:

@@ -3,16 +3,19 @@
 Heavy imports are inside the commands, so that `--help` takes no time.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tickerlake import __version__, app, logs
+from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
+from tickerlake.cli.mcp import mcp
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
+from tickerlake.cli.past import PAST
 from tickerlake.cli.report import report, write_report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
@@ -138,14 +141,16 @@ def transform(
 @tickerlake.command()
 @options.lake
 @options.workers
+@options.as_of
 @options.output_format("table", "json", default="table")
-def status(lake: str, workers: int, output_format: str) -> int:
+def status(lake: str, workers: int, as_of: str | None, output_format: str) -> int:
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
-    gaps. Then the last runs, and those that the transformer has yet to process.
+    gaps. Then the last runs, and those that the transformer has yet to process. The stamp names
+    this state: --at STAMP reads it again.
     """
-    held = app.status(lake, workers)
+    held = reads.status(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict
 
@@ -159,8 +164,9 @@ def status(lake: str, workers: int, output_format: str) -> int:
 
 
 @tickerlake.command()
-@click.argument("sql", required=False)
+@click.argument("sql", required=False, shell_complete=answers.completions)
 @options.lake
+@options.as_of
 @click.option(
     "--file",
     "file",
@@ -182,6 +188,7 @@ def status(lake: str, workers: int, output_format: str) -> int:
 def query(
     sql: str | None,
     lake: str,
+    as_of: str | None,
     file: Any,
     output_format: str | None,
     output_file: str | None,
@@ -191,17 +198,31 @@ def query(
 ) -> None:
     """Query the lake in SQL (DuckDB's dialect).
 
-    One statement over the tables daily, history and raw.
-    Give the SQL as an argument, with --file, or on standard input. Without any, the tables and some
-    examples are shown.
+    One statement over the lake's tables and views. Give it as an argument, with --file, or on
+    standard input. Without any, the tables, the views and some examples are shown.
     """
     asked = answers.statement(sql, file)
     chosen = answers.chosen(output_format, output_file)
     if asked is None:
-        click.echo(answers.examples())
+        click.echo(answers.examples(answers.any_ticker(lake)))
         return
-    frame = app.query(asked, lake, unsafe=unsafe)
+    frame = reads.query(asked, lake, unsafe=unsafe, as_of=as_of)
     answers.write(frame, chosen, output_file, everything=everything, vertical=vertical)
+
+
+@tickerlake.command()
+@click.argument("file", metavar="FILE.duckdb", type=click.Path(dir_okay=False, path_type=Path))
+@options.lake
+def views(file: Path, lake: str) -> None:
+    """Write the tables and views to a DuckDB file.
+
+    Any client of DuckDB opens the file, without tickerlake and without the lake. A file that this
+    command wrote before is replaced.
+    """
+    from tickerlake.lake import open_lake
+    from tickerlake.stages import duckdb_file
+
+    output.copied(duckdb_file.write(open_lake(lake), file), str(file))
 
 
 @tickerlake.command()
@@ -215,5 +236,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (show, report, *UPKEEP, doctor, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, doctor, mcp, *OPERATORS):
     tickerlake.add_command(command)

@@ -86,6 +86,15 @@ yahoo_url: Final = option(
     metavar="URL",
     help="Ask a replay at this address instead of Yahoo.",
 )
+as_of: Final = click.option(
+    "--as-of",
+    "--at",
+    "as_of",
+    type=Text(),
+    metavar="MOMENT|RUN|STAMP",
+    help="Read the lake as it was: at a moment in UTC (a day is its end), after a run, or in the"
+    " state with a stamp.",
+)
 
 
 def output_format(*choices: str, default: str | None = None) -> Decorator:

@@ -141,6 +141,14 @@ def checked(found: "Checked") -> None:
     click.echo(f"\n{', '.join(counts)}. `tickerlake check --help` says what they mean.")
 
 
+def copied(rows: dict[str, int], file: str) -> None:
+    """Say what a copy of the lake holds."""
+    from tickerlake.lake.views import VIEWS
+
+    counts = ", ".join(f"{name} {count:,}" for name, count in rows.items())
+    click.echo(f"Wrote {file}: rows of {counts}; {counted(len(VIEWS), 'view')}.")
+
+
 def synced(done: "Synced", database: str) -> None:
     """Say what a sync of the catalog did."""
     click.echo(
@@ -151,7 +159,8 @@ def synced(done: "Synced", database: str) -> None:
 
 def held(status: "Status") -> None:
     """Say what the lake holds."""
-    click.echo(f"{status.lake}, partitions by {status.grain}\n")
+    then = f", as of {status.as_of:%Y-%m-%d %H:%M:%S} UTC" if status.as_of else ""
+    click.echo(f"{status.lake}, partitions by {status.grain}{then}, stamp {status.stamp}\n")
     if not status.tickers and not status.runs:
         click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
         return

@@ -52,13 +52,14 @@ def show(names: tuple[str, ...], lake: str, workers: int, period: str) -> None:
 
     Several tickers, or none for all that the lake holds, are shown as a table.
     """
-    found = pictures.show(names, period, lake, workers)
+    click.echo(drawn(pictures.show(names, period, lake, workers), period))
+
+
+def drawn(found: "Sequence[Shown]", period: str) -> str:
+    """Return what there is to see of tickers in a period: a portrait of one, or a table."""
     if len(found) == 1:
-        click.echo("\n".join(_portrait(found[0], period)))
-    elif found:
-        click.echo(_table(found, period))
-    else:
-        click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
+        return "\n".join(_portrait(found[0], period))
+    return _table(found, period) if found else "The lake is empty: `tickerlake run AAPL` fills it."
 
 
 def _portrait(shown: "Shown", period: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from typing import Final
 
 import click
 
-from tickerlake import app
+from tickerlake import app, reads
 from tickerlake.cli import options, output
 from tickerlake.cli.parameters import Day, Tickers
 from tickerlake.errors import UsageError
@@ -31,6 +31,7 @@ class _Kinds(click.ParamType[tuple[str, ...]]):
 @click.command()
 @options.lake
 @options.workers
+@options.as_of
 @options.output_format("table", "json", default="table")
 @click.option(
     "--fail-on",
@@ -38,7 +39,13 @@ class _Kinds(click.ParamType[tuple[str, ...]]):
     metavar="gaps,stale,…",
     help="End with exit code 1 when there are problems of these kinds.",
 )
-def check(lake: str, workers: int, output_format: str, fail_on: tuple[str, ...] | None) -> int:
+def check(
+    lake: str,
+    workers: int,
+    as_of: str | None,
+    output_format: str,
+    fail_on: tuple[str, ...] | None,
+) -> int:
     r"""Show what needs attention, though nothing is broken.
 
     \b
@@ -49,7 +56,7 @@ def check(lake: str, workers: int, output_format: str, fail_on: tuple[str, ...] 
     calendars   exchanges whose calendar ends soon, or that have none
     revisions   bars that the last runs corrected or replaced
     """
-    found = app.check(lake, workers)
+    found = reads.check(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict
 

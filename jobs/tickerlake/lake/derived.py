@@ -34,11 +34,16 @@ def refined(held: History) -> pl.DataFrame:
 
 def listing(held: History) -> pl.DataFrame:
     """Return the row of `tickers` that a history gives; none if no run has delivered it."""
+    row = _listing(held)
+    return pl.DataFrame([row] if row else [], schema=TICKERS)
+
+
+def _listing(held: History) -> dict[str, object]:
     if held.last is None:
-        return pl.DataFrame(schema=TICKERS)
+        return {}
     sessions, said = held.bars["session"], held.listing
     first, last = (sessions[0], sessions[-1]) if len(sessions) else (None, None)
-    row = {
+    return {
         "name": said.name,
         "exchange": said.exchange,
         "instrument_type": said.instrument_type,
@@ -53,19 +58,25 @@ def listing(held: History) -> pl.DataFrame:
         "retired": held.retired,
         "renamed_to": held.renamed_to,
     }
-    return pl.DataFrame([row], schema=TICKERS)
 
 
-def expected(held: History, rows: pl.DataFrame, grain: Grain) -> dict[str, pl.DataFrame]:
-    """Return the rows of every part.
+def expected(
+    held: History, rows: pl.DataFrame, grain: Grain, wanted: AbstractSet[str] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Return the rows of the parts that there should be.
 
     Args:
         held: the history.
         rows: what `refined` returns for it.
         grain: of the lake.
+        wanted: the parts to return; None returns all.
     """
-    found = {name: rows[start:stop] for name, start, stop in _slices(rows, grain)}
-    if held.last is not None:
+    found = {
+        name: rows[start:stop]
+        for name, start, stop in _slices(rows, grain)
+        if wanted is None or name in wanted
+    }
+    if held.last is not None and (wanted is None or LISTING in wanted):
         found[LISTING] = listing(held)
     return found
 
@@ -85,7 +96,7 @@ def update(new: History, old: History, grain: Grain) -> tuple[pl.DataFrame, set[
     else:
         found = _differing(rows[first:], refined(old)[first:], grain)
         found |= theirs - names(new.bars, grain)
-    return rows, found if listing(new).equals(listing(old)) else found | {LISTING}
+    return rows, found if _listing(new) == _listing(old) else found | {LISTING}
 
 
 def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
@@ -122,9 +133,9 @@ def put(
         rows: what `refined` returns for it.
         wanted: the parts.
     """
-    found = expected(held, rows, lake.grain)
-    for part in sorted(wanted & found.keys()):
-        lake.store.put(key(part, ticker), to_table_parquet(found[part]))
+    found = expected(held, rows, lake.grain, wanted)
+    for part, frame in found.items():
+        lake.store.put(key(part, ticker), to_table_parquet(frame))
     lake.store.delete([key(part, ticker) for part in sorted(wanted - found.keys())])
 
 

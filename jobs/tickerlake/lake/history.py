@@ -41,12 +41,15 @@ class Stored:
             folded in by definition.
         owed: the partitions of `daily` that this version of the history changes. They are written
             after it, and may still be missing as long as one of `folded` has no receipt.
+        gone: the partitions that this version of the history has no rows for any more. They are
+            deleted after it, and may still be there as long as one of `folded` has no receipt.
         version: the object's version tag; None when there is no object.
     """
 
     history: History = field(default_factory=History)
     folded: tuple[str, ...] = ()
     owed: Span | None = None
+    gone: tuple[str, ...] = ()
     version: str | None = None
 
 
@@ -183,6 +186,7 @@ def encode(stored: Stored) -> bytes:
             "tickerlake.last": json.dumps([history.last.as_of.isoformat(), history.last.run_id]),
             "tickerlake.folded": json.dumps(stored.folded),
             "tickerlake.owed": json.dumps(stored.owed),
+            "tickerlake.gone": json.dumps(stored.gone),
         },
     )
 
@@ -209,6 +213,7 @@ def decode(data: bytes, key: str, columns: list[str] | None = None) -> Stored:
         ),
         tuple(json.loads(metadata["tickerlake.folded"])),
         Span(*owed) if owed else None,
+        tuple(json.loads(metadata["tickerlake.gone"])),
     )
 
 

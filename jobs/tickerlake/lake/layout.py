@@ -121,6 +121,15 @@ def is_object(key: str) -> bool:
     return encoded is None or symbols.encode(symbols.decode(encoded[1])) == encoded[1]
 
 
+def is_run_id(text: str) -> bool:
+    """Return whether a text is a run's id.
+
+    >>> is_run_id("20261120T223005123456Z-70b0bb"), is_run_id("2026-11-20")
+    (True, False)
+    """
+    return bool(re.fullmatch(_RUN_ID, text))
+
+
 def is_alien(key: str) -> bool:
     """Return whether a key lies in a folder of the lake, but does not belong to the lake.
 

@@ -1,7 +1,7 @@
 """Run manifests (the commits of raw) and the transformer's receipts for them."""
 
 import secrets
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -169,12 +169,37 @@ def read(store: Store, run_id: str) -> Manifest:
         UsageError: there is no such run.
         CorruptObjectError: it is not a manifest.
     """
-    key = layout.run(run_id)
-    data = store.get(key)
+    return parse(run_id, read_bytes(store, run_id))
+
+
+def read_bytes(store: Store, run_id: str) -> bytes:
+    """Read a manifest as it is stored.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    data = store.get(layout.run(run_id))
     if data is None:
         raise UsageError(f"{store.url} has no run {run_id!r}; `tickerlake status` lists the runs")
+    return data
+
+
+def parse(
+    run_id: str, data: bytes, decode: Callable[[bytes], Manifest] = Manifest.model_validate_json
+) -> Manifest:
+    """Decode the manifest of a run.
+
+    Args:
+        run_id: the run.
+        data: the manifest as it is stored.
+        decode: returns the manifest, or what is wanted of it.
+
+    Raises:
+        CorruptObjectError: it is not a manifest, or that of another run.
+    """
+    key = layout.run(run_id)
     try:
-        manifest = Manifest.model_validate_json(data)
+        manifest = decode(data)
     except ValidationError as error:
         [first, *_] = error.errors()
         raise CorruptObjectError(

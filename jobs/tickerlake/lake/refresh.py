@@ -81,7 +81,7 @@ def refresh(
         if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
-                version = _replace(lake, ticker, new, folded, wanted, version)
+                version = _replace(lake, ticker, new, rows, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
@@ -122,7 +122,7 @@ def derive(
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
-            version = _replace(lake, ticker, new, folded, wanted, version)
+            version = _replace(lake, ticker, new, rows, folded, wanted, version)
     except ConflictError:
         return LATE
     derived.put(lake, ticker, new, rows, wanted)
@@ -168,7 +168,7 @@ def rebuild(
     note = notes.put_recheck(store, {ticker: differing})
     try:
         if new.last is not None and not is_right:
-            version = _replace(lake, ticker, new, folded, differing, version)
+            version = _replace(lake, ticker, new, rows, folded, differing, version)
     except ConflictError:
         store.delete([note])
         return LATE
@@ -199,13 +199,15 @@ def _replace(
     lake: Lake,
     ticker: str,
     new: History,
+    rows: pl.DataFrame,
     folded: Iterable[str],
-    owed: Collection[str],
+    wanted: AbstractSet[str],
     version: str | None,
 ) -> str:
-    dates = set(owed) - {derived.LISTING}
-    span = Span(min(dates), max(dates)) if dates else None
-    data = history.encode(Stored(new, tuple(sorted(folded)), span))
+    names = derived.names(rows, lake.grain)
+    owed, gone = wanted & names, wanted - names - {derived.LISTING}
+    span = Span(min(owed), max(owed)) if owed else None
+    data = history.encode(Stored(new, tuple(sorted(folded)), span, tuple(sorted(gone))))
     return lake.store.replace(layout.history(ticker), data, version)
 
 
@@ -239,7 +241,8 @@ def _owed(
         return set()
     span = stored.owed
     names = derived.names(rows, grain) if span else set()
-    return {derived.LISTING} | {name for name in names if span and span.first <= name <= span.last}
+    owed = {name for name in names if span and span.first <= name <= span.last}
+    return {derived.LISTING, *stored.gone} | owed
 
 
 def _decoded(data: bytes) -> Stored | None:

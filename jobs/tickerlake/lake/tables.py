@@ -111,6 +111,7 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "", "What is unusual about the bar: names separated by commas; empty if nothing is."
     ),
     "reasons": Column("", "Names of the checks that the row failed, separated by commas."),
+    "run_id": Column("", "The run that delivered the bar."),
     "as_of": Column("", "When the bar was fetched (UTC, in microseconds)."),
     "basis_factor": Column(
         "ratio",

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tickerlake.market.bars import QUARANTINE, RAW
 
@@ -144,12 +146,8 @@ def judge(
     )
 
 
-def repair(bars: pl.DataFrame) -> pl.DataFrame:
-    """Repair what is visibly wrong with a bar on its own, and add the column `flags`.
-
-    Args:
-        bars: good rows (`market.bars.RAW`).
-    """
+def _repairs() -> dict[str, pl.Expr]:
+    """Return the repaired columns, and `flags`."""
     known = [pl.when(~_unknown(name)).then(pl.col(name)) for name in ("open", "high", "low")]
     opened, high, low = known
     top, bottom = pl.max_horizontal(opened, _close), pl.min_horizontal(opened, _close)
@@ -168,14 +166,23 @@ def repair(bars: pl.DataFrame) -> pl.DataFrame:
         "event_unknown": ~pl.all_horizontal(*usable.values()),
         "dividend_currency": pl.col("dividend_currency").is_not_null(),
     }
-    return bars.with_columns(
-        open=opened,
-        high=pl.max_horizontal(high, top),
-        low=pl.min_horizontal(low, bottom),
-        volume=pl.col("volume").fill_null(0).clip(0),
-        flags=_joined(found),
+    return {
+        "open": opened,
+        "high": pl.max_horizontal(high, top),
+        "low": pl.min_horizontal(low, bottom),
+        "volume": pl.col("volume").fill_null(0).clip(0),
+        "flags": _joined(found),
         **{name: pl.when(usable[name]).then(name).otherwise(neutral[name]) for name in usable},
-    )
+    }
+
+
+def repair(bars: pl.DataFrame) -> pl.DataFrame:
+    """Repair what is visibly wrong with a bar on its own, and add the column `flags`.
+
+    Args:
+        bars: good rows (`market.bars.RAW`).
+    """
+    return bars.with_columns(**_REPAIRS)
 
 
 def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -199,37 +206,44 @@ def flag_context(bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Seri
         splits: all that are known, by ex-date.
         gaps: the sessions without a bar, sorted.
     """
-    previous = _close.shift(1)
-    jump = pl.max_horizontal(_close / previous, previous / _close)
-    missing = pl.lit(pl.Series(gaps.search_sorted(bars["session"]), dtype=pl.Int64))
-    common = pl.any_horizontal(
-        (jump / ratio - 1).abs() < _SPLIT_TOLERANCE for ratio in _SPLIT_RATIOS
-    )
-    announced = [
-        pl.col("session").is_between(
-            pl.lit(day).dt.offset_by(f"-{_SPLIT_NEIGHBOURS}d"),
-            pl.lit(day).dt.offset_by(f"{_SPLIT_NEIGHBOURS}d"),
-        )
-        & ((jump / max(ratio, 1 / ratio) - 1).abs() < _ANNOUNCED_TOLERANCE)
-        for day, ratio in splits.items()
-        if max(ratio, 1 / ratio) > _SMALLEST_SPLIT
-    ]
-    explained = pl.any_horizontal(pl.lit(value=False), *announced)
-    is_unit_error = jump.is_between(*_UNIT_ERROR) & ~explained
-    found = {
-        "after_gap": (missing - missing.shift(1)) > GAP_SESSIONS,
-        "missed_split": ~is_unit_error & (common | explained),
-        "unit_error": is_unit_error,
-        "large_dividend": pl.col("dividend_currency").is_null()
-        & (pl.col("dividend") > _LARGE_DIVIDEND * previous)
-        & (previous > 0),
-    }
+    with np.errstate(all="ignore"):
+        found = _found_in_context(bars, splits, gaps)
+    if not any(each.any() for each in found.values()) and (bars["flags"] == "").all():
+        return bars
+    context = _joined({name: pl.lit(pl.Series(each)) for name, each in found.items()})
     lasting = (
         pl.col("flags")
         .str.split(",")
         .list.eval(pl.element().filter(~pl.element().is_in([*CONTEXTUAL, ""])))
     )
-    return bars.with_columns(flags=_merged(lasting.list.join(","), _joined(found)).fill_null(""))
+    return bars.with_columns(flags=_merged(lasting.list.join(","), context).fill_null(""))
+
+
+def _found_in_context(
+    bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Series
+) -> dict[str, NDArray[np.bool_]]:
+    """Return which bars deserve each flag of `CONTEXTUAL`."""
+    session, close = bars["session"].to_numpy(), bars["close"].to_numpy()
+    previous = np.concatenate([[np.nan], close[:-1]])[: len(close)]
+    jump = np.fmax(close / previous, previous / close)
+    missing = np.diff(np.searchsorted(gaps.to_numpy(), session), prepend=0)
+    missing[:1] = 0
+    common, explained = np.zeros((2, len(close)), dtype=np.bool_)
+    for ratio in _SPLIT_RATIOS:
+        common |= np.abs(jump / ratio - 1) < _SPLIT_TOLERANCE
+    for day, ratio in splits.items():
+        size = max(ratio, 1 / ratio)
+        if size > _SMALLEST_SPLIT:
+            is_near = np.abs(session - np.datetime64(day)) <= _SPLIT_NEIGHBOURS
+            explained |= is_near & (np.abs(jump / size - 1) < _ANNOUNCED_TOLERANCE)
+    is_unit_error = (jump >= _UNIT_ERROR[0]) & (jump <= _UNIT_ERROR[1]) & ~explained
+    is_large = (bars["dividend"].to_numpy() > _LARGE_DIVIDEND * previous) & (previous > 0)
+    return {
+        "after_gap": missing > GAP_SESSIONS,
+        "missed_split": ~is_unit_error & (common | explained),
+        "unit_error": is_unit_error,
+        "large_dividend": is_large & bars["dividend_currency"].is_null().to_numpy(),
+    }
 
 
 def _joined(found: Mapping[str, pl.Expr]) -> pl.Expr:
@@ -248,3 +262,6 @@ def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:
         ignore_nulls=True,
     )
     return both.str.split(",").list.unique(maintain_order=True).list.join(",")
+
+
+_REPAIRS: Final = _repairs()

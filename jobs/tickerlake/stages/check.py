@@ -7,7 +7,9 @@ from datetime import date
 from typing import Final, Literal, get_args
 
 from tickerlake.lake import Lake, history
+from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Rejected
+from tickerlake.lake.states import State
 from tickerlake.market import quality
 from tickerlake.stages import counted
 from tickerlake.stages.status import Ticker, status
@@ -54,17 +56,22 @@ class Checked:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
 
-def check(lake: Lake, workers: int) -> Checked:
+def check(lake: Lake, workers: int, *, state: State | None = None) -> Checked:
     """Find gaps, flags, quarantined rows, stale tickers, calendars that end, and revisions.
+
+    Args:
+        lake: the lake.
+        workers: how many tickers are read at the same time.
+        state: a past state to look at; None is what is stored.
 
     Raises:
         StoreError: the lake can't be read.
     """
-    found = status(lake, workers)
+    found = status(lake, workers, state=state)
+    names = [each.ticker for each in found.tickers]
     problems: list[Problem] = []
-    for ticker in found.tickers:
+    for ticker, known in zip(found.tickers, _histories(lake, names, state), strict=True):
         problems += _of_ticker(ticker)
-        known = history.load_summary(lake, ticker.ticker).history
         flags = [
             (session, name)
             for session, names in known.bars.select("session", "flags").iter_rows()
@@ -76,6 +83,12 @@ def check(lake: Lake, workers: int) -> Checked:
     problems += _revisions(found.runs)
     problems.sort(key=lambda each: (KINDS.index(each.kind), each.ticker))
     return Checked(tuple(problems), found.damaged)
+
+
+def _histories(lake: Lake, names: Sequence[str], state: State | None) -> Iterator[History]:
+    if state:
+        return (known for _, known in state.histories(names))
+    return (history.load_summary(lake, name).history for name in names)
 
 
 def _of_ticker(ticker: Ticker) -> Iterator[Problem]:

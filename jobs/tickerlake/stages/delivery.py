@@ -105,12 +105,12 @@ def _judge(
     as_of = request.as_of
     today = as_of.astimezone(ZoneInfo(exchange.timezone)).date()
     closed = exchange.sessions(window.asked_from, as_of)
-    last_closed = closed[-1] if len(closed) else date.min
-    session = pl.col("session")
-    is_open = (session > last_closed) & (session <= today)
+    session, open_from = pl.col("session"), date.max
     if fetched.open_until and as_of < fetched.open_until and fetched.current_session:
-        is_open |= session >= fetched.current_session
-        last_closed = min(last_closed, fetched.current_session)
+        open_from = fetched.current_session
+        closed = closed.filter(closed < open_from)
+    last_closed = closed[-1] if len(closed) else date.min
+    is_open = ((session > last_closed) & (session <= today)) | (session >= open_from)
     wanted = events.carry(fetched.bars).filter((session <= window.end) & ~is_open)
     before = held.bars.filter(session < window.asked_from)["close"]
     judged = quality.judge(

@@ -1,29 +1,30 @@
 """Query: one SQL statement over the lake's tables and views, by DuckDB.
 
 A query is a reader: it sees the lake and nothing else, so a query that was copied from somewhere
-can neither read nor write other files (docs/decisions/0040).
+can neither read nor write other files (docs/decisions/0040). And it sees one moment: the state
+after all runs that are committed, whatever a transform is doing meanwhile (docs/decisions/0070).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from tickerlake.engines.local import spread
 from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, moment
+from tickerlake.lake.fold import History
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.stages.relations import BUCKET, Files, Tables, create, quoted
+from tickerlake.stages.relations import Files, Past, Tables, create, needed, quoted, reachable
 
 if TYPE_CHECKING:
     import duckdb
 
-_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
-"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
+WORKERS: Final = 4
+"""Tickers that are derived at the same time."""
 
 _READS: Final = frozenset({"SELECT", "EXPLAIN", "MULTI"})
 """DuckDB's types of statements that only read; MULTI is PIVOT."""
@@ -43,7 +44,7 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 def query(
     lake: Lake, sql: str, *, unsafe: bool = False, tables: Tables | None = None
 ) -> pl.DataFrame:
-    """Run one statement over the lake's tables and views.
+    """Run one statement over the lake's tables and views, at one moment.
 
     Args:
         lake: the lake to query.
@@ -59,22 +60,70 @@ def query(
             read the lake; contains DuckDB's message.
         BadSettingError: DuckDB is not installed.
         CorruptObjectError: an object that it needs is missing or damaged.
+        LostStateError: the past state can't be read any more.
         StoreError: the lake can't be read.
     """
     try:
-        import duckdb
+        import duckdb  # noqa: F401 - here, so that one sentence says that it is missing
         import fsspec  # noqa: F401 - DuckDB reads what is not on local disk through it
     except ImportError as error:
         raise BadSettingError("a query needs DuckDB: pip install 'tickerlake[query]'") from error
 
-    with _root(lake) as root, duckdb.connect(config=_CONFIG) as connection:
-        try:
+    with reachable(lake) as root:
+        with _connection(lake, root, tables) as connection:
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
-            create(connection, tables or Files(lake, root), sql)
-            if not unsafe:
-                _lock(connection, root)
-            return _frame(connection.sql(sql))
+        if tables is not None or not needed(sql):
+            return _answer(lake, sql, root, tables or Files(lake, root), unsafe=unsafe)
+        return _at_one_moment(lake, sql, root, unsafe=unsafe)
+
+
+def _at_one_moment(lake: Lake, sql: str, root: str, *, unsafe: bool) -> pl.DataFrame:
+    """Answer from files, except for tickers whose files a transform may be replacing meanwhile."""
+    pinned = moment.now(lake.store)
+    derived: dict[str, History | None] = {}
+    missing = set(pinned.pending)
+    while True:
+        derived.update(spread(_derived(lake, pinned), sorted(missing), WORKERS))
+        given = {ticker: held for ticker, held in derived.items() if held}
+        failure, answer = None, pl.DataFrame()
+        try:
+            tables = Files(lake, root, pinned.runs, given)
+            answer = _answer(lake, sql, root, tables, unsafe=unsafe)
+        except (CorruptObjectError, UsageError) as error:
+            failure = error  # perhaps a file was replaced while it was read
+        missing = moment.moved(lake.store, pinned) - derived.keys()
+        if not missing and failure:
+            raise failure
+        if not missing:
+            return answer
+
+
+def _derived(lake: Lake, pinned: moment.Moment) -> Callable[[str], tuple[str, History | None]]:
+    return lambda ticker: (ticker, moment.derive(lake, ticker, pinned))
+
+
+def _answer(lake: Lake, sql: str, root: str, tables: Tables, *, unsafe: bool) -> pl.DataFrame:
+    with _connection(lake, root, tables) as connection:
+        create(connection, tables, sql)
+        if not unsafe:
+            _lock(connection, root)
+        return _frame(connection.sql(sql))
+
+
+@contextmanager
+def _connection(
+    lake: Lake, root: str, tables: Tables | None
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Yield a connection, whose errors become ours."""
+    import duckdb
+
+    with duckdb.connect(config=_CONFIG) as connection:
+        try:
+            connection.execute("set TimeZone = 'UTC'")  # or moments depend on the machine
+            yield connection
         except duckdb.Error as error:
+            if isinstance(tables, Past) and tables.failures:
+                raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error
         except pl.exceptions.PolarsError as error:
@@ -103,26 +152,6 @@ def _lock(connection: "duckdb.DuckDBPyConnection", root: str) -> None:
     connection.execute(f"set allowed_directories = [{quoted(root + '/')}]")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
-
-
-@contextmanager
-def _root(lake: Lake) -> Iterator[str]:
-    """Yield the path or URL under which DuckDB finds the lake's keys.
-
-    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
-    even in the folders above the lake. Such a lake is read through a link with a plain name.
-    """
-    if "://" in lake.store.url:
-        yield BUCKET
-        return
-    folder = str(Path(lake.store.url).absolute())
-    if _PLAIN.fullmatch(folder):
-        yield folder
-        return
-    with TemporaryDirectory(prefix="tickerlake-") as parent:
-        link = Path(parent) / "lake"
-        link.symlink_to(folder, target_is_directory=True)
-        yield str(link)
 
 
 def _frame(relation: "duckdb.DuckDBPyRelation | None") -> pl.DataFrame:

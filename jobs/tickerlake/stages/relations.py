@@ -5,12 +5,18 @@ stored. The views are the same over all of them.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, layout, manifests
+from tickerlake.lake import Lake, derived, frames, layout, manifests
+from tickerlake.lake.fold import History
+from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.market.bars import HISTORY, RAW
@@ -28,6 +34,9 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 BUCKET: Final = "lake://lake"
 """What DuckDB calls a lake that is not a folder."""
+
+_PLAIN: Final = re.compile(r"[\w/. +@~-]*")
+"""Paths that DuckDB takes literally: without wildcards and `name=value`."""
 
 _ASKS_FOR_ALL: Final = re.compile(
     r"\bshow\b|information_schema|duckdb_|\bpg_|^\s*(describe|summarize)\s*;?\s*$", re.IGNORECASE
@@ -73,16 +82,25 @@ def _mentioned(sql: str, names: Iterable[str]) -> set[str]:
 
 
 class Files:
-    """The tables as they are stored."""
+    """The tables as they are stored, except for tickers whose rows are given."""
 
-    def __init__(self, lake: Lake, root: str) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        root: str,
+        runs: Collection[str] | None = None,
+        given: Mapping[str, History] = MappingProxyType({}),
+    ) -> None:
         """Take a lake.
 
         Args:
             lake: the lake.
             root: the path or URL under which DuckDB finds its keys; `BUCKET` is not a folder.
+            runs: the runs that `raw` has; None is all.
+            given: histories whose rows replace what is stored of their tickers.
         """
         self._lake, self._root = lake, root
+        self._runs, self._given = runs, given
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create a table; see `Tables.create`."""
@@ -90,15 +108,25 @@ class Files:
             self._create_raw(connection)
             return
         table = TABLES[name]
+        given = _rows(name, self._given)
         if next(self._lake.store.keys(table.prefix), None) is None:
-            schema = {"ticker": pl.String(), **table.schema}
-            connection.register(name, pl.DataFrame(schema=schema).to_arrow())
+            connection.register(name, given.to_arrow())
             return
         self._open(connection)
-        connection.execute(f"create view {name} as {select(name, self._root)}")
+        stored = select(name, self._root)
+        if self._given:
+            connection.execute("create schema if not exists internal")
+            connection.register("arrived", given.to_arrow())
+            connection.execute(f"create table internal.{name} as from arrived")
+            connection.unregister("arrived")
+            others = ", ".join(map(quoted, self._given))
+            stored += f" where ticker not in ({others}) union all by name from internal.{name}"
+        connection.execute(f"create view {name} as {stored}")
 
     def _create_raw(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        everything = manifests.read_all(self._lake.store, manifests.all_ids(self._lake.store))
+        store = self._lake.store
+        runs = manifests.all_ids(store) if self._runs is None else sorted(self._runs)
+        everything = manifests.read_all(store, runs)
         commits = pl.DataFrame(
             [
                 (
@@ -124,7 +152,8 @@ class Files:
             connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
             return
         self._open(connection)
-        connection.execute("create schema internal")  # so that `show tables` does not show it
+        # in a schema that `show tables` does not show
+        connection.execute("create schema if not exists internal")
         connection.register("arrived", commits.to_arrow())
         connection.execute("create table internal.commits as from arrived")
         connection.unregister("arrived")
@@ -158,6 +187,59 @@ def select(name: str, root: str) -> str:
         f"select ticker, {', '.join(table.schema)} from read_parquet({quoted(files)},"
         " hive_partitioning = true, hive_types_autocast = false)"
     )
+
+
+@contextmanager
+def reachable(lake: Lake) -> Iterator[str]:
+    """Yield the path or URL under which DuckDB finds the lake's keys.
+
+    DuckDB takes `[`, `*` and `?` in a path as wildcards, and `ticker=XYZ` as a partition's value,
+    even in the folders above the lake. Such a lake is read through a link with a plain name.
+    """
+    if "://" in lake.store.url:
+        yield BUCKET
+        return
+    folder = str(Path(lake.store.url).absolute())
+    if _PLAIN.fullmatch(folder):
+        yield folder
+        return
+    with TemporaryDirectory(prefix="tickerlake-") as parent:
+        link = Path(parent) / "lake"
+        link.symlink_to(folder, target_is_directory=True)
+        yield str(link)
+
+
+class Past:
+    """The tables as of a past state; only the tickers that a statement asks for are derived.
+
+    Attributes:
+        failures: our own errors that DuckDB met while it read: it forgets which they were.
+    """
+
+    def __init__(self, state: State) -> None:
+        """Take the state."""
+        self._state = state
+        self.failures: list[Exception] = []
+
+    def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
+        """Create a table; see `Tables.create`. DuckDB pushes its filters down into the scan."""
+        scan = frames.scan(self._state.lake, name, self._state, self.failures)
+        connection.register(name, scan)
+
+
+def _rows(name: str, histories: Mapping[str, History]) -> pl.DataFrame:
+    """Return the rows of a table that histories give."""
+    schema = {"ticker": pl.String(), **TABLES[name].schema}
+    make: Callable[[History], pl.DataFrame] = {
+        "daily": derived.refined,
+        "history": lambda held: held.bars,
+        "tickers": derived.listing,
+    }[name]
+    rows = [
+        make(held).with_columns(ticker=pl.lit(ticker)).select(list(schema))
+        for ticker, held in histories.items()
+    ]
+    return pl.concat([pl.DataFrame(schema=schema), *rows])
 
 
 def quoted(text: str) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, history, layout, manifests
+from tickerlake.lake import Lake, history, layout, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.states import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
 
@@ -82,8 +83,28 @@ class Status:
     """The last ones, newest first."""
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
+    stamp: str
+    """Names the state: the runs that have been processed."""
+    as_of: datetime | None = None
+    """The moment of a past state; None is now."""
     damaged: tuple[str, ...] = ()
     """What is wrong with histories and manifests that can't be read, and so are left out."""
+
+
+class Known(NamedTuple):
+    """What is known of a lake, now or then.
+
+    Attributes:
+        names: the tickers, sorted.
+        read: returns what is known of a ticker; of its bars at least `session` and `flags`.
+        last: the ids of the last runs, newest first.
+        pending: the manifests that the histories lack.
+    """
+
+    names: Sequence[str]
+    read: Callable[[str], History]
+    last: Sequence[str]
+    pending: Sequence[Manifest]
 
 
 def status(
@@ -92,12 +113,14 @@ def status(
     *,
     as_of: datetime | None = None,
     names: Collection[str] | None = None,
+    state: State | None = None,
 ) -> Status:
     """Read the state of the lake.
 
     Args:
         lake: the lake.
         workers: how many tickers are read at the same time.
+        state: a past state to describe; None is what is stored.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
         names: the tickers to read; None reads all.
@@ -106,24 +129,44 @@ def status(
         StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
-        last = manifests.all_ids(lake.store)[-LAST_RUNS:]
-        read, damaged_runs = _readable(
-            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), reversed(last))
+        known = _past(state) if state else _stored(lake)
+        runs, damaged_runs = _readable(
+            pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
         )
-        moment = as_of or _moment(read)
-        pending = manifests.pending(lake)
-        asked = sorted(_names(lake, pending) if names is None else names)
+        moment = as_of or (state.moment if state else _moment(runs))
         held, damaged = _readable(
-            pool.map(_told(lambda name: _ticker(lake, name, pending, moment)), asked)
+            pool.map(
+                _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
+                known.names if names is None else sorted(names),
+            )
         )
-        return Status(
-            lake=lake.store.url,
-            grain=lake.grain,
-            tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
-            runs=read,
-            pending=tuple(manifest.run_id for manifest in pending),
-            damaged=(*damaged_runs, *damaged),
-        )
+    return Status(
+        lake=lake.store.url,
+        grain=lake.grain,
+        tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+        runs=runs,
+        pending=tuple(manifest.run_id for manifest in known.pending),
+        stamp=state.stamp if state else states.stored_stamp(lake),
+        as_of=state.moment if state else None,
+        damaged=(*damaged_runs, *damaged),
+    )
+
+
+def _stored(lake: Lake) -> Known:
+    """Return what the lake has stored."""
+    pending = manifests.pending(lake)
+    return Known(
+        names=sorted(_names(lake, pending)),
+        read=lambda name: history.load_summary(lake, name).history,
+        last=manifests.all_ids(lake.store)[: -LAST_RUNS - 1 : -1],
+        pending=pending,
+    )
+
+
+def _past(state: State) -> Known:
+    """Return what a past state knew, as if all its runs had been processed."""
+    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
+    return Known(state.tickers(), state.history, last, ())
 
 
 def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
@@ -204,8 +247,7 @@ def committed(run_id: str) -> datetime | None:
         return None
 
 
-def _ticker(lake: Lake, ticker: str, pending: Sequence[Manifest], moment: datetime) -> Ticker:
-    known = history.load_summary(lake, ticker).history
+def _ticker(ticker: str, known: History, pending: Sequence[Manifest], moment: datetime) -> Ticker:
     quarantined = _quarantined(known, ticker, pending)
     sessions = known.bars["session"]
     if sessions.is_empty():

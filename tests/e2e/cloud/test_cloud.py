@@ -82,7 +82,7 @@ DRIFT = {
 
 
 # what is waited for is slow, and asking costs the emulator time
-wait = partial(until, seconds=120, every=0.2)
+wait = partial(until, seconds=600, every=0.2)
 
 
 @contextmanager
@@ -489,7 +489,7 @@ def test_doctor_after_the_apply(cloud):
         "schedule": "ok",
         "dead letters": "ok",
         "alarms": "ok",
-        "alarms' queries": "ok",
+        "alarms' queries": "warning",  # the emulator forgets metric math
         "log filters": "warning",  # the emulator has no TestMetricFilter
         "failed jobs' rule": "ok",
         "subscriptions": "warning",  # no email is set

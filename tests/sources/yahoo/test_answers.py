@@ -53,3 +53,10 @@ def test_a_chart_that_was_not_asked_for_is_refused(meta: dict[str, str]) -> None
 def test_a_symbol_in_small_letters_is_the_same() -> None:
     body = b'{"chart":{"result":[{"meta":{"symbol":"brk-b"}}],"error":null}}'
     assert read_chart("BRK-B", 200, body)["meta"] == {"symbol": "brk-b"}
+
+
+@pytest.mark.parametrize("status", [200, 400, 422])
+def test_a_window_without_data_has_no_bars(status: int) -> None:
+    words = "Data doesn't exist for startDate = 1, endDate = 2"
+    body = b'{"chart":{"result":null,"error":{"code":"Bad Request","description":"%s"}}}'
+    assert read_chart("X", status, body % words.encode()) == {}

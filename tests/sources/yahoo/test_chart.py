@@ -165,3 +165,8 @@ def test_the_current_session_and_its_end() -> None:
     )
     assert told.current_period == (today, datetime(2025, 11, 13, 7, 30, tzinfo=UTC))
     assert told.last_trade == datetime(2025, 11, 13, 7, 29, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(("given", "known"), [(0, None), (0.0, None), (None, None), (5, 5.0)])
+def test_a_close_before_of_0_is_unknown(given: float | None, known: float | None) -> None:
+    assert charted(chartPreviousClose=given).previous_close == known

@@ -63,9 +63,12 @@ def test_without_a_crumb_it_goes_on(replay: Replay, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_old_crumb_is_renewed(replay: Replay, yahoo: Yahoo) -> None:
+    fetch(yahoo)
+    replay.requests.clear()
     replay.faults = [Fault(kind="unauthorized", times=1)]
     assert fetch(yahoo).height == 14
     assert charts(replay) == 2
+    assert any(path.endswith("getcrumb") for path, _ in replay.requests)
 
 
 @pytest.mark.parametrize("kind", ["server_error", "html", "truncated", "rate_limited"])
@@ -255,9 +258,10 @@ def test_no_row_is_outside_the_window_that_was_asked_for(served: Served) -> None
             "dividends": [{"date": at(day, zone), "amount": 1.0} for day in days],
             "splits": [{"date": at(days[0], zone), "numerator": 2, "denominator": 1}],
         }
-        served.put(chart("X", dict.fromkeys(days, 5.0), zone=zone, events=events))
+        closes = {day: float(number) for number, day in enumerate(days, start=1)}
+        served.put(chart("X", closes, zone=zone, events=events))
         with opened(served.url) as yahoo:
             found = yahoo.fetch("X", days[1], days[3], zone)
         assert found.bars["session"].to_list() == days[1:4]
         assert found.bars["dividend"].to_list() == [1.0] * 3
-        assert found.previous_close == 5.0
+        assert found.previous_close == 1.0

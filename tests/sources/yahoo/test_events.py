@@ -183,3 +183,13 @@ def test_an_event_is_of_the_day_at_the_exchange(zone: str, day: date) -> None:
     (row,) = read(listed, zone=zone)
     assert row["session"] == day
     assert (row["dividend"], row["capital_gain"], row["split"]) == (0.5, 0.75, 1.5)
+
+
+def test_the_drop_is_from_the_close_before() -> None:
+    """2.00 and 1.50 were paid, and the price fell by as much, from 20.00, not from 16.60."""
+    listed = {"dividends": [paid(2.0)], "capitalGains": [paid(1.5)]}
+    earlier = {EVE - timedelta(days=1): 16.6, EVE: 20.0}
+    (row,) = read(listed, {**earlier, DAY: 16.5})
+    assert (row["dividend"], row["capital_gain"]) == (2.0, 1.5)
+    (row,) = read(listed, {**earlier, DAY: 18.0})
+    assert (row["dividend"], row["capital_gain"]) == (0.5, 1.5)

@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
+import pytest
 
-from sources.served import NEW_YORK, opened
+from sources.served import NEW_YORK, Served, at, chart, opened
 from tickerlake.market.bars import RAW
 from tickerlake.sources.replay import CHART, Fault, Replay, recording
 from tickerlake.sources.yahoo import Yahoo
@@ -134,3 +135,34 @@ def test_a_wobble_is_rounded_away(replay: Replay, yahoo: Yahoo) -> None:
     replay.faults = [Fault(kind="wobble")]
     assert fetch(yahoo).equals(clean)
     assert fetch(yahoo).equals(clean)
+
+
+@pytest.mark.parametrize(("start", "known"), [(date(2026, 2, 2), None), (date(2026, 2, 3), 4.0)])
+def test_before_its_first_session_a_ticker_has_no_close(
+    served: Served, client: Yahoo, start: date, known: float | None
+) -> None:
+    """Yahoo gives the first close instead."""
+    first = date(2026, 2, 2)
+    closes = {first: 4.0, date(2026, 2, 3): 5.0}
+    told = {"chartPreviousClose": 4.0, "firstTradeDate": at(first)}
+    served.put(chart("NEW", {k: v for k, v in closes.items() if k >= start}, **told))
+    assert client.fetch("NEW", start, first + timedelta(9), NEW_YORK).previous_close == known
+
+
+def test_the_request_covers_its_days_everywhere(replay: Replay, yahoo: Yahoo) -> None:
+    """A day begins 14 hours before that of UTC in the far east, and ends 12 hours after it."""
+    fetch(yahoo, start=THURSDAY, end=SPLIT)
+    [query] = [query for path, query in replay.requests if path.startswith(CHART)]
+    midnight = [
+        datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() for day in (THURSDAY, SPLIT)
+    ]
+    assert int(query["period1"]) == midnight[0] - 14 * 3600
+    assert int(query["period2"]) == midnight[1] + (24 + 12) * 3600
+
+
+def test_no_volume_and_an_unknown_one_are_told_apart(served: Served, client: Yahoo) -> None:
+    days = [date(2026, 2, day) for day in (2, 3, 4)]
+    result = chart("X", dict.fromkeys(days, 5.0))
+    result["indicators"]["quote"][0]["volume"] = [0, None, 7]
+    served.put(result)
+    assert fetch(client, "X", days[0], days[-1])["volume"].to_list() == [0, None, 7]

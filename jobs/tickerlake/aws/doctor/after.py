@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from tickerlake import logs
 from tickerlake.aws.doctor.terraform import Clients, Deployment
-from tickerlake.diagnosis import Check, Finding, failed, ok, warning
+from tickerlake.diagnosis import UNKNOWN, Check, Finding, failed, ok, warning
 
 LOOK_BACK: Final = timedelta(days=1)
 LISTENER: Final = "-doctor"
@@ -97,34 +97,47 @@ def alarms(deployment: Deployment, client: Clients) -> Finding:
 
 def queries(deployment: Deployment, client: Clients) -> Finding:
     """Ask CloudWatch what each alarm asks; a query with a mistake in it never rings."""
-    cloudwatch, now = client("cloudwatch"), datetime.now(UTC)
-    answered, wrong = [], []
-    for alarm in _alarms(deployment, client):
+    found = _alarms(deployment, client)
+    mute = [
+        each["AlarmName"] for each in found if not (each.get("Metrics") or each.get("MetricName"))
+    ]
+    wrong, points = [], 0
+    for alarm in found:
+        if alarm["AlarmName"] in mute:
+            continue
         try:
-            answer = cloudwatch.get_metric_data(
-                MetricDataQueries=_queries(alarm), StartTime=now - LOOK_BACK, EndTime=now
-            )
+            count, problems = _asked(alarm, client)
         except ClientError as error:
             if error.response["Error"]["Code"].startswith("AccessDenied"):
                 raise
-            wrong.append(f"{alarm['AlarmName']}: {error}")
-            continue
-        bad = [
-            f"{each['Id']} is {each['StatusCode']}"
-            for each in answer["MetricDataResults"]
-            if each.get("StatusCode", "Complete") not in ("Complete", "PartialData")
-        ]
-        bad += [each["Value"] for each in answer.get("Messages", [])]
-        points = sum(len(each["Values"]) for each in answer["MetricDataResults"])
-        # math over a constant series has a value for every hour, whatever has happened
-        if alarm.get("Metrics") and not points:
-            bad.append("it has no values")
-        if bad:
-            wrong.append(f"{alarm['AlarmName']}: {'; '.join(bad)}")
-        answered.append(points)
+            count, problems = 0, [str(error)]
+        points += count
+        wrong += [f"{alarm['AlarmName']}: {problem}" for problem in problems]
     if wrong:
-        return failed(". ".join(wrong), "Apply again; if it stays so, please report it")
-    return ok(f"{len(answered)} queries answered, with {sum(answered)} values in the last day")
+        return failed("; ".join(wrong), "Apply again; if it stays so, please report it")
+    asked = len(found) - len(mute)
+    saw = f"{asked} of {len(found)} queries answered, with {points} values in the last day"
+    return warning(f"{saw}; {', '.join(mute)} can't be read", UNKNOWN) if mute else ok(saw)
+
+
+def _asked(alarm: dict[str, Any], client: Clients) -> tuple[int, list[str]]:
+    """Ask an alarm's query; return how many values it has, and what is wrong with it."""
+    now = datetime.now(UTC)
+    answer = client("cloudwatch").get_metric_data(
+        MetricDataQueries=_queries(alarm), StartTime=now - LOOK_BACK, EndTime=now
+    )
+    results = answer["MetricDataResults"]
+    problems = [each["Value"] for each in answer.get("Messages", [])]
+    problems += [
+        f"{each['Id']} is {each['StatusCode']}"
+        for each in results
+        if each.get("StatusCode", "Complete") not in ("Complete", "PartialData")
+    ]
+    points = sum(len(each["Values"]) for each in results)
+    # math over a constant series has a value for every hour, whatever has happened
+    if alarm.get("Metrics") and not points:
+        problems.append("it has no values")
+    return points, problems
 
 
 def _alarms(deployment: Deployment, client: Clients) -> list[dict[str, Any]]:

@@ -63,27 +63,46 @@ def region(deployment: Deployment) -> Finding:
 
 def bucket(deployment: Deployment, client: Clients) -> Finding:
     """Check that the bucket's name is free, or that it is ours."""
-    existing, region = deployment.inputs["existing_bucket"], deployment.inputs["region"]
+    existing = deployment.inputs["existing_bucket"]
     account = client("sts").get_caller_identity()["Account"]
     name = existing or f"{deployment.inputs['name']}-{account}"
-    ours = existing or deployment.outputs.get("bucket") == name
+    is_ours = bool(existing) or deployment.outputs.get("bucket") == name
     try:
-        found = client("s3").head_bucket(Bucket=name).get("BucketRegion", region)
+        answer = client("s3").head_bucket(Bucket=name)
     except ClientError as error:
-        code = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if code == HTTPStatus.NOT_FOUND and not ours:
+        is_missing = error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND
+        if is_missing and not is_ours:
             return ok(f"{name} is free")
-        saw = "does not exist" if code == HTTPStatus.NOT_FOUND else f"can't be opened: {error}"
-        advice = "Create it, apply again, or ask its owner" if ours else "Choose another name"
+        saw = "does not exist" if is_missing else f"can't be opened: {error}"
+        advice = "Create it, apply again, or ask its owner" if is_ours else "Choose another name"
         return failed(f"{name} {saw}", advice)
-    if found != region:
-        return failed(f"{name} is in {found}, not in {region}", "Set region to the bucket's")
-    if not ours:
+    if not is_ours:
         return failed(
             f"{name} exists, and Terraform did not create it",
             f'Set existing_bucket = "{name}", delete it, or choose another name',
         )
-    return ok(f"{name} is ours, in {region}")
+    return _opened(deployment, client, name, answer.get("BucketRegion"))
+
+
+def _opened(deployment: Deployment, client: Clients, name: str, region: str | None) -> Finding:
+    wanted = deployment.inputs["region"]
+    if region not in (None, wanted):
+        return failed(f"{name} is in {region}, not in {wanted}", "Set region to the bucket's")
+    if deployment.inputs["existing_bucket"] and not deployment.is_applied:
+        return _told_already(name, client)
+    return ok(f"{name} is ours, in {wanted}")
+
+
+def _told_already(name: str, client: Clients) -> Finding:
+    """Check that an existing bucket has no event notifications that an apply would replace."""
+    answer = client("s3").get_bucket_notification_configuration(Bucket=name)
+    held = sorted(each for each in answer if each.endswith(("Configurations", "Configuration")))
+    if held:
+        return failed(
+            f"{name} has event notifications ({', '.join(held)}), which an apply replaces",
+            "Give the lake a bucket to itself",
+        )
+    return ok(f"{name} has no event notifications yet")
 
 
 def glue_quotas(deployment: Deployment, client: Clients) -> Finding:

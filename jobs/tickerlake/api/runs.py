@@ -1,0 +1,34 @@
+"""A run from Python: extract and transform."""
+
+from tickerlake import app
+from tickerlake.api.results import Ran
+from tickerlake.errors import AllFailedError
+from tickerlake.lake import open_lake, states
+from tickerlake.settings import ExtractSettings, TransformSettings
+
+
+def run(settings: ExtractSettings) -> Ran:
+    """Extract and transform.
+
+    Raises:
+        AllFailedError: every ticker failed.
+        UsageError, LakeError, SourceError: as their names say.
+    """
+    extracted = app.extract(settings)
+    failed = {
+        ticker: entry.reason or entry.outcome
+        for ticker, entry in extracted.entries.items()
+        if entry.outcome not in ("ok", "empty")
+    }
+    if extracted.entries and len(failed) == len(extracted.entries):
+        raise AllFailedError(f"every ticker failed: {'; '.join(list(failed.values())[:3])}")
+    done = app.transform(TransformSettings(settings.lake, settings.workers))
+    failed |= {ticker: each.error for ticker, each in done.refreshed.items() if each.error}
+    entries = extracted.entries.values()
+    return Ran(
+        tickers=len(entries),
+        new=sum(entry.new for entry in entries),
+        corrected=sum(entry.corrected for entry in entries),
+        failed=failed,
+        stamp=states.stored_stamp(open_lake(settings.lake)),
+    )

@@ -1,0 +1,283 @@
+"""The rows of the lake's tables as Polars frames, as they are stored or as of a past state.
+
+Only the objects of the tickers and partitions that are asked for are read. A past state is derived
+from raw, ticker by ticker.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any, Final
+
+import polars as pl
+
+from tickerlake.errors import CorruptObjectError, TickerlakeError
+from tickerlake.lake import Lake, blobs, derived, history, layout, pushdown, states
+from tickerlake.lake.fold import History
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.parquet import from_parquet
+from tickerlake.lake.states import State
+from tickerlake.lake.tables import TABLES
+from tickerlake.market.bars import HISTORY, RAW
+
+READERS: Final = 8
+"""Objects that are read at the same time."""
+
+AT_ONCE: Final = 32
+"""Tickers whose rows are in memory before they are filtered and handed on."""
+
+_COMMIT: Final[dict[str, pl.DataType]] = {"run_id": pl.String(), "as_of": HISTORY["as_of"]}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of a table.
+
+    Attributes:
+        tickers: None is all.
+        start: the first session; None is the first that is held.
+        end: the last session; None is the last that is held.
+        columns: their names in order; None is all.
+    """
+
+    tickers: tuple[str, ...] | None = None
+    start: date | None = None
+    end: date | None = None
+    columns: tuple[str, ...] | None = None
+
+
+def schema(name: str) -> dict[str, pl.DataType]:
+    """Return the columns of a table as SQL and Python show them: without the partition `date`."""
+    ticker = {"ticker": pl.String()}
+    return {**ticker, **(_COMMIT if name == "raw" else {}), **TABLES[name].schema}
+
+
+def read(lake: Lake, name: str, state: State | None, wanted: Wanted) -> pl.DataFrame:
+    """Read a table, sorted by ticker and session; the versions of a bar in `raw` by their order.
+
+    Args:
+        lake: the lake.
+        name: of the table.
+        state: the past state to read it as of; None is what is stored.
+        wanted: which rows and columns.
+
+    Raises:
+        CorruptObjectError, StoreError, LostStateError: as their names say.
+    """
+    columns = wanted.columns or tuple(schema(name))
+    source = Source(lake, name, state)
+    parts = source.frames(columns, _between(wanted.start, wanted.end), wanted.tickers)
+    return pl.concat([source.empty().select(columns), *parts])
+
+
+def _between(start: date | None, end: date | None) -> pl.Expr | None:
+    bounds = []
+    if start is not None:
+        bounds.append(pl.col("session") >= start)
+    if end is not None:
+        bounds.append(pl.col("session") <= end)
+    return pl.all_horizontal(bounds) if bounds else None
+
+
+def held(lake: Lake, state: State | None) -> list[str]:
+    """Return the tickers that a lake may have rows of, sorted; of a past state perhaps too many."""
+    found = {layout.values(key)["ticker"] for key in lake.store.keys(layout.HISTORY)}
+    return sorted(found | state.pending_tickers() if state else found)
+
+
+def scan(
+    lake: Lake, name: str, state: State | None = None, failures: list[Exception] | None = None
+) -> pl.LazyFrame:
+    """Return a table as a lazy frame that reads only the tickers and partitions it needs.
+
+    See `read`. DuckDB pushes its filters into it, too; since it forgets which error made a scan
+    fail, the errors are also added to `failures`.
+    """
+    from polars.io.plugins import register_io_source
+
+    source = Source(lake, name, state)
+
+    def frames(
+        columns: list[str] | None,
+        predicate: pl.Expr | None,
+        limit: int | None,
+        _batch_size: int | None,
+    ) -> Iterator[pl.DataFrame]:
+        if limit is not None:  # Polars means the first rows of all, and then those that satisfy
+            roots = predicate.meta.root_names() if predicate is not None else []
+            needed = list(dict.fromkeys([*(columns or schema(name)), *roots]))
+            rows = _first(source, limit, needed)
+            yield (rows if predicate is None else rows.filter(predicate)).select(
+                columns or pl.all()
+            )
+            return
+        yield source.empty().select(columns or pl.all())
+        yield from source.frames(columns, predicate)
+
+    def noted(*arguments: Any) -> Iterator[pl.DataFrame]:
+        try:
+            yield from frames(*arguments)
+        except TickerlakeError as error:
+            if failures is not None:
+                failures.append(error)
+            raise
+
+    return register_io_source(noted, schema=schema(name), validate_schema=True)
+
+
+def _first(source: "Source", limit: int, columns: Sequence[str]) -> pl.DataFrame:
+    rows = source.empty().select(columns)
+    for part in source.frames(columns, None):
+        rows = pl.concat([rows, part.head(limit - rows.height)])
+        if rows.height == limit:
+            break
+    return rows
+
+
+class Source:
+    """A table of a lake, as it is stored or as of a past state."""
+
+    def __init__(self, lake: Lake, name: str, state: State | None) -> None:
+        self._lake, self._name, self._state = lake, name, state
+        if state is None and name == "raw":  # which versions there are, only manifests know
+            self._state = states.newest(lake)
+
+    def empty(self) -> pl.DataFrame:
+        """Return the table without rows."""
+        return pl.DataFrame(schema=schema(self._name))
+
+    def frames(
+        self,
+        columns: Sequence[str] | None,
+        predicate: pl.Expr | None,
+        tickers: Collection[str] | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the rows that satisfy a predicate, a few tickers at a time, sorted.
+
+        Args:
+            columns: the columns to return; None is all.
+            predicate: over the table's columns; None is all rows.
+            tickers: those to read; None finds out from the predicate.
+        """
+        wanted = sorted(tickers) if tickers is not None else self._tickers(predicate)
+        load = self._stored if self._state is None else partial(self._past, self._state)
+        kept = columns or list(schema(self._name))
+        needed = {*kept, *(predicate.meta.root_names() if predicate is not None else ())}
+        for start in range(0, len(wanted), AT_ONCE):
+            for frame in load(wanted[start : start + AT_ONCE], needed, predicate):
+                chosen = frame if predicate is None else frame.filter(predicate)
+                yield chosen.select(kept)
+
+    def _tickers(self, predicate: pl.Expr | None) -> list[str]:
+        return pushdown.tickers(predicate, held(self._lake, self._state))
+
+    # ---- what is stored
+
+    def _stored(
+        self, tickers: Sequence[str], columns: Collection[str], predicate: pl.Expr | None
+    ) -> Iterator[pl.DataFrame]:
+        with ThreadPoolExecutor(READERS) as pool:
+            keys = list(pool.map(partial(self._keys, predicate=predicate), tickers))
+            flat = [key for found in keys for key in found]
+            parts = pool.map(partial(self._read, columns=columns), flat)
+            found = [part for part in parts if part is not None]
+        if found:
+            yield pl.concat(found)
+
+    def _keys(self, ticker: str, predicate: pl.Expr | None) -> list[str]:
+        """Return the keys that hold a ticker's rows, as its history says, without any listing."""
+        if self._name in _ONE_FILE:
+            return [_ONE_FILE[self._name](ticker)]
+        held = history.load_summary(self._lake, ticker).history.bars["session"]
+        if held.is_empty():
+            return []
+        days = pushdown.sessions(predicate, held[0], held[-1])
+        left = held.filter(held.is_in(days.implode())).to_frame()
+        dates = left.select(layout.partition(self._lake.grain)).to_series().unique().sort()
+        return [layout.daily(value, ticker) for value in dates]
+
+    def _read(self, key: str, columns: Collection[str]) -> pl.DataFrame | None:
+        data = self._lake.store.get(key)
+        if data is None:  # it was deleted, or a transform is about to write it
+            return None
+        declared = TABLES[self._name].schema
+        inside = [name for name in declared if name in columns] or [next(iter(declared))]
+        try:
+            rows = from_parquet(data, key, inside)
+        except CorruptObjectError:  # or it was written before a column was declared
+            rows = from_parquet(data, key)
+            unknown = {name: pl.lit(None, declared[name]) for name in inside}
+            rows = rows.with_columns(**{k: v for k, v in unknown.items() if k not in rows})
+        return rows.select(pl.lit(layout.values(key)["ticker"]).alias("ticker"), pl.all())
+
+    # ---- what was known
+
+    def _past(
+        self,
+        state: State,
+        tickers: Sequence[str],
+        _columns: Collection[str],
+        predicate: pl.Expr | None,
+    ) -> Iterator[pl.DataFrame]:
+        found: Iterable[tuple[str, pl.DataFrame]]
+        if self._name == "raw":
+            found = _versions(state, tickers, predicate)
+        else:
+            rows = _DERIVED[self._name]
+            found = ((ticker, rows(held)) for ticker, held in state.histories(tickers))
+        for ticker, frame in found:
+            yield frame.select(pl.lit(ticker).alias("ticker"), pl.all())
+
+
+_ONE_FILE: Final[dict[str, Callable[[str], str]]] = {
+    "history": layout.history,
+    "tickers": layout.listing,
+}
+"""The tables that have one file for each ticker, and its key."""
+
+_DERIVED: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
+    "history": lambda held: held.bars,
+    "daily": derived.refined,
+    "tickers": derived.listing,
+}
+
+
+def _versions(
+    state: State, tickers: Sequence[str], predicate: pl.Expr | None
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yield the rows of `raw`: what each run delivered, in the order of the runs."""
+    found = state.manifests(set(tickers))
+    for ticker in tickers:
+        parts = [pl.DataFrame(schema={**_COMMIT, **RAW})]
+        for manifest in found:
+            entry = manifest.tickers.get(ticker)
+            if entry is not None and entry.blobs:
+                parts.append(_delivered(state, ticker, manifest, _pruned(entry, predicate)))
+        yield ticker, pl.concat(parts).sort("session", maintain_order=True)
+
+
+def _pruned(entry: Entry, predicate: pl.Expr | None) -> Entry:
+    """Return an entry with the blobs whose partitions may have rows that satisfy a predicate."""
+    if predicate is None:
+        return entry
+    kept = {
+        value: name
+        for value, name in entry.blobs.items()
+        if len(pushdown.sessions(predicate, *layout.sessions(value)))
+    }
+    return entry.model_copy(update={"blobs": kept})
+
+
+def _delivered(state: State, ticker: str, manifest: Manifest, entry: Entry) -> pl.DataFrame:
+    try:
+        rows = blobs.read(state.lake, ticker, entry)
+    except CorruptObjectError as error:
+        state.explain(error)
+        raise
+    return rows.select(
+        pl.lit(manifest.run_id).alias("run_id"),
+        pl.lit(manifest.as_of, dtype=_COMMIT["as_of"]).alias("as_of"),
+        pl.col(*RAW),
+    )

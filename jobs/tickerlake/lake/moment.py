@@ -1,0 +1,93 @@
+"""One moment of a lake, for readers that run beside a transform.
+
+A transform replaces one ticker after the other, and of each ticker first the history, then the
+files that follow from it. So whoever reads files while it is running finds some tickers before it
+and others after it. A moment is a set of runs: its reader takes files only of tickers whose history
+is still the one that it saw at the beginning, and derives the others. The result is the state after
+all runs that had been committed, whatever the transform does meanwhile.
+"""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tickerlake.errors import CorruptObjectError
+from tickerlake.lake import Lake, backlog, history, layout, manifests
+from tickerlake.lake.fold import History
+from tickerlake.lake.history import Stored
+from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A moment of a lake.
+
+    Attributes:
+        runs: the runs that it is made of.
+        versions: the version tags of the histories, by ticker.
+        pending: the runs that files may lack, by ticker, sorted. Only these tickers' files may
+            change without a run that is newer than the moment.
+    """
+
+    runs: frozenset[str]
+    versions: Mapping[str, str]
+    pending: Mapping[str, tuple[Manifest, ...]]
+
+
+def now(store: Store) -> Moment:
+    """Return the present moment.
+
+    The versions are taken first: so each of these histories is made of runs that are listed.
+    """
+    versions = _versions(store)
+    surveyed = backlog.survey(store)
+    pending: dict[str, tuple[Manifest, ...]] = {}
+    for manifest in backlog.read(store, surveyed).manifests if surveyed.pending else ():
+        if manifest.run_id in surveyed.receipts:
+            continue  # of a ticker that is behind
+        for ticker, entry in manifest.tickers.items():
+            if entry.delivers:
+                pending[ticker] = (*pending.get(ticker, ()), manifests.cut(manifest, {ticker}))
+    return Moment(frozenset(surveyed.runs), versions, pending)
+
+
+def moved(store: Store, moment: Moment) -> set[str]:
+    """Return the tickers whose histories have been replaced, added or removed since a moment."""
+    found = _versions(store)
+    return {
+        ticker
+        for ticker in found.keys() | moment.versions.keys()
+        if found.get(ticker) != moment.versions.get(ticker)
+    }
+
+
+def derive(lake: Lake, ticker: str, moment: Moment) -> History | None:
+    """Return a ticker's history at a moment; None if it is damaged, so that files have to do.
+
+    Raises:
+        StoreError: the lake can't be read.
+    """
+    try:
+        stored = history.load_stored(lake, ticker)
+        if _is_within(stored, moment):
+            lacking = history.sort_out(stored, ticker, moment.pending.get(ticker, ()))
+            if not lacking.late:
+                return history.advance(lake, ticker, stored.history, lacking.new)
+        runs = manifests.read_all(lake.store, sorted(moment.runs), {ticker})
+        return history.rebuild(lake, ticker, runs)
+    except CorruptObjectError as error:
+        log.warning("%s may be from before the last run: %s", ticker, error)
+        return None
+
+
+def _is_within(stored: Stored, moment: Moment) -> bool:
+    last = stored.history.last
+    return (last is None or last.run_id in moment.runs) and set(stored.folded) <= moment.runs
+
+
+def _versions(store: Store) -> dict[str, str]:
+    found = store.find(layout.HISTORY)
+    return {layout.values(each.key)["ticker"]: each.version for each in found}

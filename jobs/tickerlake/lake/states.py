@@ -1,0 +1,261 @@
+"""States of the lake: what it knew at a moment, after a run, or under a stamp.
+
+Nothing is stored for this. Raw keeps every version of every bar, and the manifests say which run
+delivered it; so a state is a set of runs, and everything in it is derived from their manifests.
+"""
+
+import hashlib
+import re
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cached_property
+from typing import Final
+
+from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
+from tickerlake.lake import Lake, excerpts, history, layout, manifests
+from tickerlake.lake.fold import History
+from tickerlake.lake.manifests import Manifest, Order
+from tickerlake.lake.store import Store
+
+Asked = str | date | datetime
+"""A moment, a day (its end, in UTC), the id of a run, or a stamp."""
+
+READERS: Final = 16
+"""Manifests that are read at the same time."""
+
+_STAMP: Final = re.compile(r"[0-9a-f]{12}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Commits:
+    """The manifests of a lake; each is read once, however many states and tickers need it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, bytes] = {}
+        self._orders: dict[str, Order] = {}
+
+    def all_ids(self) -> list[str]:
+        """List the ids of all runs, sorted by the moment of their commit."""
+        return manifests.all_ids(self._store)
+
+    def orders(self, run_ids: Iterable[str]) -> list[Order]:
+        """Return runs, sorted from the oldest to the newest."""
+        run_ids = list(run_ids)
+        self._load(run_ids)
+        return sorted(self._orders[run_id] for run_id in run_ids)
+
+    def read(self, run_ids: Iterable[str], tickers: Collection[str] | None) -> Iterator[Manifest]:
+        """Read manifests with these tickers; None is all of them."""
+        run_ids = list(run_ids)
+        self._load(run_ids)
+        for run_id in run_ids:
+            yield excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
+
+    def _load(self, run_ids: Iterable[str]) -> None:
+        missing = [run_id for run_id in run_ids if run_id not in self._read]
+        if not missing:
+            return
+        with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
+            for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
+                self._orders[run_id] = excerpts.parse(run_id, data, ()).order
+                # a manifest says the same of many tickers: it shrinks to a twentieth
+                self._read[run_id] = zlib.compress(data, 1)
+
+    def _get(self, run_id: str) -> bytes:
+        return manifests.read_bytes(self._store, run_id)
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of the lake.
+
+    Attributes:
+        lake: the lake.
+        commits: its manifests.
+        runs: the runs that the state is made of, sorted from the oldest to the newest.
+        moment: the moment (UTC) at which it is seen; it decides which sessions have closed.
+    """
+
+    lake: Lake
+    commits: Commits
+    runs: tuple[Order, ...]
+    moment: datetime
+
+    @cached_property
+    def stamp(self) -> str:
+        """The state's short name."""
+        return stamp(run.run_id for run in self.runs)
+
+    def manifests(self, tickers: Collection[str] | None = None) -> list[Manifest]:
+        """Read the manifests, sorted from the oldest to the newest.
+
+        Args:
+            tickers: the tickers to keep; None keeps all.
+        """
+        return manifests.without_lost(self.commits.read((run.run_id for run in self.runs), tickers))
+
+    def tickers(self) -> list[str]:
+        """Return the tickers of which something is known, sorted."""
+        return sorted(_delivered(self.manifests()))
+
+    def known(self, tickers: Collection[str]) -> set[str]:
+        """Return those of some tickers of which something is known."""
+        return _delivered(self.manifests(set(tickers)))
+
+    def pending_tickers(self) -> set[str]:
+        """Return the tickers that runs deliver which have not been transformed yet.
+
+        Together with those that have a stored history, they are all that a state may know.
+        """
+        receipts = set(manifests.ids(self.lake.store, layout.RECEIPTS))
+        pending = [run.run_id for run in self.runs if run.run_id not in receipts]
+        return _delivered(self.commits.read(pending, None))
+
+    def histories(self, tickers: Collection[str]) -> Iterator[tuple[str, History]]:
+        """Derive the histories of tickers, in order.
+
+        Raises:
+            LostStateError: what a run delivered is lost.
+            CorruptObjectError: a blob can't be read; says how to repair it.
+        """
+        found = self.manifests(set(tickers))
+        for ticker in tickers:
+            try:
+                yield ticker, history.rebuild(self.lake, ticker, found)
+            except CorruptObjectError as error:
+                self.explain(error)
+                raise
+
+    def history(self, ticker: str) -> History:
+        """Derive the history of a ticker; see `histories`."""
+        [(_, found)] = self.histories([ticker])
+        return found
+
+    def explain(self, error: CorruptObjectError) -> None:
+        """Raise a `LostStateError` if an object is missing because it is lost for good."""
+        later = self.commits.read(self.commits.all_ids(), ())
+        lost = {key: manifest.run_id for manifest in later for key in manifest.lost}
+        if error.key in lost:
+            raise LostStateError(
+                f"the lake can no longer give the state {self.stamp}: {error.key} was lost, as run"
+                f" {lost[error.key]} says"
+            ) from error
+
+
+def _delivered(found: Iterable[Manifest]) -> set[str]:
+    return {
+        ticker for manifest in found for ticker, entry in manifest.tickers.items() if entry.delivers
+    }
+
+
+def stamp(run_ids: Iterable[str]) -> str:
+    """Return the stamp of the state that some runs make up.
+
+    >>> stamp(["20261120T223005123456Z-70b0bb"])
+    '16e0cd88f7c3'
+    """
+    *_, last = _stamps(sorted(run_ids))
+    return last
+
+
+def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
+    """Yield the stamps of the first 0, 1, 2, … runs, which are sorted by id."""
+    digest = hashlib.sha256()
+    yield digest.hexdigest()[:12]
+    for run_id in run_ids:
+        digest.update(run_id.encode())
+        yield digest.hexdigest()[:12]
+
+
+def stored_stamp(lake: Lake) -> str:
+    """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
+    receipts = set(manifests.ids(lake.store, layout.RECEIPTS))
+    return stamp(run_id for run_id in manifests.all_ids(lake.store) if run_id in receipts)
+
+
+def newest(lake: Lake, commits: Commits | None = None) -> State:
+    """Return the state of all runs that are committed, whether transformed or not."""
+    commits = commits or Commits(lake.store)
+    return _state(lake, commits, commits.all_ids())
+
+
+def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
+    """Return the state that a user asks for.
+
+    A moment takes the runs that saw the market up to then, by their `as_of`; a run's id, those
+    committed up to that run; a stamp, those that it was made from.
+
+    Args:
+        lake: the lake.
+        asked: a moment (UTC if it has no time zone), a day (its end), a run's id, or a stamp.
+        commits: what is read of the lake's manifests already.
+
+    Raises:
+        UsageError: it is none of these, there is no such run, or the lake knew nothing yet.
+        LostStateError: no runs of the lake have this stamp.
+    """
+    commits = commits or Commits(lake.store)
+    run_ids = commits.all_ids()
+    text = asked if isinstance(asked, str) else ""
+    if layout.is_run_id(text):
+        if text not in run_ids:
+            manifests.read_bytes(lake.store, text)  # says what is wrong
+        return _state(lake, commits, [each for each in run_ids if each <= text])
+    if _STAMP.fullmatch(text):
+        return _stamped(lake, commits, run_ids, text)
+    until = _moment(asked)
+    runs = commits.orders(run_ids)
+    known = tuple(run for run in runs if run.as_of <= until)
+    if runs and not known:
+        raise UsageError(
+            f"the lake knew nothing at {asked}: its first run saw the market at"
+            f" {runs[0].as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
+        )
+    return State(lake, commits, known, until)
+
+
+def _state(lake: Lake, commits: Commits, run_ids: Sequence[str]) -> State:
+    runs = tuple(commits.orders(run_ids))
+    return State(lake, commits, runs, runs[-1].as_of if runs else datetime.now(UTC))
+
+
+def _stamped(lake: Lake, commits: Commits, run_ids: Sequence[str], wanted: str) -> State:
+    for number, found in enumerate(_stamps(run_ids)):
+        if found == wanted:
+            return _state(lake, commits, run_ids[:number])
+    # a moment leaves out runs that were committed before others, but saw a later market
+    runs = commits.orders(run_ids)
+    for number in range(len(runs)):
+        known = tuple(runs[:number])
+        if stamp(run.run_id for run in known) == wanted:
+            return State(lake, commits, known, known[-1].as_of)
+    raise LostStateError(
+        f"no state of the lake at {lake.store.url} has the stamp {wanted}: it is the stamp of"
+        " another lake, or a run that it was made from is lost"
+    )
+
+
+def _moment(asked: Asked) -> datetime:
+    """Return the moment up to which runs count."""
+    moment = _parsed(asked)
+    if isinstance(moment, datetime):
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    return datetime.combine(moment, time.max, UTC)
+
+
+def _parsed(asked: Asked) -> date | datetime:
+    if not isinstance(asked, str):
+        return asked
+    try:
+        if _DAY.fullmatch(asked):
+            return date.fromisoformat(asked)
+        return datetime.fromisoformat(asked)
+    except ValueError as error:
+        raise UsageError(
+            f"{asked!r} is no moment such as 2013-03-01 or 2013-03-01T22:30Z, no run's id and no"
+            " stamp; `tickerlake status` shows them"
+        ) from error

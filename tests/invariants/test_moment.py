@@ -1,0 +1,141 @@
+"""Readers of ours beside transforms: whatever happens meanwhile, they see one moment."""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable
+
+import pytest
+from helpers import new_lake
+from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
+
+from tickerlake.errors import TickerlakeError
+from tickerlake.lake import Lake, layout, manifests, moment, open_lake
+from tickerlake.lake.store import Store
+from tickerlake.stages import transform
+from tickerlake.stages.query import query
+
+TICKERS = ["A", "B", "C"]
+LONG = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
+TABLES = ("daily", "history")
+
+
+def answers(lake: Lake) -> list[list[tuple]]:
+    sql = "select ticker, session, open, close, volume, split from {} order by all"
+    listing = "select ticker, first_session, last_session, sessions from tickers order by all"
+    said = [query(lake, sql.format(table)).rows() for table in TABLES]
+    return [*said, query(lake, listing).rows()]
+
+
+@pytest.mark.parametrize("grain", layout.GRAINS)
+def test_a_query_at_any_write_of_a_transform_sees_its_end(tmp_path, monkeypatch, grain):
+    """The run is committed; so it is seen at once and as a whole, even before its transform."""
+    lake = new_lake(str(tmp_path / "lake"), grain)
+    run(lake, STEPS[2], TICKERS)
+    fetch(lake, STEPS[3], TICKERS)  # a split
+    found = [answers(lake)]
+    writes, inside = itertools.count(), threading.local()
+    originals = {name: getattr(Store, name) for name in ("put", "put_new", "replace", "delete")}
+
+    def spied(original: Callable) -> Callable:
+        def write(self, *arguments):
+            answer = original(self, *arguments)
+            if next(writes) % (60 if grain == "day" else 6) == 0 and not hasattr(inside, "reading"):
+                inside.reading = True
+                found.append(answers(open_lake(lake.store.url)))
+                del inside.reading
+            return answer
+
+        return write
+
+    with monkeypatch.context() as patch:
+        for name, original in originals.items():
+            patch.setattr(Store, name, spied(original))
+        assert transform.transform(lake, engine=in_turn).exit_code == 0
+    assert len(found) > 2
+    after = answers(lake)
+    assert [number for number, each in enumerate(found) if each != after] == []
+
+
+def test_a_transform_that_ends_while_a_query_is_reading_is_not_seen(tmp_path, monkeypatch):
+    """The run that it processes is newer than the moment of the query."""
+    from tickerlake.stages import query as stage
+
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[2], TICKERS)
+    before = answers(lake)
+    original, happened = stage.create, []
+
+    def late(*arguments):
+        if not happened:
+            happened.append(True)
+            run(lake, STEPS[3], TICKERS)
+        return original(*arguments)
+
+    monkeypatch.setattr(stage, "create", late)
+    sql = "select ticker, session, open, close, volume, split from daily order by all"
+    assert query(lake, sql).rows() == before[0]
+    assert query(lake, sql).rows() == answers(lake)[0] != before[0]
+
+
+def test_a_run_that_arrives_late_is_part_of_the_moment(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[3], ["A"])
+    fetch(lake, STEPS[1], ["A", "B"])  # as of an earlier evening
+    found = answers(lake)
+    assert transform.transform(lake).exit_code == 0
+    assert found == answers(lake)
+
+
+def test_a_damaged_blob_of_a_pending_run_leaves_the_ticker_as_it_was(tmp_path, caplog):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[2], TICKERS)
+    before = answers(lake)
+    fetch(lake, STEPS[3], TICKERS)
+    [run_id] = manifests.pending_ids(lake.store)
+    [(partition, name), *_] = manifests.read(lake.store, run_id).tickers["A"].blobs.items()
+    lake.store.put(layout.blob(layout.RAW, partition, "A", name), b"garbage")
+    found = answers(lake)
+    assert "A may be from before the last run" in caplog.text
+    for old, new in zip(before, found, strict=True):
+        assert [row for row in new if row[0] == "A"] == [row for row in old if row[0] == "A"]
+        assert [row for row in new if row[0] == "B"] != [row for row in old if row[0] == "B"]
+
+
+def test_a_reader_in_a_loop_beside_transforms(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, SESSIONS[10], TICKERS)
+    errors: list[BaseException] = []
+
+    def live() -> None:
+        try:
+            for day in SESSIONS[11:21] if LONG else SESSIONS[11:16]:
+                run(lake, day, TICKERS)
+        except BaseException as error:
+            errors.append(error)
+            raise
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    reader, seen = open_lake(lake.store.url), []
+    sql = "select ticker, max(session) as last, count(*) as n from daily group by ticker"
+    while thread.is_alive():
+        try:
+            rows = query(reader, sql).rows()
+        except TickerlakeError as error:
+            errors.append(error)
+            break
+        seen.append({row[1:] for row in rows})
+        assert len(rows) == len(TICKERS)
+    thread.join()
+    assert errors == []
+    assert all(len(moments) == 1 for moments in seen), seen
+    assert state(lake, TICKERS)
+
+
+def test_what_is_seen_without_any_run_is_nothing(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    assert moment.now(lake.store) == moment.Moment(frozenset(), {}, {})
+    assert query(lake, "select * from daily").height == 0
+    fetch(lake, STEPS[0], ["A"])
+    assert query(lake, "select * from daily").height > 0

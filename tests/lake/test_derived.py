@@ -1,0 +1,73 @@
+"""Only what can differ is compared: that must find the same partitions as comparing everything."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tickerlake.lake import derived
+from tickerlake.lake.fold import History
+from tickerlake.lake.manifests import Order
+from tickerlake.market.bars import HISTORY
+
+FIRST = date(2020, 11, 2)
+
+
+def row(number: int, close: float) -> dict[str, object]:
+    return {
+        "session": FIRST + timedelta(days=number), "open": close, "high": close + 1,
+        "low": close - 1, "close": close, "volume": 1000 + number, "dividend": 0.0,
+        "capital_gain": 0.0, "split": 1.0, "currency": "USD", "dividend_currency": None,
+        "source": "test", "as_of": datetime(2026, 1, 1, tzinfo=UTC), "basis_factor": 1.0,
+        "flags": "",
+    }  # fmt: skip
+
+
+rows = st.dictionaries(st.integers(0, 90), st.floats(10, 99).map(lambda x: round(x, 2)))
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 95),
+        st.sampled_from(["add", "drop", "close", "volume", "open", "flags", "as_of", "source"]),
+    ),
+    max_size=4,
+)
+
+
+def held(found: dict[int, dict[str, object]], run: str) -> History:
+    bars = pl.DataFrame([found[number] for number in sorted(found)], schema=HISTORY)
+    return History(bars, last=Order(datetime(2026, 1, 1, tzinfo=UTC), run))
+
+
+def edited(before: dict[int, dict[str, object]], changes: list) -> dict[int, dict[str, object]]:
+    values = {
+        "close": 20.5, "volume": 7, "open": None, "flags": "off_calendar",
+        "as_of": datetime(2026, 2, 1, tzinfo=UTC), "source": "other",
+    }  # fmt: skip
+    after = dict(before)
+    for number, what in changes:
+        if what == "add":
+            after[number] = row(number, 50.0)
+        elif what == "drop":
+            after.pop(number, None)
+        elif number in after:
+            after[number] = {**after[number], what: values[what]}
+    return after
+
+
+@pytest.mark.parametrize("grain", ["day", "month", "year"])
+@given(rows, edits)
+@settings(max_examples=80, deadline=None)
+def test_what_changes_is_what_a_comparison_of_everything_finds(grain, closes, changes):
+    before = {number: row(number, close) for number, close in closes.items()}
+    old, new = held(before, "a"), held(edited(before, changes), "b")
+    rows, found = derived.update(new, old, grain)
+    assert rows.equals(derived.refined(new))
+    ours, theirs = (derived.expected(each, derived.refined(each), grain) for each in (new, old))
+    differing = {
+        part
+        for part in ours.keys() | theirs.keys()
+        if part not in ours or part not in theirs or not ours[part].equals(theirs[part])
+    }
+    assert found == differing

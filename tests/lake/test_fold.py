@@ -1,0 +1,75 @@
+"""The fold: what one delivery does to a history, fact by fact."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from helpers import bar, bars
+
+from tickerlake.lake.fold import Delivery, History, fold_all
+from tickerlake.lake.manifests import Entry, Order
+from tickerlake.market.quality import Flag
+
+DAYS = [date(2026, 2, 2) + timedelta(n) for n in range(10)]
+MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
+
+
+def fold(*deliveries: tuple[dict[str, object], list[date]]) -> History:
+    """Fold entries and the sessions that they deliver."""
+    return fold_all(
+        History(),
+        [
+            Delivery(
+                Order(MOMENT + timedelta(minutes=n), str(n)),
+                Entry(**{"outcome": "ok", "splits": {}, **fields}),
+                bars(*(bar(day) for day in sessions)),
+            )
+            for n, (fields, sessions) in enumerate(deliveries)
+        ],
+    )
+
+
+def window(first: int, last: int, *gaps: int, **more: object) -> dict[str, object]:
+    gap_days = tuple(DAYS[n] for n in gaps)
+    return {"start": DAYS[first], "end": DAYS[last], "gaps": gap_days, **more}
+
+
+def test_a_session_that_arrives_is_no_gap():
+    held = fold((window(0, 4, 2, 3), [DAYS[0], DAYS[1], DAYS[4]]), ({}, [DAYS[2]]))
+    assert held.gaps == (DAYS[3],)
+
+
+def test_gaps_of_a_window_replace_those_that_were_known_in_it():
+    first = (window(0, 6, 1, 3, 5), [DAYS[0], DAYS[6]])
+    assert fold(first, (window(2, 4), [DAYS[4]])).gaps == (DAYS[1], DAYS[5])
+    assert fold(first, (window(3, 5, 4), [DAYS[5]])).gaps == (DAYS[1], DAYS[4])
+    assert fold(first, (window(1, 1), [])).gaps == (DAYS[3], DAYS[5])
+    assert fold(first, (window(7, 8, 8), [DAYS[7]])).gaps == (DAYS[1], DAYS[3], DAYS[5], DAYS[8])
+
+
+@pytest.mark.parametrize(("second", "since"), [(2, 2), (7, 5), (5, 5), (None, 5)])
+def test_since_is_the_earliest_day_that_was_asked_for(second, since):
+    later = {} if second is None else window(second, 9)
+    assert fold((window(5, 9), [DAYS[6]]), (later, [])).since == DAYS[since]
+    assert fold((later, []), (window(5, 9), [DAYS[6]])).since == DAYS[since]
+
+
+def test_flags_of_the_run_are_set_on_their_bars():
+    flags = (Flag(DAYS[1], "off_calendar"), Flag(DAYS[1], "timezone"), Flag(DAYS[2], "timezone"))
+    held = fold((window(0, 3, flags=flags), DAYS[:4]))
+    assert held.bars["flags"].to_list() == ["", "off_calendar,timezone", "timezone", ""]
+
+
+def test_a_delivery_brings_a_retired_ticker_back():
+    first = (window(0, 2), DAYS[:3])
+    retired = (window(2, 2, retired=DAYS[2], renamed_to="B"), [])
+    assert fold(first, retired).retired == DAYS[2]
+    assert fold(first, retired).renamed_to == "B"
+    again = fold(first, retired, (window(2, 3), DAYS[2:4]))
+    assert (again.retired, again.renamed_to) == (None, None)
+
+
+def test_a_zone_that_is_not_stated_is_not_forgotten():
+    first = (window(0, 2, timezone="Asia/Tokyo"), DAYS[:3])
+    assert fold(first, (window(2, 3), [DAYS[3]])).timezone == "Asia/Tokyo"
+    moved = (window(2, 3, timezone="Asia/Seoul"), [DAYS[3]])
+    assert fold(first, moved).timezone == "Asia/Seoul"

@@ -1,0 +1,155 @@
+"""One ticker's refresh: what is owed, what changes, and who was faster."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from helpers import bar, bars, new_lake, objects
+
+from tickerlake.lake import Lake, blobs, history, layout, manifests, refresh
+from tickerlake.lake.backlog import Settled
+from tickerlake.lake.history import Span
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.refresh import LATE
+
+DAY = date(2026, 2, 2)
+
+
+@pytest.fixture
+def lake(tmp_path) -> Lake:
+    return new_lake(str(tmp_path / "lake"), "month")
+
+
+def commit(lake: Lake, minutes: int, *rows: dict[str, object], **fields: object) -> Manifest:
+    from datetime import UTC, datetime
+
+    entry = Entry(
+        **{"outcome": "ok", "start": DAY, "end": DAY, "new": len(rows), "splits": {},
+           "blobs": blobs.write(lake, layout.RAW, "A", bars(*rows)), **fields}
+    )  # fmt: skip
+    manifest = Manifest(
+        run_id=manifests.new_run_id(),
+        as_of=datetime(2026, 2, 2, 22, minutes, tzinfo=UTC),
+        source="test",
+        tickers={"A": entry},
+    )
+    manifests.commit(lake.store, manifest)
+    return manifest
+
+
+def settled(*runs: Manifest) -> Settled:
+    return Settled(frozenset(each.run_id for each in runs))
+
+
+def test_what_is_owed_stays_owed_until_its_runs_have_receipts(lake):
+    """Three transforms in a row die before their receipts, and the partitions are lost."""
+    first = commit(lake, 0, bar(DAY))
+    second = commit(lake, 1, bar(DAY + timedelta(40)))
+    third = commit(lake, 2, bar(DAY + timedelta(80)))
+    for manifest in (first, second, third):
+        refresh.refresh(lake, "A", [manifest], Settled())
+    stored = history.load_stored(lake, "A")
+    assert stored.folded == tuple(sorted(each.run_id for each in (first, second, third)))
+    assert stored.owed == Span("2026-02", "2026-04")
+    keys = [layout.daily(f"2026-0{month}", "A") for month in (2, 3, 4)]
+    before = objects(lake, layout.DAILY)
+    lake.store.delete(keys)
+    done = refresh.refresh(lake, "A", [], Settled())
+    assert done.partitions == ("2026-02", "2026-03", "2026-04")
+    assert objects(lake, layout.DAILY) == before
+    assert refresh.refresh(lake, "A", [], settled(first, second, third)).partitions == ()
+
+
+def test_who_finds_unfinished_work_says_so(lake):
+    manifest = commit(lake, 0, bar(DAY))
+    assert not refresh.refresh(lake, "A", [manifest], Settled()).overtook
+    assert refresh.refresh(lake, "A", [manifest], Settled()).overtook
+    assert not refresh.refresh(lake, "A", [], settled(manifest)).overtook
+
+
+def daily(*rows: dict[str, object]) -> pl.DataFrame:
+    return bars(*rows)
+
+
+@pytest.mark.parametrize("grain", layout.GRAINS)
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("close", 7.0), ("close", None), ("currency", None), ("currency", "EUR"), ("volume", 7),
+     ("dividend_currency", "EUR"), ("split", 2.0)],
+)  # fmt: skip
+def test_any_value_that_changes_changes_its_partition(grain, name, value):
+    days = [DAY, DAY + timedelta(40), DAY + timedelta(400)]
+    rows = [bar(day) for day in days]
+    changed = [rows[0], rows[1] | {name: value}, rows[2]]
+    second = layout.partition_of(days[1], grain)
+    assert refresh.changed_partitions(daily(*rows), daily(*rows), grain) == set()
+    for old, new in ((rows, changed), (changed, rows)):
+        assert refresh.changed_partitions(daily(*new), daily(*old), grain) == {second}
+    third = layout.partition_of(days[2], grain)
+    assert refresh.changed_partitions(daily(*rows), daily(*rows[:2]), grain) == {third}
+
+
+def test_a_rebuild_of_what_is_right_writes_nothing(lake):
+    manifest = commit(lake, 0, bar(DAY), bar(DAY + timedelta(40)))
+    refresh.refresh(lake, "A", [manifest], Settled())
+    version = history.load_stored(lake, "A").version
+    found = [(each.key, each.version) for each in lake.store.find(layout.DAILY)]
+    stored = refresh.stored_partitions(lake)["A"]
+    done = refresh.rebuild(lake, "A", [manifest], settled(manifest), version, stored)
+    assert done.partitions == ()
+    assert [(each.key, each.version) for each in lake.store.find(layout.DAILY)] == found
+    assert history.load_stored(lake, "A").version == version
+
+
+def faster(monkeypatch: pytest.MonkeyPatch, rival) -> None:
+    """Let a rival act just before the history is replaced."""
+    swap, rivals = refresh._replace, iter([True])
+
+    def replacing(*arguments):
+        if next(rivals, False):
+            rival()
+        return swap(*arguments)
+
+    monkeypatch.setattr(refresh, "_replace", replacing)
+
+
+def test_a_rebuild_undoes_no_transform_that_was_faster(lake, monkeypatch):
+    first = commit(lake, 0, bar(DAY, 1.0))
+    refresh.refresh(lake, "A", [first], Settled())
+    stored = history.load_stored(lake, "A")
+    wrong = replace(stored.history, bars=stored.history.bars.with_columns(close=9.0))
+    version = lake.store.replace(
+        layout.history("A"), history.encode(replace(stored, history=wrong)), stored.version
+    )
+    second = commit(lake, 1, bar(DAY, 2.0))
+    faster(monkeypatch, lambda: refresh.refresh(lake, "A", [second], Settled()))
+    done = refresh.rebuild(lake, "A", [first], settled(first), version, {"2026-02"})
+    assert done == LATE
+    assert history.load(lake, "A").bars["close"].to_list() == [2.0]
+
+
+def test_a_derivation_undoes_no_transform_that_was_faster(lake):
+    first = commit(lake, 5, bar(DAY, 1.0))
+    refresh.refresh(lake, "A", [first], Settled())
+    version = history.load_stored(lake, "A").version
+    late = commit(lake, 1, bar(DAY + timedelta(1), 3.0))
+    second = commit(lake, 9, bar(DAY, 2.0))
+    refresh.refresh(lake, "A", [second], Settled())
+    assert refresh.derive(lake, "A", [late, first], settled(first), version) == LATE
+    assert history.load(lake, "A").bars["close"].to_list() == [2.0]
+    version = history.load_stored(lake, "A").version
+    refresh.derive(lake, "A", [late, first, second], settled(first), version)
+    assert history.load(lake, "A").bars["close"].to_list() == [2.0, 3.0]
+
+
+def test_a_late_restatement_takes_partitions_away(lake):
+    """It replaces all that was held before, so sessions of the run before it go."""
+    first = commit(lake, 1, bar(DAY), bar(DAY + timedelta(40)))
+    third = commit(lake, 9, bar(DAY, 2.0))
+    refresh.refresh(lake, "A", [first, third], Settled())
+    assert refresh.stored_partitions(lake) == {"A": {"2026-02", "2026-03"}}
+    late = commit(lake, 5, bar(DAY, 3.0), restated="moved")
+    version = history.load_stored(lake, "A").version
+    refresh.derive(lake, "A", [first, late, third], settled(first, third), version)
+    assert refresh.stored_partitions(lake) == {"A": {"2026-02"}}

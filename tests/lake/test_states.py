@@ -1,0 +1,173 @@
+"""Which runs a state is made of, its stamp, and states that a lake can't give any more."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from helpers import bar, bars, new_lake
+from small_market import SESSIONS, SPLIT, TICKERS, evening, fetch, run
+
+from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
+from tickerlake.lake import Lake, frames, layout, manifests, states
+from tickerlake.lake.frames import Wanted
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.stages import repair, transform
+
+DAYS = [SESSIONS[3], SESSIONS[4], SPLIT, SESSIONS[-1]]
+
+
+class Gone:
+    """A source that knows nothing any more."""
+
+    name = "gone"
+
+    def fetch(self, symbol, start, end, timezone):
+        from tickerlake.sources import Fetched
+
+        return Fetched(bars(bar(SESSIONS[0], 1.0)))
+
+
+@pytest.fixture
+def lived() -> Lake:
+    lake = new_lake("memory://", "month")
+    for day in DAYS:
+        run(lake, day)
+    return lake
+
+
+def ids(state: states.State) -> list[str]:
+    return [each.run_id for each in state.runs]
+
+
+def test_a_stamp_depends_on_which_runs_there_are_and_on_nothing_else(lived):
+    runs = manifests.all_ids(lived.store)
+    shuffled = random.Random(1).sample(runs, len(runs))
+    assert states.stamp(shuffled) == states.stamp(runs) == states.stored_stamp(lived)
+    found = {states.stamp(runs[:number]) for number in range(len(runs) + 1)}
+    assert len(found) == len(runs) + 1
+    transform.transform(lived, rebuild=True)
+    assert states.stored_stamp(lived) == states.stamp(runs)
+
+
+def test_a_stamp_of_what_is_stored_has_no_pending_runs(lived):
+    before = states.stored_stamp(lived)
+    other = new_lake("memory://", "month")
+    run(other, DAYS[0])
+    stored = states.stored_stamp(other)
+    fetch(other, DAYS[-1])
+    assert states.stored_stamp(other) == stored != states.newest(other).stamp
+    assert states.resolve(other, stored).stamp == stored
+    assert states.newest(lived).stamp == before
+
+
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        (evening(DAYS[1]), 2),
+        (evening(DAYS[1]).replace(tzinfo=None), 2),
+        (evening(DAYS[1]) - timedelta(microseconds=1), 1),
+        (DAYS[1], 2),
+        (f"{DAYS[1]}", 2),
+        (f"{DAYS[1]}T22:30Z", 2),
+        (f"{DAYS[1]}T22:30", 2),
+        (f"{DAYS[1]}T23:30+01:00", 2),
+        (f"{DAYS[1]}T22:29:59Z", 1),
+        (f"{SPLIT}", 3),
+        ("2100-01-01", 4),
+    ],
+)
+def test_a_moment_takes_the_runs_up_to_then(lived, asked, number):
+    runs = manifests.all_ids(lived.store)
+    assert ids(states.resolve(lived, asked)) == runs[:number]
+
+
+def test_a_run_takes_those_committed_up_to_it_and_a_moment_those_that_saw_the_market_then(lived):
+    entry = Entry(outcome="ok", start=DAYS[0], end=DAYS[0], splits={})
+    late = Manifest(
+        run_id=manifests.new_run_id(),
+        as_of=evening(DAYS[1]) + timedelta(hours=1),
+        source="late",
+        tickers={"A": entry},
+    )
+    before = manifests.all_ids(lived.store)
+    manifests.commit(lived.store, late)
+    assert ids(states.resolve(lived, before[-1])) == before
+    assert ids(states.resolve(lived, late.run_id)) == [*before[:2], late.run_id, *before[2:]]
+    then = states.resolve(lived, evening(DAYS[2]))
+    assert ids(then) == [*before[:2], late.run_id, before[2]]
+    # neither is the other's beginning, and both stamps are found
+    for state in (then, states.resolve(lived, before[2])):
+        assert states.resolve(lived, state.stamp).runs == state.runs
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("soon", "no moment such as"),
+        ("2013-02-30", "no moment such as"),
+        ("", "no moment such as"),
+        ("20130201T000000000000Z-000000", "has no run"),
+        ("2013-01-01", "knew nothing at 2013-01-01: its first run saw the market at 2013-01-10"),
+        (datetime(1, 1, 1, tzinfo=UTC), "knew nothing"),
+        (date(1, 1, 1), "knew nothing"),
+    ],
+)
+def test_what_is_no_state(lived, asked, message):
+    with pytest.raises(UsageError, match=message):
+        states.resolve(lived, asked)
+
+
+def test_a_stamp_of_another_lake(lived):
+    with pytest.raises(LostStateError, match="has the stamp 0123456789ab"):
+        states.resolve(lived, "0123456789ab")
+
+
+def test_an_empty_lake_has_an_empty_state():
+    lake = new_lake("memory://", "year")
+    state = states.resolve(lake, "2013-01-01")
+    assert state.stamp == states.stored_stamp(lake)
+    for name in ("raw", "history", "daily"):
+        for found in (state, None):
+            assert frames.read(lake, name, found, Wanted()).is_empty()
+
+
+def test_a_lake_that_lost_a_blob_says_which_states_it_cannot_give(lived):
+    old, new = states.resolve(lived, DAYS[0]), states.resolve(lived, DAYS[-1])
+    manifest = old.manifests(["A"])[0]
+    [(partition, name)] = manifest.tickers["A"].blobs.items()
+    key = layout.blob(layout.RAW, partition, "A", name)
+    lived.store.delete([key])
+    with pytest.raises(CorruptObjectError, match="repair"):
+        frames.read(lived, "daily", old, Wanted(("A",)))
+    lived.store.delete([layout.history("A")])  # else it would be restored from there
+    repair.repair(lived, Gone(), as_of=evening(SESSIONS[-1]), workers=1)
+    for name in ("daily", "history", "raw"):
+        for state in (old, new):
+            with pytest.raises(LostStateError, match=f"can no longer give the state {state.stamp}"):
+                frames.read(lived, name, state, Wanted(("A",)))
+        assert frames.read(lived, name, old, Wanted(("B",))).height
+    now = states.newest(lived)
+    assert frames.read(lived, "daily", now, Wanted()).equals(
+        frames.read(lived, "daily", None, Wanted())
+    )
+
+
+def test_a_lake_that_lost_a_run_does_not_know_its_stamps(lived):
+    runs = manifests.all_ids(lived.store)
+    old, new = states.resolve(lived, runs[0]).stamp, states.stored_stamp(lived)
+    lived.store.put(layout.run(runs[1]), b"garbage")
+    with pytest.raises(CorruptObjectError, match="not a run manifest"):
+        states.resolve(lived, DAYS[0])
+    repair.repair(lived, Gone(), as_of=evening(SESSIONS[-1]), workers=1)
+    assert ids(states.resolve(lived, old)) == runs[:1]
+    with pytest.raises(LostStateError, match="a run that it was made from is lost"):
+        states.resolve(lived, new)
+
+
+def test_tickers_of_a_state(lived):
+    state = states.resolve(lived, DAYS[0])
+    assert state.tickers() == TICKERS
+    assert state.known(["A", "Z"]) == {"A"}
+    run(lived, SESSIONS[-1], ["CC"])
+    assert states.newest(lived).tickers() == ["A", "B", "CC"]
+    assert state.tickers() == TICKERS
