@@ -150,7 +150,7 @@ def test_a_schema_says_which_columns_are_read(spark, lake):
 
 
 def test_what_cannot_be_read_is_said(spark, lake, tmp_path):
-    with pytest.raises(UsageError, match="there is no table 'quarterly'; the tables are raw, hist"):
+    with pytest.raises(UsageError, match="there is no table 'quarterly'; the tables are daily, h"):
         datasource.Tickerlake({"table": "quarterly"}).schema()
     with pytest.raises(UsageError, match="weekly is a view: create_views"):
         datasource.Tickerlake({"table": "weekly"}).schema()
