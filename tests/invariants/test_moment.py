@@ -10,7 +10,7 @@ from helpers import new_lake
 from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
 from tickerlake.errors import TickerlakeError
-from tickerlake.lake import Lake, layout, manifests, moment, open_lake
+from tickerlake.lake import Lake, frames, layout, manifests, moment, open_lake
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform
 from tickerlake.stages.query import query
@@ -18,12 +18,18 @@ from tickerlake.stages.query import query
 TICKERS = ["A", "B", "C"]
 LONG = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 TABLES = ("daily", "history")
+COLUMNS = ["ticker", "session", "open", "close", "volume", "split"]
 
 
 def answers(lake: Lake) -> list[list[tuple]]:
     sql = "select ticker, session, open, close, volume, split from {} order by all"
     listing = "select ticker, first_session, last_session, sessions from tickers order by all"
     said = [query(lake, sql.format(table)).rows() for table in TABLES]
+    in_python = [
+        frames.read(lake, table, None, frames.Wanted(columns=tuple(COLUMNS))).sort(COLUMNS).rows()
+        for table in TABLES
+    ]
+    assert in_python == said
     return [*said, query(lake, listing).rows()]
 
 

@@ -64,6 +64,12 @@ def moved(store: Store, moment: Moment) -> set[str]:
     }
 
 
+def has_moved(store: Store, moment: Moment, ticker: str) -> bool:
+    """Return whether a ticker's history has been replaced, added or removed since a moment."""
+    found = [each.version for each in store.find(layout.folder(layout.history(ticker)))]
+    return found != [moment.versions[ticker]] if ticker in moment.versions else found != []
+
+
 def derive(lake: Lake, ticker: str, moment: Moment) -> History | None:
     """Return a ticker's history at a moment; None if it is damaged, so that files have to do.
 
