@@ -2,13 +2,17 @@
 
 import itertools
 import os
+import pickle
 import threading
 from collections.abc import Callable
 
+import polars as pl
 import pytest
 from helpers import new_lake
+from pyspark.sql.types import StructType
 from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
+from tickerlake.engines.spark_datasource import Tickerlake
 from tickerlake.errors import TickerlakeError
 from tickerlake.lake import Lake, frames, layout, manifests, moment, open_lake
 from tickerlake.lake.store import Store
@@ -21,6 +25,18 @@ TABLES = ("daily", "history")
 COLUMNS = ["ticker", "session", "open", "close", "volume", "split"]
 
 
+def by_spark(lake: Lake, table: str) -> list[tuple]:
+    """What Spark's data source gives, without a JVM."""
+    kinds = ["string", "date", "double", "double", "long", "double"]
+    schema = StructType()
+    for name, kind in zip(COLUMNS, kinds, strict=True):
+        schema.add(name, kind)
+    reader = Tickerlake({"path": lake.store.url, "table": table}).reader(schema)
+    tasks = pickle.loads(pickle.dumps(reader.partitions()))  # noqa: S301 - our own
+    found = [pl.from_arrow(batch) for task in tasks for batch in reader.read(task)]
+    return pl.concat(found).sort(COLUMNS).rows() if found else []
+
+
 def answers(lake: Lake) -> list[list[tuple]]:
     sql = "select ticker, session, open, close, volume, split from {} order by all"
     listing = "select ticker, first_session, last_session, sessions from tickers order by all"
@@ -30,6 +46,7 @@ def answers(lake: Lake) -> list[list[tuple]]:
         for table in TABLES
     ]
     assert in_python == said
+    assert [by_spark(lake, table) for table in TABLES] == said
     return [*said, query(lake, listing).rows()]
 
 

@@ -7,7 +7,8 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
     datasource.register(spark)
     spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
 
-Filters on `ticker`, `date` or `session` limit the files that are read, and
+What it reads is one moment, whatever a transform is doing meanwhile (see `lake.moment`). Filters on
+`ticker`, `date` or `session` limit the files that are read, and
 `.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
 Python data source which columns a query uses, so without `.schema` all are read. `create_views`
 gives SQL all tables and views.
@@ -15,29 +16,25 @@ gives SQL all tables and views.
 
 import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from pyspark.sql.datasource import (
     DataSource,
     DataSourceReader,
-    EqualTo,
     Filter,
-    GreaterThan,
-    GreaterThanOrEqual,
-    In,
     InputPartition,
-    LessThan,
-    LessThanOrEqual,
 )
 from pyspark.sql.types import StructType
 
+from tickerlake.engines.spark_filters import Bounds
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, layout, manifests, open_lake
-from tickerlake.lake.store import environment, open_store
+from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake
+from tickerlake.lake.fold import History
+from tickerlake.lake.moment import Moment
+from tickerlake.lake.store import environment
 from tickerlake.lake.tables import TABLES, Table
 from tickerlake.lake.views import VIEWS, sql
 
@@ -110,53 +107,23 @@ class Tickerlake(DataSource):
 
 @dataclass
 class Files(InputPartition):
-    """The keys that one Spark task reads; those of `raw` with the run that delivered them."""
+    """What one Spark task reads: keys, and of blobs the run and the moment of their commits.
+
+    `pinned` is the moment whose rows they are; None for blobs, which never change.
+    """
 
     keys: list[str]
     commits: list[dict[str, Any]]
+    pinned: Moment | None = None
 
 
 @dataclass
-class Bounds:
-    """What filters leave of a column: the values of a set, between a least and a greatest one."""
+class Derived(InputPartition):
+    """A ticker that one Spark task derives, and its keys in case that it is damaged."""
 
-    among: set[Any] | None = None
-    least: Any = None
-    greatest: Any = None
-
-    def narrow(self, condition: Filter) -> bool:
-        """Apply a filter; return False if it can't be expressed as bounds."""
-        match condition:
-            case EqualTo(value=value) if value is not None:
-                self.among = {value} & (self.among if self.among is not None else {value})
-            case In(value=values):
-                found = set(values) - {None}
-                self.among = found & (self.among if self.among is not None else found)
-            # the bounds of partitions are inclusive: Spark checks every row again
-            case GreaterThan(value=value) | GreaterThanOrEqual(value=value) if value is not None:
-                self.least = value if self.least is None else max(self.least, value)
-            case LessThan(value=value) | LessThanOrEqual(value=value) if value is not None:
-                self.greatest = value if self.greatest is None else min(self.greatest, value)
-            case _:
-                return False
-        return True
-
-    def of_partition(self, grain: layout.Grain) -> "Bounds":
-        """Return these bounds of a session as bounds of its partition."""
-
-        def cut(day: date | None) -> str | None:
-            return None if day is None else layout.partition_of(day, grain)
-
-        among = None if self.among is None else {cut(day) for day in self.among}
-        return Bounds(among, cut(self.least), cut(self.greatest))
-
-    def leave(self, value: Any) -> bool:
-        """Return whether a value is within the bounds."""
-        return (
-            (self.among is None or value in self.among)
-            and (self.least is None or value >= self.least)
-            and (self.greatest is None or value <= self.greatest)
-        )
+    ticker: str
+    keys: list[str]
+    pinned: Moment
 
 
 @dataclass
@@ -177,7 +144,7 @@ class Reader(DataSourceReader):
                 self.bounds.setdefault(column[0], Bounds()).narrow(condition)
             yield condition
 
-    def partitions(self) -> Sequence[Files]:
+    def partitions(self) -> Sequence[InputPartition]:
         """Return the files that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
         bounds = {name: each for name, each in self.bounds.items() if name != "session"}
@@ -188,11 +155,24 @@ class Reader(DataSourceReader):
                 return False
             return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
 
-        found = [each for each in self._files(opened) if left(layout.values(each[0]))]
+        pinned = moment.now(opened.store)
+        whole, changing = [], []
+        for key, commit in self._files(opened):
+            values = layout.values(key)
+            if self.prefix != layout.RAW and values["ticker"] in pinned.pending:
+                changing.append(key)
+            elif left(values):
+                whole.append((key, commit))
         # Spark turns an empty list into one partition that is None
-        starts = range(0, max(len(found), 1), FILES_A_TASK)
-        parts = [found[start : start + FILES_A_TASK] for start in starts]
-        return [Files([key for key, _ in part], [commit for _, commit in part]) for part in parts]
+        starts = range(0, max(len(whole), 1), FILES_A_TASK)
+        parts = [whole[start : start + FILES_A_TASK] for start in starts]
+        if self.prefix == layout.RAW:
+            return [Files(*_split(part), None) for part in parts]
+        tickers = [each for each in sorted(pinned.pending) if left({"ticker": each})]
+        return [
+            *(Files(*_split(part), _of(pinned, part)) for part in parts),
+            *(Derived(*each, pinned.of([each[0]])) for each in _by_ticker(tickers, changing)),
+        ]
 
     def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
         """Return the table's files; those of `raw` with the run that delivered them, for each."""
@@ -208,21 +188,88 @@ class Reader(DataSourceReader):
             for date, digest in entry.blobs.items()
         ]
 
-    def read(self, partition: Files) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
+    def read(  # type: ignore[override]
+        self, partition: "Files | Derived"
+    ) -> Iterator["pa.RecordBatch"]:
         """Read files, one batch per file."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
         os.environ.update(self.environment)
         schema = to_arrow_schema(self.columns)
-        store = open_store(self.lake)
-        for key, commit in zip(partition.keys, partition.commits, strict=True):
-            data = store.get(key)
-            if data is None:
+        lake = open_lake(self.lake)
+        if isinstance(partition, Derived):
+            rows = self._derived(lake, partition)
+        else:
+            rows = self._stored(lake, partition)
+        for frame in rows:
+            chosen = frame.select(self.columns.names)
+            yield from chosen.to_arrow().cast(schema).combine_chunks().to_batches()
+
+    def _stored(self, lake: Lake, part: "Files") -> Iterator[pl.DataFrame]:
+        """Yield the rows of files; derive those of tickers that a transform has replaced since."""
+        files = {
+            key: self._file(lake, key, commit)
+            for key, commit in zip(part.keys, part.commits, strict=True)
+        }
+        histories: dict[str, History | None] = {}
+        if part.pinned is not None:
+            for ticker in {layout.values(key)["ticker"] for key in files}:
+                if moment.has_moved(lake.store, part.pinned, ticker):
+                    histories[ticker] = moment.derive(lake, ticker, part.pinned)
+        for key, rows in files.items():
+            values = layout.values(key)
+            held = histories.get(values["ticker"])
+            if held is not None:
+                derived = self._rows(lake, values["ticker"], held)
+                yield derived.filter(pl.col(name) == value for name, value in values.items())
+            elif rows is None:
                 raise CorruptObjectError(f"{key} was deleted before it could be read")
-            values = layout.values(key) | commit
-            in_file = [name for name in self.columns.names if name not in values]
-            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
-            frame = frame.with_columns(
-                pl.lit(value).alias(name) for name, value in values.items()
-            ).select(self.columns.names)
-            yield from frame.to_arrow().cast(schema).combine_chunks().to_batches()
+            else:
+                yield rows
+
+    def _derived(self, lake: Lake, part: "Derived") -> Iterator[pl.DataFrame]:
+        """Yield the rows of a ticker whose files may lack a run that is committed."""
+        held = moment.derive(lake, part.ticker, part.pinned)
+        if held is not None:
+            yield self._rows(lake, part.ticker, held)
+            return
+        found = (self._file(lake, key, {}) for key in part.keys)
+        yield from (rows for rows in found if rows is not None)
+
+    def _rows(self, lake: Lake, ticker: str, held: History) -> pl.DataFrame:
+        rows = ROWS[self.prefix](held).with_columns(ticker=pl.lit(ticker))
+        if self.prefix == layout.DAILY:
+            rows = rows.with_columns(date=layout.partition(lake.grain))
+        return rows
+
+    def _file(self, lake: Lake, key: str, commit: dict[str, Any]) -> pl.DataFrame | None:
+        data = lake.store.get(key)
+        if data is None:
+            return None
+        values = layout.values(key) | commit
+        in_file = [name for name in self.columns.names if name not in values]
+        frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
+        return frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
+
+
+def _split(part: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[dict[str, Any]]]:
+    return [key for key, _ in part], [commit for _, commit in part]
+
+
+def _of(pinned: Moment, part: list[tuple[str, dict[str, Any]]]) -> Moment:
+    return pinned.of({layout.values(key)["ticker"] for key, _ in part})
+
+
+def _by_ticker(tickers: list[str], keys: list[str]) -> Iterator[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {ticker: [] for ticker in tickers}
+    for key in keys:
+        found.get(layout.values(key)["ticker"], []).append(key)
+    yield from found.items()
+
+
+ROWS: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
+    layout.DAILY: derived.refined,
+    layout.HISTORY: lambda held: held.bars,
+    layout.TICKERS: derived.listing,
+}
+"""The rows that a history gives, by a table's prefix."""

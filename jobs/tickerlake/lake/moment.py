@@ -8,7 +8,7 @@ all runs that had been committed, whatever the transform does meanwhile.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tickerlake.errors import CorruptObjectError
@@ -35,6 +35,12 @@ class Moment:
     runs: frozenset[str]
     versions: Mapping[str, str]
     pending: Mapping[str, tuple[Manifest, ...]]
+
+    def of(self, tickers: Collection[str]) -> "Moment":
+        """Return the same moment of some tickers."""
+        versions = {name: each for name, each in self.versions.items() if name in tickers}
+        pending = {name: each for name, each in self.pending.items() if name in tickers}
+        return Moment(self.runs, versions, pending)
 
 
 def now(store: Store) -> Moment:
