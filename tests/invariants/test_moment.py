@@ -6,6 +6,7 @@ import pickle
 import threading
 from collections.abc import Callable
 
+import boto3
 import polars as pl
 import pytest
 from helpers import new_lake
@@ -53,7 +54,16 @@ def answers(lake: Lake) -> list[list[tuple]]:
 @pytest.mark.parametrize("grain", layout.GRAINS)
 def test_a_query_at_any_write_of_a_transform_sees_its_end(tmp_path, monkeypatch, grain):
     """The run is committed; so it is seen at once and as a whole, even before its transform."""
-    lake = new_lake(str(tmp_path / "lake"), grain)
+    check(new_lake(str(tmp_path / "lake"), grain), monkeypatch, 60 if grain == "day" else 6)
+
+
+@pytest.mark.usefixtures("aws")
+def test_so_does_one_on_s3(monkeypatch):
+    boto3.client("s3").create_bucket(Bucket="moments")
+    check(new_lake("s3://moments/lake", "year"), monkeypatch, 9)
+
+
+def check(lake: Lake, monkeypatch: pytest.MonkeyPatch, every: int) -> None:
     run(lake, STEPS[2], TICKERS)
     fetch(lake, STEPS[3], TICKERS)  # a split
     found = [answers(lake)]
@@ -63,7 +73,7 @@ def test_a_query_at_any_write_of_a_transform_sees_its_end(tmp_path, monkeypatch,
     def spied(original: Callable) -> Callable:
         def write(self, *arguments):
             answer = original(self, *arguments)
-            if next(writes) % (60 if grain == "day" else 6) == 0 and not hasattr(inside, "reading"):
+            if next(writes) % every == 0 and not hasattr(inside, "reading"):
                 inside.reading = True
                 found.append(answers(open_lake(lake.store.url)))
                 del inside.reading
