@@ -13,7 +13,7 @@ FOR_PEOPLE := --extra query --extra report --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser test-spark test-readers mutants lint format docs docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
+.PHONY: help run test test-browser test-spark test-readers mutants lint format docs pictures docs-check lock dist bench clean images up down e2e e2e-cloud integration infra-check infra-test
 
 ##@ Use
 run: .venv/run ## fill ./lake from recorded bars; no network needed beyond a package index
@@ -56,6 +56,9 @@ docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/examples.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/transcripts.py
+
+pictures: .venv/browser ## make the pictures of the README and the docs, from the sample lake
+	$(BIN)/python tools/pictures.py
 
 docs-check: .venv/dev ## run all commands that the docs show, and compare what they print
 	$(BIN)/pytest -m transcripts
@@ -125,12 +128,12 @@ $(UV):
 
 .venv/dev: $(UV) pyproject.toml uv.lock
 	@echo "Installing tickerlake and what its tests need (about 120 packages) into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE)
+	@$(UV) sync --quiet --locked --inexact --extra spark --extra mcp $(FOR_PEOPLE)
 	@touch $@ .venv/run
 
 .venv/browser: .venv/dev
 	@echo "Installing what drives a browser into .venv ..."
-	@$(UV) sync --quiet --locked --inexact --extra spark $(FOR_PEOPLE) --group browser
+	@$(UV) sync --quiet --locked --inexact --extra spark --extra mcp $(FOR_PEOPLE) --group browser
 	@mkdir -p $@
 	@if command -v npm >/dev/null; then npm install --silent --no-save --no-audit --no-fund --prefix $@ axe-core@$(AXE_VERSION); fi
 	@touch $@

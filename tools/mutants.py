@@ -136,7 +136,8 @@ class Copy:
         """Make a mistake, if any, and start tests."""
         self.started = time.monotonic()
         if mistake:
-            self._write(mistake.file, mistake.old, mistake.new)
+            self.right = (self.folder / mistake.file).read_text(encoding="utf-8")
+            self._write(mistake.file, self.right.replace(mistake.old, mistake.new))
         sys.stdout.flush()
         self.process = os.fork()
         if not self.process:
@@ -151,7 +152,7 @@ class Copy:
             os.waitpid(self.process, 0)
             code = _FAILED
         if code is not None and mistake:
-            self._write(mistake.file, None, (ROOT / mistake.file).read_text(encoding="utf-8"))
+            self._write(mistake.file, self.right)
         return code
 
     @property
@@ -164,12 +165,11 @@ class Copy:
         """What the tests printed."""
         return (self.folder / _OUTPUT).read_text(encoding="utf-8", errors="replace")
 
-    def _write(self, file: str, old: str | None, new: str) -> None:
+    def _write(self, file: str, text: str) -> None:
         path = self.folder / file
         # by its time and size alone, Python would take it for what it has compiled
         Path(importlib.util.cache_from_source(str(path))).unlink(missing_ok=True)
-        text = path.read_text(encoding="utf-8")
-        path.write_text(new if old is None else text.replace(old, new), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
 
 def _preload() -> None:

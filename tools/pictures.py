@@ -25,12 +25,15 @@ COLUMNS: Final = 92
 LARGEST: Final = 200_000
 """Bytes of a picture."""
 
+QUERY: Final = (
+    "select session, close, rsi_14, sma_200 from daily"
+    " where ticker='AAPL' order by session desc limit 3"
+)
 COMMANDS: Final = (
     ("run", "--offline", "--start", "2001-01-01", "--grain", "year"),
-    ("query", "select session, close, rsi_14, sma_200 from daily"
-     " where ticker='AAPL' order by session desc limit 3"),
+    ("query", QUERY),
     ("show", "AAPL", "--period", "2y"),
-)  # fmt: skip
+)
 NEXT_STEPS: Final = "Next, try:"
 """From here on, `run` repeats what the recording goes on to do."""
 
@@ -91,6 +94,7 @@ def printed(command: tuple[str, ...], folder: Path) -> str:
 
 
 def quoted(word: str) -> str:
+    """Return a word as one types it in a shell."""
     return word if re.fullmatch(r"[\w./=-]+", word) else f'"{word}"'
 
 
@@ -155,7 +159,7 @@ def main() -> None:
         screenshots(folder / "report")
     for picture in sorted(OUT.iterdir()):
         size = picture.stat().st_size
-        print(f"{picture.name}: {size / 1000:.0f} kB")  # noqa: T201
+        print(f"{picture.name}: {size / 1000:.0f} kB")
         if size > LARGEST:
             raise SystemExit(f"{picture.name} is larger than {LARGEST / 1000:.0f} kB")
 

@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import sys
 from datetime import date
 
 import odd_lake
@@ -85,6 +86,13 @@ def test_letters_that_the_output_cannot_show_are_replaced_by_others(lake, monkey
 
 def test_what_has_no_bars_is_said(lake):
     assert "No bars: 1 row in quarantine." in shown(odd_lake.WITHOUT_BARS, "--lake", lake)
+
+
+def test_without_plotext_it_says_what_to_install(lake, monkeypatch):
+    monkeypatch.setitem(sys.modules, "plotext", None)
+    done = tickerlake("show", "BIG", "--lake", lake)
+    assert done.returncode == 2
+    assert "pip install 'tickerlake[terminal]'" in done.stderr
 
 
 def test_an_empty_lake(tmp_path):

@@ -21,8 +21,12 @@ from pyspark.sql.types import IntegerType, StringType, StructType
 
 from tickerlake.engines import spark_datasource as datasource
 from tickerlake.errors import NoLakeError, UsageError
-from tickerlake.lake import Lake, layout
+from tickerlake.lake import Lake, frames, layout, states
+from tickerlake.lake.frames import Wanted
+from tickerlake.lake.tables import TABLES
 from tickerlake.stages import transform
+from tickerlake.stages.query import query
+from tickerlake.stages.relations import Past
 
 from .market import deliver
 
@@ -146,7 +150,9 @@ def test_a_schema_says_which_columns_are_read(spark, lake):
 
 
 def test_what_cannot_be_read_is_said(spark, lake, tmp_path):
-    with pytest.raises(UsageError, match="there is no table 'weekly'; the tables are daily, hist"):
+    with pytest.raises(UsageError, match="there is no table 'quarterly'; the tables are raw, hist"):
+        datasource.Tickerlake({"table": "quarterly"}).schema()
+    with pytest.raises(UsageError, match="weekly is a view: create_views"):
         datasource.Tickerlake({"table": "weekly"}).schema()
     with pytest.raises(UsageError, match="which lake"):
         datasource.Tickerlake({}).reader(StructType())
@@ -156,5 +162,64 @@ def test_what_cannot_be_read_is_said(spark, lake, tmp_path):
         datasource.Tickerlake({"path": "x"}).reader(StructType().add("date", IntegerType()))
     with pytest.raises(NoLakeError):
         datasource.Tickerlake({"path": str(tmp_path)}).reader(StructType()).partitions()
-    with pytest.raises(PySparkException, match="there is no table 'weekly'"):
+    with pytest.raises(PySparkException, match="weekly is a view"):
         read(spark, lake, "weekly")
+    past = datasource.Tickerlake({"path": lake.store.url, "asOf": "1999-01-01"})
+    with pytest.raises(UsageError, match="knew nothing at 1999-01-01"):
+        past.reader(StructType()).partitions()
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory) -> Lake:
+    """A lake of two evenings."""
+    made = new_lake(str(tmp_path_factory.mktemp("lived") / "lake"), "month")
+    for day in (EARLIER, date(2013, 2, 28)):
+        deliver(made, day, TICKERS[1:3])
+        assert transform.transform(made).exit_code == 0
+    return made
+
+
+EARLIER = date(2013, 2, 14)
+
+
+@pytest.mark.parametrize("as_of", [None, str(EARLIER)])
+@pytest.mark.parametrize("table", list(TABLES))
+def test_the_past_and_raw_are_what_our_own_frames_say(spark, lived, table, as_of):
+    datasource.register(spark)
+    source = spark.read.format("tickerlake").option("table", table)
+    source = source if as_of is None else source.option("asOf", as_of)
+    state = states.resolve(lived, as_of) if as_of else None
+    expected = frames.read(lived, table, state, Wanted(("T001",)))
+    answer = source.load(lived.store.url).where("ticker = 'T001'")
+    assert set(answer.columns) - {"date"} == set(expected.columns)
+    if "date" in answer.columns:
+        assert {row.date for row in answer.select("date").collect()} == {
+            f"{day:%Y-%m}" for day in expected["session"]
+        }
+    found = [tuple(row) for row in answer.select(*expected.columns).collect()]
+    wanted = [tuple(utc(value) for value in row) for row in expected.rows()]
+    assert sorted(found, key=repr) == sorted(wanted, key=repr)
+
+
+def test_filters_decide_which_tickers_are_derived(lived):
+    source = datasource.Tickerlake({"path": lived.store.url, "asOf": str(EARLIER)})
+    reader = source.reader(StructType().add("ticker", StringType()))
+    filters = [EqualTo(TICKER, "T001"), GreaterThan(SESSION, JANUARY)]
+    assert list(reader.pushFilters(filters)) == filters
+    [task] = reader.partitions()
+    assert task.tickers == ["T001"]
+    assert task.stamp == states.resolve(lived, EARLIER).stamp
+
+
+@pytest.mark.parametrize("as_of", [None, str(EARLIER)])
+def test_views_say_on_spark_what_they_say_in_duckdb(spark, lived, as_of):
+    datasource.create_views(spark, lived.store.url, as_of)
+    tables = Past(states.resolve(lived, as_of)) if as_of else None
+    for name in ("latest", "monthly", "gaps"):
+        expected = query(lived, f"select * from {name}", tables=tables)
+        found = spark.sql(f"select * from {name}").collect()
+        assert len(found) == expected.height
+        assert sorted(row.ticker for row in found) == sorted(expected["ticker"])
+    closes = spark.sql("select ticker, close from latest order by ticker").collect()
+    expected = query(lived, "select ticker, close from latest order by ticker", tables=tables)
+    assert [tuple(row) for row in closes] == expected.rows()

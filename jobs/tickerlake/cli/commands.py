@@ -12,6 +12,7 @@ from tickerlake import __version__, app, logs, reads
 from tickerlake.cli import answers, options, output
 from tickerlake.cli.doctor import doctor
 from tickerlake.cli.group import Commands
+from tickerlake.cli.mcp import mcp
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
 from tickerlake.cli.past import PAST
@@ -235,5 +236,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (show, report, *PAST, *UPKEEP, doctor, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, doctor, mcp, *OPERATORS):
     tickerlake.add_command(command)

@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from tickerlake import pictures
 from tickerlake.cli import options, tables
 from tickerlake.cli.parameters import Text
+from tickerlake.errors import BadSettingError
 from tickerlake.stages import counted, words
 
 if TYPE_CHECKING:
@@ -51,13 +52,14 @@ def show(names: tuple[str, ...], lake: str, workers: int, period: str) -> None:
 
     Several tickers, or none for all that the lake holds, are shown as a table.
     """
-    found = pictures.show(names, period, lake, workers)
+    click.echo(drawn(pictures.show(names, period, lake, workers), period))
+
+
+def drawn(found: "Sequence[Shown]", period: str) -> str:
+    """Return what there is to see of tickers in a period: a portrait of one, or a table."""
     if len(found) == 1:
-        click.echo("\n".join(_portrait(found[0], period)))
-    elif found:
-        click.echo(_table(found, period))
-    else:
-        click.echo("The lake is empty: `tickerlake run AAPL MSFT` fills it.")
+        return "\n".join(_portrait(found[0], period))
+    return _table(found, period) if found else "The lake is empty: `tickerlake run AAPL` fills it."
 
 
 def _portrait(shown: "Shown", period: str) -> Iterator[str]:
@@ -106,8 +108,6 @@ def _range(known: "Facts") -> str:
 
 def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     """Draw closes as a line and volume as blocks, one above the other."""
-    import plotext
-
     closes = rows["close"].to_list()
     low, high = min(closes), max(closes)
     if low == high:  # flat, or one bar: the line is in the middle
@@ -116,6 +116,7 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     marks = [round(low + (high - low) * step / (_TICKS - 1), digits) for step in range(_TICKS)]
     labels = [words.price(mark) for mark in marks]
     margin = max(map(len, labels)) + 1
+    plotext = _plotext()
     plotext.clear_figure()
     plotext.theme("clear")
     plotext.frame(False)
@@ -132,6 +133,14 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
         yield " " * margin + high_line.rstrip()
         yield words.large(max(volumes)).rjust(margin - 1)[: margin - 1] + " " + low_line.rstrip()
     yield _dates(rows, margin, width)
+
+
+def _plotext() -> Any:
+    try:
+        import plotext
+    except ImportError as error:
+        raise BadSettingError("show needs plotext: pip install 'tickerlake[terminal]'") from error
+    return plotext
 
 
 def _dates(rows: "pl.DataFrame", margin: int, width: int) -> str:

@@ -1,11 +1,12 @@
 """The engine of one process: threads. Polars and the store release the GIL."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from tickerlake.engines import Engine, Refreshed, Task, Work
 from tickerlake.lake import Lake
+from tickerlake.lake.retries import arriving
 
 WORKERS: Final = 8
 
@@ -37,7 +38,7 @@ def spread(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="worker")
     try:
         futures = [pool.submit(call, item) for item in items]
-        for future in as_completed(futures):
+        for future in arriving(futures):
             yield future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)

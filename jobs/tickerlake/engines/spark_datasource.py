@@ -7,33 +7,31 @@ a laptop needs no jar, and opens a lake wherever the other commands do.
     datasource.register(spark)
     spark.read.format("tickerlake").load("s3://bucket/lake").where("ticker = 'AAPL'")
 
-What it reads is one moment, whatever a transform is doing meanwhile (see `lake.moment`). Filters on
-`ticker`, `date` or `session` limit the files that are read, and
+The option `table` is `daily` (default), `history`, `tickers` or `raw`; `asOf` (a moment, a run's id
+or a stamp) reads it as it was.
+
+Filters on `ticker`, `date` or `session` limit the files that are read, and
 `.schema("ticker string, session date, close double")` limits the columns. Spark does not tell a
 Python data source which columns a query uses, so without `.schema` all are read. `create_views`
 gives SQL all tables and views.
 """
 
-import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import polars as pl
 from pyspark.sql.datasource import (
     DataSource,
-    DataSourceReader,
-    Filter,
     InputPartition,
 )
 from pyspark.sql.types import StructType
 
-from tickerlake.engines.spark_filters import Bounds
-from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake
-from tickerlake.lake.fold import History
-from tickerlake.lake.moment import Moment
+from tickerlake.engines.spark_files import Reader
+from tickerlake.engines.spark_filters import Bounds, Pruning
+from tickerlake.errors import UsageError
+from tickerlake.lake import frames, layout, open_lake, states
+from tickerlake.lake.frames import Wanted
 from tickerlake.lake.store import environment
 from tickerlake.lake.tables import TABLES, Table
 from tickerlake.lake.views import VIEWS, sql
@@ -47,7 +45,7 @@ READABLE: Final = ("daily", "history", "tickers", "raw")
 COMMIT: Final = {"run_id": "string", "as_of": "timestamp"}
 """What `raw` has besides its own columns: the run that delivered the bar."""
 
-FILES_A_TASK: Final = 64
+TICKERS_A_TASK: Final = 16
 
 
 def register(spark: "SparkSession") -> None:
@@ -56,18 +54,26 @@ def register(spark: "SparkSession") -> None:
     spark.dataSource.register(Tickerlake)
 
 
-def create_views(spark: "SparkSession", lake: str) -> None:
-    """Make the tables and views of a lake known to a session's SQL, as temporary views."""
+def create_views(spark: "SparkSession", lake: str, as_of: str | None = None) -> None:
+    """Make the tables and views of a lake known to a session's SQL, as temporary views.
+
+    Args:
+        spark: the session; the format is registered with it, too.
+        lake: its folder or URL.
+        as_of: a moment, a run's id or a stamp, to have them as they were; None is now.
+    """
     register(spark)
     for name in READABLE:
-        table = spark.read.format("tickerlake").option("table", name).load(lake)
-        table.createOrReplaceTempView(name)
+        source = spark.read.format("tickerlake").option("table", name)
+        if as_of is not None:
+            source = source.option("asOf", as_of)
+        source.load(lake).createOrReplaceTempView(name)
     for name in VIEWS:
         spark.sql(f"create or replace temporary view {name} as {sql(name, 'spark')}")
 
 
 class Tickerlake(DataSource):
-    """The format `tickerlake`. Option `table`: one of `READABLE`; `daily` if there is none."""
+    """The format `tickerlake`. Options: `table`, one of `READABLE` (or `daily`), and `asOf`."""
 
     @classmethod
     def name(cls) -> str:
@@ -79,7 +85,7 @@ class Tickerlake(DataSource):
         types = self._types()
         return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
 
-    def reader(self, schema: StructType) -> "Reader":
+    def reader(self, schema: StructType) -> "Reader | PastReader":
         """Return a reader of the columns in a schema."""
         table, types = self._table(), self._types()
         unknown = sorted(set(schema.names) - types.keys())
@@ -92,6 +98,8 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
+        if (as_of := self.options.get("asOf")) is not None:
+            return PastReader(path, table.name, schema, environment(path), as_of)
         return Reader(path, table.prefix, schema, environment(path))
 
     def _types(self) -> dict[str, str]:
@@ -100,176 +108,53 @@ class Tickerlake(DataSource):
 
     def _table(self) -> Table:
         name = self.options.get("table", "daily")
+        if name in VIEWS:
+            raise UsageError(f"{name} is a view: create_views(spark, url) makes it known to Spark")
         if name not in READABLE:
             raise UsageError(f"there is no table {name!r}; the tables are {', '.join(READABLE)}")
         return TABLES[name]
 
 
 @dataclass
-class Files(InputPartition):
-    """What one Spark task reads: keys, and of blobs the run and the moment of their commits.
+class State(InputPartition):
+    """The tickers that one Spark task derives, and the stamp of the state that they are part of."""
 
-    `pinned` is the moment whose rows they are; None for blobs, which never change.
-    """
-
-    keys: list[str]
-    commits: list[dict[str, Any]]
-    pinned: Moment | None = None
+    stamp: str
+    tickers: list[str]
 
 
 @dataclass
-class Derived(InputPartition):
-    """A ticker that one Spark task derives, and its keys in case that it is damaged."""
-
-    ticker: str
-    keys: list[str]
-    pinned: Moment
-
-
-@dataclass
-class Reader(DataSourceReader):
-    """Reads a table's files into the columns of a schema."""
+class PastReader(Pruning):
+    """Derives the rows of a table as of a past state."""
 
     lake: str
-    prefix: str
+    table: str
     columns: StructType
     environment: dict[str, str]
+    as_of: str
     bounds: dict[str, Bounds] = field(default_factory=dict)
 
-    def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
-        """Note the filters that prune partitions; return all, as Spark has to check the rows."""
-        for condition in filters:
-            column = getattr(condition, "attribute", ())
-            if column in (("ticker",), ("date",), ("session",)):
-                self.bounds.setdefault(column[0], Bounds()).narrow(condition)
-            yield condition
-
-    def partitions(self) -> Sequence[InputPartition]:
-        """Return the files that the filters leave, grouped into tasks."""
+    def partitions(self) -> Sequence[State]:
+        """Return the tickers that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
-        bounds = {name: each for name, each in self.bounds.items() if name != "session"}
-        sessions = self.bounds.get("session", Bounds()).of_partition(opened.grain)
+        found = states.resolve(opened, self.as_of)
+        bounds = self.bounds.get("ticker", Bounds())
+        names = [name for name in frames.held(opened, found) if bounds.leave(name)]
+        starts = range(0, max(len(names), 1), TICKERS_A_TASK)
+        return [State(found.stamp, names[start : start + TICKERS_A_TASK]) for start in starts]
 
-        def left(values: dict[str, str]) -> bool:
-            if "date" in values and not sessions.leave(values["date"]):
-                return False
-            return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
-
-        pinned = moment.now(opened.store)
-        whole, changing = [], []
-        for key, commit in self._files(opened):
-            values = layout.values(key)
-            if self.prefix != layout.RAW and values["ticker"] in pinned.pending:
-                changing.append(key)
-            elif left(values):
-                whole.append((key, commit))
-        # Spark turns an empty list into one partition that is None
-        starts = range(0, max(len(whole), 1), FILES_A_TASK)
-        parts = [whole[start : start + FILES_A_TASK] for start in starts]
-        if self.prefix == layout.RAW:
-            return [Files(*_split(part), None) for part in parts]
-        tickers = [each for each in sorted(pinned.pending) if left({"ticker": each})]
-        return [
-            *(Files(*_split(part), _of(pinned, part)) for part in parts),
-            *(Derived(*each, pinned.of([each[0]])) for each in _by_ticker(tickers, changing)),
-        ]
-
-    def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
-        """Return the table's files; those of `raw` with the run that delivered them, for each."""
-        if self.prefix != layout.RAW:
-            return [(key, {}) for key in sorted(lake.store.keys(self.prefix))]
-        return [
-            (
-                layout.blob(layout.RAW, date, ticker, digest),
-                {"run_id": run.run_id, "as_of": run.as_of},
-            )
-            for run in manifests.read_all(lake.store, manifests.all_ids(lake.store))
-            for ticker, entry in run.tickers.items()
-            for date, digest in entry.blobs.items()
-        ]
-
-    def read(  # type: ignore[override]
-        self, partition: "Files | Derived"
-    ) -> Iterator["pa.RecordBatch"]:
-        """Read files, one batch per file."""
+    def read(self, partition: State) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
+        """Derive tickers, one batch for each."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
         os.environ.update(self.environment)
-        schema = to_arrow_schema(self.columns)
-        lake = open_lake(self.lake)
-        if isinstance(partition, Derived):
-            rows = self._derived(lake, partition)
-        else:
-            rows = self._stored(lake, partition)
-        for frame in rows:
-            chosen = frame.select(self.columns.names)
-            yield from chosen.to_arrow().cast(schema).combine_chunks().to_batches()
-
-    def _stored(self, lake: Lake, part: "Files") -> Iterator[pl.DataFrame]:
-        """Yield the rows of files; derive those of tickers that a transform has replaced since."""
-        files = {
-            key: self._file(lake, key, commit)
-            for key, commit in zip(part.keys, part.commits, strict=True)
-        }
-        histories: dict[str, History | None] = {}
-        if part.pinned is not None:
-            for ticker in {layout.values(key)["ticker"] for key in files}:
-                if moment.has_moved(lake.store, part.pinned, ticker):
-                    histories[ticker] = moment.derive(lake, ticker, part.pinned)
-        for key, rows in files.items():
-            values = layout.values(key)
-            held = histories.get(values["ticker"])
-            if held is not None:
-                derived = self._rows(lake, values["ticker"], held)
-                yield derived.filter(pl.col(name) == value for name, value in values.items())
-            elif rows is None:
-                raise CorruptObjectError(f"{key} was deleted before it could be read")
-            else:
-                yield rows
-
-    def _derived(self, lake: Lake, part: "Derived") -> Iterator[pl.DataFrame]:
-        """Yield the rows of a ticker whose files may lack a run that is committed."""
-        held = moment.derive(lake, part.ticker, part.pinned)
-        if held is not None:
-            yield self._rows(lake, part.ticker, held)
-            return
-        found = (self._file(lake, key, {}) for key in part.keys)
-        yield from (rows for rows in found if rows is not None)
-
-    def _rows(self, lake: Lake, ticker: str, held: History) -> pl.DataFrame:
-        rows = ROWS[self.prefix](held).with_columns(ticker=pl.lit(ticker))
-        if self.prefix == layout.DAILY:
-            rows = rows.with_columns(date=layout.partition(lake.grain))
-        return rows
-
-    def _file(self, lake: Lake, key: str, commit: dict[str, Any]) -> pl.DataFrame | None:
-        data = lake.store.get(key)
-        if data is None:
-            return None
-        values = layout.values(key) | commit
-        in_file = [name for name in self.columns.names if name not in values]
-        frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
-        return frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
-
-
-def _split(part: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[dict[str, Any]]]:
-    return [key for key, _ in part], [commit for _, commit in part]
-
-
-def _of(pinned: Moment, part: list[tuple[str, dict[str, Any]]]) -> Moment:
-    return pinned.of({layout.values(key)["ticker"] for key, _ in part})
-
-
-def _by_ticker(tickers: list[str], keys: list[str]) -> Iterator[tuple[str, list[str]]]:
-    found: dict[str, list[str]] = {ticker: [] for ticker in tickers}
-    for key in keys:
-        found.get(layout.values(key)["ticker"], []).append(key)
-    yield from found.items()
-
-
-ROWS: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
-    layout.DAILY: derived.refined,
-    layout.HISTORY: lambda held: held.bars,
-    layout.TICKERS: derived.listing,
-}
-"""The rows that a history gives, by a table's prefix."""
+        schema, opened = to_arrow_schema(self.columns), open_lake(self.lake)
+        state = states.resolve(opened, partition.stamp)
+        sessions = self.bounds.get("session", Bounds())
+        for ticker in partition.tickers:
+            wanted = Wanted((ticker,), sessions.least, sessions.greatest)
+            frame = frames.read(opened, self.table, state, wanted)
+            if "date" in self.columns.names:
+                frame = frame.with_columns(date=layout.partition(opened.grain))
+            table = frame.select(self.columns.names).to_arrow()
+            yield from table.cast(schema).combine_chunks().to_batches()

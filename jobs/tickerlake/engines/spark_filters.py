@@ -1,10 +1,12 @@
 """What the filters that Spark pushes down leave of a table's files."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from pyspark.sql.datasource import (
+    DataSourceReader,
     EqualTo,
     Filter,
     GreaterThan,
@@ -58,3 +60,17 @@ class Bounds:
             and (self.least is None or value >= self.least)
             and (self.greatest is None or value <= self.greatest)
         )
+
+
+class Pruning(DataSourceReader):
+    """A reader that notes the filters that decide what it has to read."""
+
+    bounds: dict[str, Bounds]
+
+    def pushFilters(self, filters: list[Filter]) -> Iterator[Filter]:  # noqa: N802 - Spark's name
+        """Note the filters that prune partitions; return all, as Spark has to check the rows."""
+        for condition in filters:
+            column = getattr(condition, "attribute", ())
+            if column in (("ticker",), ("date",), ("session",)):
+                self.bounds.setdefault(column[0], Bounds()).narrow(condition)
+            yield condition

@@ -1,5 +1,9 @@
 """Blobs: the immutable objects of raw and quarantine, named after the rows that they hold."""
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
+
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
@@ -7,6 +11,11 @@ from tickerlake.lake import Lake, layout
 from tickerlake.lake.manifests import Entry
 from tickerlake.lake.parquet import digest, from_parquet, partitions, to_parquet
 from tickerlake.market.bars import RAW
+
+MANY: Final = 4
+"""So many blobs are read at the same time, `READERS` at once; fewer one after the other."""
+
+READERS: Final = 16
 
 
 def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
@@ -29,21 +38,28 @@ def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
     Raises:
         CorruptObjectError: a blob is missing or damaged; names it.
     """
-    frames = [pl.DataFrame(schema=RAW)]
-    for partition, name in entry.blobs.items():
-        key = layout.blob(layout.RAW, partition, ticker, name)
-        data = lake.store.get(key)
-        if data is None:
-            raise CorruptObjectError(
-                f"{key} is listed by a manifest, but is missing; `tickerlake repair` fetches it"
-                " again",
-                key,
-            )
-        rows = _decoded(data, key)
-        if rows is None or rows.schema != pl.Schema(RAW):
-            raise CorruptObjectError(f"{key} is damaged; `tickerlake repair` fetches it again", key)
-        frames.append(rows)
-    return pl.concat(frames).sort("session")
+    keys = [
+        layout.blob(layout.RAW, partition, ticker, name) for partition, name in entry.blobs.items()
+    ]
+    if len(keys) < MANY:
+        frames = [_read(lake, key) for key in keys]
+    else:  # on S3 each takes a round trip
+        with ThreadPoolExecutor(READERS) as pool:
+            frames = list(pool.map(partial(_read, lake), keys))
+    return pl.concat([pl.DataFrame(schema=RAW), *frames]).sort("session")
+
+
+def _read(lake: Lake, key: str) -> pl.DataFrame:
+    data = lake.store.get(key)
+    if data is None:
+        raise CorruptObjectError(
+            f"{key} is listed by a manifest, but is missing; `tickerlake repair` fetches it again",
+            key,
+        )
+    rows = _decoded(data, key)
+    if rows is None or rows.schema != pl.Schema(RAW):
+        raise CorruptObjectError(f"{key} is damaged; `tickerlake repair` fetches it again", key)
+    return rows
 
 
 def is_whole(data: bytes | None, name: str) -> bool:

@@ -79,6 +79,12 @@ def _between(start: date | None, end: date | None) -> pl.Expr | None:
     return pl.all_horizontal(bounds) if bounds else None
 
 
+def held(lake: Lake, state: State | None) -> list[str]:
+    """Return the tickers that a lake may have rows of, sorted; of a past state perhaps too many."""
+    found = {layout.values(key)["ticker"] for key in lake.store.keys(layout.HISTORY)}
+    return sorted(found | state.pending_tickers() if state else found)
+
+
 def scan(
     lake: Lake, name: str, state: State | None = None, failures: list[Exception] | None = None
 ) -> pl.LazyFrame:
@@ -169,13 +175,10 @@ class Source:
                 yield chosen.select(kept)
 
     def _tickers(self, predicate: pl.Expr | None, pinned: Moment | None) -> list[str]:
-        keys = self._lake.store.keys(layout.HISTORY)
-        held = {layout.values(key)["ticker"] for key in keys}
-        if self._state is not None:
-            held |= self._state.pending_tickers()
+        found = held(self._lake, self._state)
         if pinned is not None:
-            held |= pinned.pending.keys()
-        return pushdown.tickers(predicate, sorted(held))
+            found = sorted({*found, *pinned.pending})
+        return pushdown.tickers(predicate, found)
 
     # ---- what is stored
 

@@ -5,8 +5,10 @@ import os
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Final, ParamSpec, TypeVar
 
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
@@ -22,6 +24,9 @@ ATTEMPTS: Final = 6
 PATIENCE: Final = 8.0
 """Seconds after which a failed request is no longer retried. S3's client also retries it within
 these seconds; what it does not retry (a truncated listing, a 409) is retried here."""
+
+_PATIENT: Final = 0.2
+"""Seconds for which a signal may have to wait."""
 
 _REASONS: Final = {
     errno.ENOSPC: "the disk is full, or has no inodes left; free some and run the command again",
@@ -61,7 +66,24 @@ def interruptible(call: Callable[[], T]) -> T:
             answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    return answer.result()
+    return next(arriving([answer])).result()
+
+
+def arriving(futures: Sequence[Future[T]]) -> Iterator[Future[T]]:
+    """Yield futures in the order in which they end, and let signal handlers run meanwhile.
+
+    Polars installs a handler for Ctrl-C that lets the kernel resume a wait. So a wait without a
+    timeout, such as that of `as_completed`, would only end with the next answer.
+    """
+    ended: SimpleQueue[Future[T]] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    for _ in futures:
+        while True:
+            with suppress(Empty):
+                future = ended.get(timeout=_PATIENT)
+                break
+        yield future
 
 
 def pause(attempt: int) -> None:

@@ -44,7 +44,7 @@ def write(lake: Lake, path: Path, *, tables: Tables | None = None) -> dict[str, 
     try:
         import duckdb
     except ImportError as error:
-        raise BadSettingError("this needs DuckDB: pip install duckdb") from error
+        raise BadSettingError("a copy needs DuckDB: pip install 'tickerlake[query]'") from error
 
     if path.exists() and not _is_ours(path):
         raise UsageError(f"{path} exists, and is not a copy of a lake: choose another name")

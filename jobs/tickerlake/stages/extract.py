@@ -7,7 +7,7 @@ written before the manifest that lists them, so a run that dies leaves blobs tha
 import difflib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -22,6 +22,7 @@ from tickerlake.errors import (
 )
 from tickerlake.lake import Lake, establish, manifests
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
+from tickerlake.lake.retries import arriving
 from tickerlake.market import calendars
 from tickerlake.sources import Source
 from tickerlake.stages import counted, exit_code
@@ -98,7 +99,7 @@ def extract(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
     try:
         futures = {pool.submit(run.extract, ticker): ticker for ticker in tickers}
-        for future in as_completed(futures):
+        for future in arriving(list(futures)):
             run.take(futures[future], future.result())
             progress(futures[future], future.result())
     finally:
