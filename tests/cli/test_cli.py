@@ -7,16 +7,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
-import duckdb
-import pandas as pd
 import polars as pl
-import pyarrow.dataset as ds
 import pytest
 from click.testing import CliRunner
 from helpers import tickerlake
 
 from tickerlake.cli.commands import tickerlake as command
-from tickerlake.market import features
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,25 +61,6 @@ def test_all_tables_can_be_queried(filled):
     )
     answer = tickerlake("query", sql, "--lake", filled, "--format", "json").stdout
     assert json.loads(answer) == [{"raw": 2208, "history": 2208, "daily": 2208, "runs": 1}]
-
-
-def test_foreign_readers_need_no_code_of_ours(filled):
-    folder = f"{filled}/refined/daily"
-    columns = ["ticker", *features.DAILY]
-    by_duckdb = duckdb.sql(
-        f"select {', '.join(columns)} from read_parquet('{folder}/**/*.parquet',"
-        " hive_partitioning = true) order by ticker, session"
-    ).pl()
-    by_pyarrow = pl.from_arrow(
-        ds.dataset(folder, partitioning="hive").to_table(columns=columns)
-    ).cast({"ticker": pl.String})
-    by_pandas = pl.from_pandas(pd.read_parquet(folder, columns=columns)).cast(
-        {"ticker": pl.String, "session": pl.Date}
-    )
-    by_polars = pl.read_parquet(f"{folder}/**/*.parquet", hive_partitioning=True).select(columns)
-    assert by_duckdb.height == 2208
-    for other in (by_pyarrow, by_pandas, by_polars):
-        assert other.sort("ticker", "session").equals(by_duckdb, null_equal=True)
 
 
 def test_status_says_what_the_lake_holds(filled):

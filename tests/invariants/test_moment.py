@@ -2,15 +2,20 @@
 
 import itertools
 import os
+import pickle
 import threading
 from collections.abc import Callable
 
+import boto3
+import polars as pl
 import pytest
 from helpers import new_lake
+from pyspark.sql.types import StructType
 from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
+from tickerlake.engines.spark_datasource import Tickerlake
 from tickerlake.errors import TickerlakeError
-from tickerlake.lake import Lake, layout, manifests, moment, open_lake
+from tickerlake.lake import Lake, frames, layout, manifests, moment, open_lake
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform
 from tickerlake.stages.query import query
@@ -18,19 +23,47 @@ from tickerlake.stages.query import query
 TICKERS = ["A", "B", "C"]
 LONG = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 TABLES = ("daily", "history")
+COLUMNS = ["ticker", "session", "open", "close", "volume", "split"]
+
+
+def by_spark(lake: Lake, table: str) -> list[tuple]:
+    """What Spark's data source gives, without a JVM."""
+    kinds = ["string", "date", "double", "double", "long", "double"]
+    schema = StructType()
+    for name, kind in zip(COLUMNS, kinds, strict=True):
+        schema.add(name, kind)
+    reader = Tickerlake({"path": lake.store.url, "table": table}).reader(schema)
+    tasks = pickle.loads(pickle.dumps(reader.partitions()))  # noqa: S301 - our own
+    found = [pl.from_arrow(batch) for task in tasks for batch in reader.read(task)]
+    return pl.concat(found).sort(COLUMNS).rows() if found else []
 
 
 def answers(lake: Lake) -> list[list[tuple]]:
     sql = "select ticker, session, open, close, volume, split from {} order by all"
     listing = "select ticker, first_session, last_session, sessions from tickers order by all"
     said = [query(lake, sql.format(table)).rows() for table in TABLES]
+    in_python = [
+        frames.read(lake, table, None, frames.Wanted(columns=tuple(COLUMNS))).sort(COLUMNS).rows()
+        for table in TABLES
+    ]
+    assert in_python == said
+    assert [by_spark(lake, table) for table in TABLES] == said
     return [*said, query(lake, listing).rows()]
 
 
 @pytest.mark.parametrize("grain", layout.GRAINS)
 def test_a_query_at_any_write_of_a_transform_sees_its_end(tmp_path, monkeypatch, grain):
     """The run is committed; so it is seen at once and as a whole, even before its transform."""
-    lake = new_lake(str(tmp_path / "lake"), grain)
+    check(new_lake(str(tmp_path / "lake"), grain), monkeypatch, 60 if grain == "day" else 6)
+
+
+@pytest.mark.usefixtures("aws")
+def test_so_does_one_on_s3(monkeypatch):
+    boto3.client("s3").create_bucket(Bucket="moments")
+    check(new_lake("s3://moments/lake", "year"), monkeypatch, 9)
+
+
+def check(lake: Lake, monkeypatch: pytest.MonkeyPatch, every: int) -> None:
     run(lake, STEPS[2], TICKERS)
     fetch(lake, STEPS[3], TICKERS)  # a split
     found = [answers(lake)]
@@ -40,7 +73,7 @@ def test_a_query_at_any_write_of_a_transform_sees_its_end(tmp_path, monkeypatch,
     def spied(original: Callable) -> Callable:
         def write(self, *arguments):
             answer = original(self, *arguments)
-            if next(writes) % (60 if grain == "day" else 6) == 0 and not hasattr(inside, "reading"):
+            if next(writes) % every == 0 and not hasattr(inside, "reading"):
                 inside.reading = True
                 found.append(answers(open_lake(lake.store.url)))
                 del inside.reading

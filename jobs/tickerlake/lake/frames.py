@@ -1,4 +1,4 @@
-"""The rows of the lake's tables as Polars frames, as they are stored or as of a past state.
+"""The rows of the lake's tables as Polars frames, of the present moment or of a past state.
 
 Only the objects of the tickers and partitions that are asked for are read. A past state is derived
 from raw, ticker by ticker.
@@ -14,21 +14,19 @@ from typing import Any, Final
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, TickerlakeError
-from tickerlake.lake import Lake, blobs, derived, history, layout, pushdown, states
+from tickerlake.lake import Lake, derived, history, layout, moment, pushdown, states
 from tickerlake.lake.fold import History
-from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.moment import Moment
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
-from tickerlake.market.bars import HISTORY, RAW
+from tickerlake.lake.versions import COMMIT, versions
 
 READERS: Final = 8
 """Objects that are read at the same time."""
 
 AT_ONCE: Final = 32
 """Tickers whose rows are in memory before they are filtered and handed on."""
-
-_COMMIT: Final[dict[str, pl.DataType]] = {"run_id": pl.String(), "as_of": HISTORY["as_of"]}
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Wanted:
 def schema(name: str) -> dict[str, pl.DataType]:
     """Return the columns of a table as SQL and Python show them: without the partition `date`."""
     ticker = {"ticker": pl.String()}
-    return {**ticker, **(_COMMIT if name == "raw" else {}), **TABLES[name].schema}
+    return {**ticker, **(COMMIT if name == "raw" else {}), **TABLES[name].schema}
 
 
 def read(lake: Lake, name: str, state: State | None, wanted: Wanted) -> pl.DataFrame:
@@ -161,8 +159,14 @@ class Source:
             predicate: over the table's columns; None is all rows.
             tickers: those to read; None finds out from the predicate.
         """
-        wanted = sorted(tickers) if tickers is not None else self._tickers(predicate)
-        load = self._stored if self._state is None else partial(self._past, self._state)
+        pinned: Moment | None = None
+        load: Callable[..., Iterator[pl.DataFrame]]
+        if self._state is None:
+            pinned = moment.now(self._lake.store)
+            load = partial(self._stored, pinned)
+        else:
+            load = partial(self._past, self._state)
+        wanted = sorted(self._tickers(predicate, pinned) if tickers is None else tickers)
         kept = columns or list(schema(self._name))
         needed = {*kept, *(predicate.meta.root_names() if predicate is not None else ())}
         for start in range(0, len(wanted), AT_ONCE):
@@ -170,21 +174,56 @@ class Source:
                 chosen = frame if predicate is None else frame.filter(predicate)
                 yield chosen.select(kept)
 
-    def _tickers(self, predicate: pl.Expr | None) -> list[str]:
-        return pushdown.tickers(predicate, held(self._lake, self._state))
+    def _tickers(self, predicate: pl.Expr | None, pinned: Moment | None) -> list[str]:
+        found = held(self._lake, self._state)
+        if pinned is not None:
+            found = sorted({*found, *pinned.pending})
+        return pushdown.tickers(predicate, found)
 
     # ---- what is stored
 
     def _stored(
-        self, tickers: Sequence[str], columns: Collection[str], predicate: pl.Expr | None
+        self,
+        pinned: Moment,
+        tickers: Sequence[str],
+        columns: Collection[str],
+        predicate: pl.Expr | None,
     ) -> Iterator[pl.DataFrame]:
+        """Yield rows from files; of tickers that a transform may be replacing, derived ones."""
+        parts: dict[str, list[pl.DataFrame]] = {ticker: [] for ticker in tickers}
         with ThreadPoolExecutor(READERS) as pool:
-            keys = list(pool.map(partial(self._keys, predicate=predicate), tickers))
-            flat = [key for found in keys for key in found]
-            parts = pool.map(partial(self._read, columns=columns), flat)
-            found = [part for part in parts if part is not None]
+            still = [ticker for ticker in tickers if ticker not in pinned.pending]
+            keys = pool.map(partial(self._keys, predicate=predicate), still)
+            flat = [
+                (ticker, key) for ticker, found in zip(still, keys, strict=True) for key in found
+            ]
+            read = pool.map(partial(self._read, columns=columns), [key for _, key in flat])
+            for (ticker, _), part in zip(flat, read, strict=True):
+                if part is not None:
+                    parts[ticker].append(part)
+            moved = pool.map(partial(moment.has_moved, self._lake.store, pinned), still)
+            others = {ticker for ticker, has in zip(still, moved, strict=True) if has}
+            others |= set(tickers) - set(still)
+            parts |= pool.map(partial(self._derived, pinned, columns, predicate), sorted(others))
+        found = [part for ticker in tickers for part in parts[ticker]]
         if found:
             yield pl.concat(found)
+
+    def _derived(
+        self,
+        pinned: Moment,
+        columns: Collection[str],
+        predicate: pl.Expr | None,
+        ticker: str,
+    ) -> tuple[str, list[pl.DataFrame]]:
+        held = moment.derive(self._lake, ticker, pinned)
+        if held is None:  # it is damaged, so its files have to do
+            read = (self._read(key, columns) for key in self._keys(ticker, predicate))
+            return ticker, [part for part in read if part is not None]
+        declared = TABLES[self._name].schema
+        inside = [name for name in declared if name in columns] or [next(iter(declared))]
+        rows = _DERIVED[self._name](held).select(inside)
+        return ticker, [rows.select(pl.lit(ticker).alias("ticker"), pl.all())]
 
     def _keys(self, ticker: str, predicate: pl.Expr | None) -> list[str]:
         """Return the keys that hold a ticker's rows, as its history says, without any listing."""
@@ -223,7 +262,7 @@ class Source:
     ) -> Iterator[pl.DataFrame]:
         found: Iterable[tuple[str, pl.DataFrame]]
         if self._name == "raw":
-            found = _versions(state, tickers, predicate)
+            found = versions(state, tickers, predicate)
         else:
             rows = _DERIVED[self._name]
             found = ((ticker, rows(held)) for ticker, held in state.histories(tickers))
@@ -242,42 +281,3 @@ _DERIVED: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
     "daily": derived.refined,
     "tickers": derived.listing,
 }
-
-
-def _versions(
-    state: State, tickers: Sequence[str], predicate: pl.Expr | None
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Yield the rows of `raw`: what each run delivered, in the order of the runs."""
-    found = state.manifests(set(tickers))
-    for ticker in tickers:
-        parts = [pl.DataFrame(schema={**_COMMIT, **RAW})]
-        for manifest in found:
-            entry = manifest.tickers.get(ticker)
-            if entry is not None and entry.blobs:
-                parts.append(_delivered(state, ticker, manifest, _pruned(entry, predicate)))
-        yield ticker, pl.concat(parts).sort("session", maintain_order=True)
-
-
-def _pruned(entry: Entry, predicate: pl.Expr | None) -> Entry:
-    """Return an entry with the blobs whose partitions may have rows that satisfy a predicate."""
-    if predicate is None:
-        return entry
-    kept = {
-        value: name
-        for value, name in entry.blobs.items()
-        if len(pushdown.sessions(predicate, *layout.sessions(value)))
-    }
-    return entry.model_copy(update={"blobs": kept})
-
-
-def _delivered(state: State, ticker: str, manifest: Manifest, entry: Entry) -> pl.DataFrame:
-    try:
-        rows = blobs.read(state.lake, ticker, entry)
-    except CorruptObjectError as error:
-        state.explain(error)
-        raise
-    return rows.select(
-        pl.lit(manifest.run_id).alias("run_id"),
-        pl.lit(manifest.as_of, dtype=_COMMIT["as_of"]).alias("as_of"),
-        pl.col(*RAW),
-    )

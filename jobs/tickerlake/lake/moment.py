@@ -8,7 +8,7 @@ all runs that had been committed, whatever the transform does meanwhile.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tickerlake.errors import CorruptObjectError
@@ -36,6 +36,12 @@ class Moment:
     versions: Mapping[str, str]
     pending: Mapping[str, tuple[Manifest, ...]]
 
+    def of(self, tickers: Collection[str]) -> "Moment":
+        """Return the same moment of some tickers."""
+        versions = {name: each for name, each in self.versions.items() if name in tickers}
+        pending = {name: each for name, each in self.pending.items() if name in tickers}
+        return Moment(self.runs, versions, pending)
+
 
 def now(store: Store) -> Moment:
     """Return the present moment.
@@ -62,6 +68,12 @@ def moved(store: Store, moment: Moment) -> set[str]:
         for ticker in found.keys() | moment.versions.keys()
         if found.get(ticker) != moment.versions.get(ticker)
     }
+
+
+def has_moved(store: Store, moment: Moment, ticker: str) -> bool:
+    """Return whether a ticker's history has been replaced, added or removed since a moment."""
+    found = [each.version for each in store.find(layout.folder(layout.history(ticker)))]
+    return found != [moment.versions[ticker]] if ticker in moment.versions else found != []
 
 
 def derive(lake: Lake, ticker: str, moment: Moment) -> History | None:

@@ -1,0 +1,184 @@
+"""A table's files as Spark reads them: at one moment, whatever a transform is doing meanwhile."""
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+from pyspark.sql.datasource import InputPartition
+from pyspark.sql.types import StructType
+
+from tickerlake.engines.spark_filters import Bounds, Pruning
+from tickerlake.errors import CorruptObjectError
+from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake
+from tickerlake.lake.fold import History
+from tickerlake.lake.moment import Moment
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FILES_A_TASK: Final = 64
+
+
+@dataclass
+class Files(InputPartition):
+    """What one Spark task reads: keys, and of blobs the run and the moment of their commits.
+
+    `pinned` is the moment whose rows they are; None for blobs, which never change.
+    """
+
+    keys: list[str]
+    commits: list[dict[str, Any]]
+    pinned: Moment | None = None
+
+
+@dataclass
+class Derived(InputPartition):
+    """A ticker that one Spark task derives, and its keys in case that it is damaged."""
+
+    ticker: str
+    keys: list[str]
+    pinned: Moment
+
+
+@dataclass
+class Reader(Pruning):
+    """Reads a table's files into the columns of a schema."""
+
+    lake: str
+    prefix: str
+    columns: StructType
+    environment: dict[str, str]
+    bounds: dict[str, Bounds] = field(default_factory=dict)
+
+    def partitions(self) -> Sequence[InputPartition]:
+        """Return the files that the filters leave, grouped into tasks."""
+        opened = open_lake(self.lake)
+        bounds = {name: each for name, each in self.bounds.items() if name != "session"}
+        sessions = self.bounds.get("session", Bounds()).of_partition(opened.grain)
+
+        def left(values: dict[str, str]) -> bool:
+            if "date" in values and not sessions.leave(values["date"]):
+                return False
+            return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
+
+        pinned = moment.now(opened.store)
+        whole, changing = [], []
+        for key, commit in self._files(opened):
+            values = layout.values(key)
+            if self.prefix != layout.RAW and values["ticker"] in pinned.pending:
+                changing.append(key)
+            elif left(values):
+                whole.append((key, commit))
+        # Spark turns an empty list into one partition that is None
+        starts = range(0, max(len(whole), 1), FILES_A_TASK)
+        parts = [whole[start : start + FILES_A_TASK] for start in starts]
+        if self.prefix == layout.RAW:
+            return [Files(*_split(part), None) for part in parts]
+        tickers = [each for each in sorted(pinned.pending) if left({"ticker": each})]
+        return [
+            *(Files(*_split(part), _of(pinned, part)) for part in parts),
+            *(Derived(*each, pinned.of([each[0]])) for each in _by_ticker(tickers, changing)),
+        ]
+
+    def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
+        """Return the table's files; those of `raw` with the run that delivered them, for each."""
+        if self.prefix != layout.RAW:
+            return [(key, {}) for key in sorted(lake.store.keys(self.prefix))]
+        return [
+            (
+                layout.blob(layout.RAW, date, ticker, digest),
+                {"run_id": run.run_id, "as_of": run.as_of},
+            )
+            for run in manifests.read_all(lake.store, manifests.all_ids(lake.store))
+            for ticker, entry in run.tickers.items()
+            for date, digest in entry.blobs.items()
+        ]
+
+    def read(  # type: ignore[override]
+        self, partition: "Files | Derived"
+    ) -> Iterator["pa.RecordBatch"]:
+        """Read files, one batch per file."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        os.environ.update(self.environment)
+        schema = to_arrow_schema(self.columns)
+        lake = open_lake(self.lake)
+        if isinstance(partition, Derived):
+            rows = self._derived(lake, partition)
+        else:
+            rows = self._stored(lake, partition)
+        for frame in rows:
+            chosen = frame.select(self.columns.names)
+            yield from chosen.to_arrow().cast(schema).combine_chunks().to_batches()
+
+    def _stored(self, lake: Lake, part: "Files") -> Iterator[pl.DataFrame]:
+        """Yield the rows of files; derive those of tickers that a transform has replaced since."""
+        files = {
+            key: self._file(lake, key, commit)
+            for key, commit in zip(part.keys, part.commits, strict=True)
+        }
+        histories: dict[str, History | None] = {}
+        if part.pinned is not None:
+            for ticker in {layout.values(key)["ticker"] for key in files}:
+                if moment.has_moved(lake.store, part.pinned, ticker):
+                    histories[ticker] = moment.derive(lake, ticker, part.pinned)
+        for key, rows in files.items():
+            values = layout.values(key)
+            held = histories.get(values["ticker"])
+            if held is not None:
+                derived = self._rows(lake, values["ticker"], held)
+                yield derived.filter(pl.col(name) == value for name, value in values.items())
+            elif rows is None:
+                raise CorruptObjectError(f"{key} was deleted before it could be read")
+            else:
+                yield rows
+
+    def _derived(self, lake: Lake, part: "Derived") -> Iterator[pl.DataFrame]:
+        """Yield the rows of a ticker whose files may lack a run that is committed."""
+        held = moment.derive(lake, part.ticker, part.pinned)
+        if held is not None:
+            yield self._rows(lake, part.ticker, held)
+            return
+        found = (self._file(lake, key, {}) for key in part.keys)
+        yield from (rows for rows in found if rows is not None)
+
+    def _rows(self, lake: Lake, ticker: str, held: History) -> pl.DataFrame:
+        rows = ROWS[self.prefix](held).with_columns(ticker=pl.lit(ticker))
+        if self.prefix == layout.DAILY:
+            rows = rows.with_columns(date=layout.partition(lake.grain))
+        return rows
+
+    def _file(self, lake: Lake, key: str, commit: dict[str, Any]) -> pl.DataFrame | None:
+        data = lake.store.get(key)
+        if data is None:
+            return None
+        values = layout.values(key) | commit
+        in_file = [name for name in self.columns.names if name not in values]
+        frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
+        return frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
+
+
+def _split(part: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[dict[str, Any]]]:
+    return [key for key, _ in part], [commit for _, commit in part]
+
+
+def _of(pinned: Moment, part: list[tuple[str, dict[str, Any]]]) -> Moment:
+    return pinned.of({layout.values(key)["ticker"] for key, _ in part})
+
+
+def _by_ticker(tickers: list[str], keys: list[str]) -> Iterator[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {ticker: [] for ticker in tickers}
+    for key in keys:
+        found.get(layout.values(key)["ticker"], []).append(key)
+    yield from found.items()
+
+
+ROWS: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
+    layout.DAILY: derived.refined,
+    layout.HISTORY: lambda held: held.bars,
+    layout.TICKERS: derived.listing,
+}
+"""The rows that a history gives, by a table's prefix."""
