@@ -153,6 +153,7 @@ def test_a_manifest_that_arrives_during_a_transform_is_processed_by_it(tmp_path,
 def test_the_source_gets_its_budget(monkeypatch):
     from contextlib import nullcontext
 
+    from tickerlake import wiring
     from tickerlake.sources import yahoo
 
     given: list[dict[str, object]] = []
@@ -164,6 +165,7 @@ def test_the_source_gets_its_budget(monkeypatch):
     monkeypatch.setattr(yahoo, "Yahoo", opened)
     moment = datetime(2013, 3, 1, tzinfo=UTC)
     settings = SourceSettings(yahoo_url="http://x", requests_per_second=0.25, as_of=moment)
-    with app._source(settings, workers=3) as (source, now):
+    with wiring.source(settings, workers=3) as (source, now):
         assert (source, now) == ("source", moment)
-    assert given == [{"url": "http://x", "requests_per_second": 0.25, "workers": 3}]
+    [settled] = given
+    assert settled.items() >= {"url": "http://x", "requests_per_second": 0.25, "workers": 3}.items()

@@ -6,6 +6,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from tickerlake.lake.views import VIEWS
+
 Tables = dict[str, pl.DataFrame]
 SORTED = ["ticker", "session"]
 
@@ -193,6 +195,53 @@ def gaps(tables: Tables) -> pl.DataFrame:
     )
 
 
+def revisions(tables: Tables) -> pl.DataFrame:
+    columns = ["open", "high", "low", "close", "volume", "dividend", "capital_gain", "split"]
+    rows, splits = [], {}
+    versions = tables["raw"].sort("as_of", "run_id").to_dicts()
+    for bar in versions:
+        if bar["split"] not in (None, 1.0):
+            key = bar["ticker"], bar["session"], bar["split"]
+            splits.setdefault(key, bar["as_of"])
+    held: dict[tuple[str, date], dict] = {}
+    for bar in versions:
+        before = held.get((bar["ticker"], bar["session"]))
+        held[bar["ticker"], bar["session"]] = bar
+        if before is None:
+            continue
+        factor = math.prod(
+            ratio
+            for (ticker, day, ratio), since in splits.items()
+            if ticker == bar["ticker"] and day > bar["session"]
+            and before["as_of"] < since <= bar["as_of"]
+        )  # fmt: skip
+        scale = {"volume": factor, "split": 1.0}
+        was = {
+            name: None if before[name] is None else before[name] * scale.get(name, 1 / factor)
+            for name in columns
+        }
+        if any(not _is_same(name, was[name], bar[name]) for name in columns):
+            rows.append(
+                {
+                    **{name: bar[name] for name in ("ticker", "session", "run_id", "as_of")},
+                    "run_id_before": before["run_id"],
+                    "as_of_before": before["as_of"],
+                    "split_factor": float(factor),
+                    **{f"{name}_before": was[name] for name in columns},
+                    **{name: bar[name] for name in columns},
+                }
+            )
+    return pl.DataFrame(rows or {name: [] for name in VIEWS["revisions"].columns},
+                        infer_schema_length=None)  # fmt: skip
+
+
+def _is_same(name: str, was: float | None, now: float | None) -> bool:
+    if was is None or now is None:
+        return was is now
+    return abs(now - was) < 0.99 if name == "volume" else abs(now - was) <= 2e-6 * abs(now)
+
+
 ORACLES = {
-    each.__name__: each for each in (latest, weekly, monthly, adjusted, breadth, ranks, beta, gaps)
+    each.__name__: each
+    for each in (latest, weekly, monthly, adjusted, breadth, ranks, beta, revisions, gaps)
 }

@@ -131,7 +131,6 @@ def screenshots(folder: Path) -> None:
     pages = {
         "report.png": ("tickers/AAPL.html", "light", 900),
         "overview.png": ("index.html", "light", 1000),
-        "report-dark.png": ("tickers/AAPL.html", "dark", 900),
     }
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=options)

@@ -36,7 +36,11 @@ def translate(sql: str, dialect: str) -> str:
 def render() -> str:
     """Return the text of the file with all translations."""
     found = {
-        dialect: {name: translate(view.sql, dialect) for name, view in VIEWS.items()}
+        dialect: {
+            name: translate(view.sql, dialect)
+            for name, view in VIEWS.items()
+            if view.in_athena or dialect != "trino"
+        }
         for dialect in DIALECTS
     }
     return json.dumps(found, indent=1) + "\n"

@@ -12,13 +12,22 @@ if TYPE_CHECKING:
 
 
 def show(
-    tickers: Sequence[str], period: str, lake: str = LAKE, workers: int = WORKERS
+    tickers: Sequence[str],
+    period: str,
+    lake: str = LAKE,
+    workers: int = WORKERS,
+    as_of: str | None = None,
 ) -> "list[Shown]":
-    """Read what there is to draw of some tickers; all that the lake holds if none is named."""
-    import tickerlake.stages.show
-    from tickerlake.lake import open_lake
+    """Read what there is to draw of some tickers; all that the lake holds if none is named.
 
-    return tickerlake.stages.show.show(open_lake(lake), tickers, period, workers)
+    `as_of` is a moment, a run's id or a stamp.
+    """
+    import tickerlake.stages.show
+    from tickerlake.lake import open_lake, states
+
+    opened = open_lake(lake)
+    state = states.resolve(opened, as_of) if as_of else None
+    return tickerlake.stages.show.show(opened, tickers, period, workers, state)
 
 
 def report(

@@ -476,3 +476,27 @@ def test_an_old_claim_is_taken_over_on_condition(job, monkeypatch):
     monkeypatch.setattr(boto3, "client", client)
     starter.handle(event(), starter.glue(job))
     assert started(job) == []
+
+
+def test_a_refused_start_leaves_its_claim_to_the_next_delivery(job, monkeypatch):
+    """Glue throttles the first call; the event comes again half a minute later."""
+    make, refusals = boto3.client, iter([True])
+
+    def client(name: str) -> object:
+        made = make(name)
+        if name == "glue":
+            start = made.start_job_run
+
+            def refusing(**arguments: object) -> object:
+                if next(refusals, False):
+                    raise ClientError({"Error": {"Code": "ThrottlingException"}}, "StartJobRun")
+                return start(**arguments)
+
+            made.start_job_run = refusing
+        return made
+
+    monkeypatch.setattr(boto3, "client", client)
+    with pytest.raises(ClientError, match="ThrottlingException"):
+        starter.handler(event(), None)
+    assert starter.handler(event(), None) == {"handled": [RUN]}
+    assert started(job) == [RUN]

@@ -1,5 +1,6 @@
 """What is typed reaches the stages: every option, through the command line and the environment."""
 
+import os
 from datetime import UTC, date, datetime
 
 import pytest
@@ -124,15 +125,9 @@ def test_the_end_is_the_last_session_that_is_stored(tmp_path):
 
 
 def test_the_region_is_for_this_process(monkeypatch):
-    import os
-
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setattr(app, "status", lambda *_: (_ for _ in ()).throw(KeyError))
-    tickerlake("status", "--region", "eu-west-3")
-    # `tickerlake` of the helpers restores the environment; the callback sees what it set
     seen: list[str] = []
-    monkeypatch.setattr(app, "status", lambda *_: seen.append(os.environ["AWS_DEFAULT_REGION"]))
-    tickerlake("status", "--region", "eu-west-3")
+    monkeypatch.setattr(app, "transform", lambda *_: seen.append(os.environ["AWS_DEFAULT_REGION"]))
+    tickerlake("transform", "--region", "eu-west-3", AWS_DEFAULT_REGION="us-east-1")
     assert seen == ["eu-west-3"]
 
 

@@ -55,6 +55,14 @@ def test_what_it_says(lake):
     assert f"({(closes[-1] / closes[-2] - 1) * 100:+.2f} %)" in text
 
 
+def test_the_past_can_be_drawn(lake):
+    now = shown("TWO", "--lake", lake)
+    [stamp] = re.findall(r"^stamp +(\S+)$", now, re.MULTILINE)
+    assert shown("TWO", "--lake", lake, "--as-of", stamp) == now
+    done = tickerlake("show", "TWO", "--lake", lake, "--as-of", "2001-01-01")
+    assert done.returncode == 2
+
+
 def test_a_line_rises_where_prices_do(lake):
     """The highest close is on the chart's first line, the lowest on its last."""
     lines = shown("CL=F", "--lake", lake, "--period", "max").splitlines()

@@ -1,16 +1,17 @@
 """One ticker's refresh: what is owed, what changes, and who was faster."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-import polars as pl
 import pytest
 from helpers import bar, bars, new_lake, objects
 
-from tickerlake.lake import Lake, blobs, history, layout, manifests, refresh
+from tickerlake.lake import Lake, blobs, derived, history, layout, manifests, refresh
 from tickerlake.lake.backlog import Settled
+from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.history import Span
-from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.layout import Grain
+from tickerlake.lake.manifests import Entry, Manifest, Order
 from tickerlake.lake.refresh import LATE
 
 DAY = date(2026, 2, 2)
@@ -22,8 +23,6 @@ def lake(tmp_path) -> Lake:
 
 
 def commit(lake: Lake, minutes: int, *rows: dict[str, object], **fields: object) -> Manifest:
-    from datetime import UTC, datetime
-
     entry = Entry(
         **{"outcome": "ok", "start": DAY, "end": DAY, "new": len(rows), "splits": {},
            "blobs": blobs.write(lake, layout.RAW, "A", bars(*rows)), **fields}
@@ -56,7 +55,7 @@ def test_what_is_owed_stays_owed_until_its_runs_have_receipts(lake):
     before = objects(lake, layout.DAILY)
     lake.store.delete(keys)
     done = refresh.refresh(lake, "A", [], Settled())
-    assert done.partitions == ("2026-02", "2026-03", "2026-04")
+    assert set(done.partitions) == {"2026-02", "2026-03", "2026-04", derived.LISTING}
     assert objects(lake, layout.DAILY) == before
     assert refresh.refresh(lake, "A", [], settled(first, second, third)).partitions == ()
 
@@ -68,26 +67,31 @@ def test_who_finds_unfinished_work_says_so(lake):
     assert not refresh.refresh(lake, "A", [], settled(manifest)).overtook
 
 
-def daily(*rows: dict[str, object]) -> pl.DataFrame:
-    return bars(*rows)
-
-
 @pytest.mark.parametrize("grain", layout.GRAINS)
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("close", 7.0), ("close", None), ("currency", None), ("currency", "EUR"), ("volume", 7),
+    [("close", 7.0), ("currency", None), ("currency", "EUR"), ("volume", 7),
      ("dividend_currency", "EUR"), ("split", 2.0)],
 )  # fmt: skip
 def test_any_value_that_changes_changes_its_partition(grain, name, value):
     days = [DAY, DAY + timedelta(40), DAY + timedelta(400)]
     rows = [bar(day) for day in days]
     changed = [rows[0], rows[1] | {name: value}, rows[2]]
-    second = layout.partition_of(days[1], grain)
-    assert refresh.changed_partitions(daily(*rows), daily(*rows), grain) == set()
+    second, third = (layout.partition_of(day, grain) for day in days[1:])
+    assert parts(rows, rows, grain) == set()
     for old, new in ((rows, changed), (changed, rows)):
-        assert refresh.changed_partitions(daily(*new), daily(*old), grain) == {second}
-    third = layout.partition_of(days[2], grain)
-    assert refresh.changed_partitions(daily(*rows), daily(*rows[:2]), grain) == {third}
+        assert second in parts(new, old, grain)
+    assert third in parts(rows, rows[:2], grain)
+    assert third in parts(rows[:2], rows, grain)
+
+
+def parts(new: list[dict[str, object]], old: list[dict[str, object]], grain: Grain) -> set[str]:
+    def held(rows: list[dict[str, object]]) -> History:
+        order = Order(datetime(2026, 2, 2, tzinfo=UTC), "1")
+        delivery = Delivery(order, Entry(outcome="ok", splits={}), bars(*rows))
+        return fold_all(History(), [delivery])
+
+    return derived.update(held(new), held(old), grain)[1]
 
 
 def test_a_rebuild_of_what_is_right_writes_nothing(lake):
@@ -95,7 +99,7 @@ def test_a_rebuild_of_what_is_right_writes_nothing(lake):
     refresh.refresh(lake, "A", [manifest], Settled())
     version = history.load_stored(lake, "A").version
     found = [(each.key, each.version) for each in lake.store.find(layout.DAILY)]
-    stored = refresh.stored_partitions(lake)["A"]
+    stored = derived.stored(lake)["A"]
     done = refresh.rebuild(lake, "A", [manifest], settled(manifest), version, stored)
     assert done.partitions == ()
     assert [(each.key, each.version) for each in lake.store.find(layout.DAILY)] == found
@@ -148,8 +152,8 @@ def test_a_late_restatement_takes_partitions_away(lake):
     first = commit(lake, 1, bar(DAY), bar(DAY + timedelta(40)))
     third = commit(lake, 9, bar(DAY, 2.0))
     refresh.refresh(lake, "A", [first, third], Settled())
-    assert refresh.stored_partitions(lake) == {"A": {"2026-02", "2026-03"}}
+    assert derived.stored(lake) == {"A": {"2026-02", "2026-03", derived.LISTING}}
     late = commit(lake, 5, bar(DAY, 3.0), restated="moved")
     version = history.load_stored(lake, "A").version
     refresh.derive(lake, "A", [first, late, third], settled(first, third), version)
-    assert refresh.stored_partitions(lake) == {"A": {"2026-02"}}
+    assert derived.stored(lake) == {"A": {"2026-02", derived.LISTING}}

@@ -62,6 +62,7 @@ CHANGES = {
     "timezone": lambda held: replace(held, timezone="Mars/Olympus"),
     "retired": lambda held: replace(held, retired=DAY),
     "renamed_to": lambda held: replace(held, renamed_to="C"),
+    "listing": lambda held: replace(held, listing=replace(held.listing, name="Another Inc.")),
     "last": lambda held: replace(held, last=Order(AWARE, held.last.run_id)),
 }
 

@@ -10,6 +10,7 @@ from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS, sql
 
 SCHEMA = {name: table.sql_types() for name, table in TABLES.items()}
+COMMIT = {"run_id": "string", "as_of": "timestamp"}
 
 
 def test_the_file_is_up_to_date():
@@ -19,13 +20,16 @@ def test_the_file_is_up_to_date():
 @pytest.mark.parametrize("dialect", ["duckdb", *translations.DIALECTS])
 @pytest.mark.parametrize("name", VIEWS)
 def test_a_view_has_the_declared_columns_in_every_dialect(name, dialect):
+    if dialect == "trino" and not VIEWS[name].in_athena:
+        pytest.skip("Athena has not what it reads")
+    tables = SCHEMA if dialect == "trino" else {**SCHEMA, "raw": SCHEMA["raw"] | COMMIT}
     parsed = sqlglot.parse_one(sql(name, dialect), read=dialect)
     schema = {
         table: {
             column: sqlglot.exp.DataType.build(kind, dialect="hive").sql(dialect)
             for column, kind in columns.items()
         }
-        for table, columns in SCHEMA.items()
+        for table, columns in tables.items()
     }
     # raises for a table or a column that is not there
     known = annotate_types(qualify(parsed, schema=schema, dialect=dialect), schema=schema)

@@ -39,6 +39,7 @@ _Join = Callable[[Sequence[float]], float]
 @click.argument("names", nargs=-1, metavar="[TICKER]...")
 @options.lake
 @options.workers
+@options.as_of
 @click.option(
     "--period",
     type=Text(),
@@ -47,12 +48,12 @@ _Join = Callable[[Sequence[float]], float]
     metavar="6mo|2y|ytd|max",
     help="How much to draw, back from the last bar: a number of d, wk, mo or y.",
 )
-def show(names: tuple[str, ...], lake: str, workers: int, period: str) -> None:
+def show(names: tuple[str, ...], lake: str, workers: int, as_of: str | None, period: str) -> None:
     """Draw a ticker: its prices, volume and indicators.
 
     Several tickers, or none for all that the lake holds, are shown as a table.
     """
-    click.echo(drawn(pictures.show(names, period, lake, workers), period))
+    click.echo(drawn(pictures.show(names, period, lake, workers, as_of), period))
 
 
 def drawn(found: "Sequence[Shown]", period: str) -> str:
@@ -77,6 +78,7 @@ def _portrait(shown: "Shown", period: str) -> Iterator[str]:
     yield ""
     yield from _indicators(shown.rows, period)
     yield from _footer(known)
+    yield f"stamp     {shown.stamp}"
 
 
 def _last(known: "Facts") -> str:

@@ -39,17 +39,21 @@ class View:
         doc: what its rows are.
         columns: in their order.
         sql: in DuckDB's dialect.
+        in_athena: whether Athena has what it reads: there, `raw` does not say which run delivered
+            a bar.
     """
 
     name: str
     doc: str
     columns: Columns
     sql: str
+    in_athena: bool = True
 
 
 def _known(*names: str) -> Columns:
     """Return columns that mean what they mean in the tables."""
     types = {name: kind for table in TABLES.values() for name, kind in table.sql_types().items()}
+    types["run_id"] = "string"
     return {name: ViewColumn(types[name], *column(name)) for name in names}
 
 
@@ -322,6 +326,7 @@ _RANKS: Final = View(
 _PAIR: Final = f"""over (partition by ticker, benchmark order by session
         rows between {YEAR - 1} preceding and current row)"""
 
+# not corr(): Spark's divides by zero, and fails, where a price does not move
 _BETA: Final = View(
     "beta",
     "How a ticker moves with another one of the lake, its benchmark, over the last"
@@ -352,13 +357,14 @@ _BETA: Final = View(
         max(own) {_PAIR} > min(own) {_PAIR} as moves,
         max(other) {_PAIR} > min(other) {_PAIR} as other_moves,
         regr_slope(own, other) {_PAIR} as slope,
-        corr(own, other) {_PAIR} as correlation
+        stddev_pop(own) {_PAIR} as deviation,
+        stddev_pop(other) {_PAIR} as other_deviation
       from pairs
     )
     select ticker, benchmark, session,
       case when sessions = {YEAR} and other_moves then slope end as beta_252,
-      case when sessions = {YEAR} and moves and other_moves then correlation end
-        as correlation_252
+      case when sessions = {YEAR} and moves and other_moves and deviation > 0
+        then slope * other_deviation / deviation end as correlation_252
     from measured
     """,
 )
@@ -373,6 +379,88 @@ _GAPS: Final = View(
     """,
 )
 
+_REVISED: Final = ("open", "high", "low", "close", "volume", "dividend", "capital_gain", "split")
+
+
+def _differs(name: str) -> str:
+    """Return whether a value was revised; prices in the seventh digit are not."""
+    limit = "1 - 1e-6" if name == "volume" else f"2e-6 * abs({name})"
+    return f"({name} is null) <> ({name}_before is null) or abs({name} - {name}_before) > {limit}"
+
+
+def _rebased(name: str) -> str:
+    factors = {"volume": " * split_factor", "split": ""}
+    return f"v.{name}_before{factors.get(name, ' / split_factor')} as {name}_before"
+
+
+def _revised_columns() -> Columns:
+    found: dict[str, ViewColumn] = {}
+    for name in _REVISED:
+        known = _known(name)[name]
+        was = ViewColumn("double", known.unit, f"The {name} of the version before, on this basis.")
+        found |= {f"{name}_before": was, name: known}
+    return found
+
+
+_REVISIONS: Final = View(
+    "revisions",
+    "Bars that the source delivered again with other values: the version before, on the split basis"
+    " of the new one, and the new one. A bar that was only rescaled for a split is not there.",
+    {
+        **_BAR,
+        **_known("run_id", "as_of"),
+        "run_id_before": ViewColumn("string", "", "The run that delivered the version before."),
+        "as_of_before": ViewColumn("timestamp", "", "When the version before was fetched (UTC)."),
+        "split_factor": _ratio(
+            "Product of the splits that became known between the two versions: what the prices"
+            " before were divided by."
+        ),
+        **_revised_columns(),
+    },
+    f"""
+    with versions as (
+      select ticker, session, run_id, as_of, {", ".join(_REVISED)},
+        lag(run_id) over (partition by ticker, session order by as_of, run_id) as run_id_before,
+        lag(as_of) over (partition by ticker, session order by as_of, run_id) as as_of_before,
+        {
+        ", ".join(
+            f"lag({name}) over (partition by ticker, session order by as_of, run_id)"
+            f" as {name}_before"
+            for name in _REVISED
+        )
+    }
+      from raw
+    ), splits as (
+      select ticker, session as ex_date, split, min(as_of) as known_since
+      from raw
+      where split > 0 and split <> 1
+      group by ticker, session, split
+    ), factors as (
+      select v.ticker, v.session, v.run_id, exp(sum(ln(s.split))) as split_factor
+      from versions as v
+      join splits as s on s.ticker = v.ticker and s.ex_date > v.session
+        and s.known_since > v.as_of_before and s.known_since <= v.as_of
+      group by v.ticker, v.session, v.run_id
+    ), rebased as (
+      select v.ticker, v.session, v.run_id, v.as_of, v.run_id_before, v.as_of_before,
+        v.split_factor,
+        {", ".join(f"{_rebased(name)}, v.{name}" for name in _REVISED)}
+      from (
+        select versions.*, coalesce(factors.split_factor, 1e0) as split_factor
+        from versions
+        left join factors on factors.ticker = versions.ticker
+          and factors.session = versions.session and factors.run_id = versions.run_id
+        where versions.run_id_before is not null
+      ) as v
+    )
+    select ticker, session, run_id, as_of, run_id_before, as_of_before, split_factor,
+      {", ".join(f"cast({name}_before as double) as {name}_before, {name}" for name in _REVISED)}
+    from rebased
+    where {" or ".join(_differs(name) for name in _REVISED)}
+    """,
+    in_athena=False,
+)
+
 VIEWS: Final[Mapping[str, View]] = {
     view.name: view
     for view in (
@@ -383,6 +471,7 @@ VIEWS: Final[Mapping[str, View]] = {
         _BREADTH,
         _RANKS,
         _BETA,
+        _REVISIONS,
         _GAPS,
     )
 }

@@ -88,16 +88,21 @@ class Facts:
         return [Flagged(*row) for row in odd.select("session", "flags").iter_rows()]
 
 
-def facts(lake: Lake, held: Ticker) -> Facts:
+def facts(lake: Lake, held: Ticker, known: History | None = None) -> Facts:
     """Read what is known about a ticker.
 
     The features are computed from its history, one object, instead of being read from the many of
     `daily`; that both are the same is the lake's first invariant.
 
+    Args:
+        lake: the lake.
+        held: the ticker.
+        known: its history in a past state; None reads the one that is stored.
+
     Raises:
         StoreError, CorruptObjectError: as their names say.
     """
-    known = history.load(lake, held.ticker)
+    known = known or history.load(lake, held.ticker)
     place = exchanges.place(held.ticker, known.timezone)
     bars = known.bars
     currencies = bars["currency"].drop_nulls()

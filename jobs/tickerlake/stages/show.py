@@ -11,6 +11,7 @@ import polars as pl
 
 from tickerlake.errors import UsageError
 from tickerlake.lake import Lake
+from tickerlake.lake.states import State
 from tickerlake.market import symbols
 from tickerlake.stages.facts import Facts, facts
 from tickerlake.stages.status import expect, status
@@ -22,13 +23,19 @@ _DAYS: Final = {"d": 1, "wk": 7}
 
 @dataclass(frozen=True)
 class Shown:
-    """A ticker, and the rows of `daily` in the period that is drawn: at least the last one."""
+    """A ticker, and the rows of `daily` in the period that is drawn: at least the last one.
+
+    `stamp` is that of the lake's state.
+    """
 
     facts: Facts
     rows: pl.DataFrame
+    stamp: str
 
 
-def show(lake: Lake, names: Sequence[str], period: str, workers: int) -> list[Shown]:
+def show(
+    lake: Lake, names: Sequence[str], period: str, workers: int, state: State | None = None
+) -> list[Shown]:
     """Read what there is to draw of some tickers, in their order.
 
     Args:
@@ -36,6 +43,7 @@ def show(lake: Lake, names: Sequence[str], period: str, workers: int) -> list[Sh
         names: the symbols, as a user typed them; none means all that the lake holds.
         period: how much is drawn, back from the last bar: see `begin`.
         workers: how many tickers are read at the same time.
+        state: a past state to draw; None is what is stored.
 
     Raises:
         UsageError: the lake does not hold one of them, or the period is not one.
@@ -43,12 +51,18 @@ def show(lake: Lake, names: Sequence[str], period: str, workers: int) -> list[Sh
     """
     begin(period, date.max)
     asked = symbols.parse(names)
-    expect(lake, asked)
-    found = {each.ticker: each for each in status(lake, workers, names=asked or None).tickers}
+    expect(lake, asked, state)
+    held = status(lake, workers, names=asked or None, state=state)
+    found = {each.ticker: each for each in held.tickers}
     missing = [name for name in asked if name not in found]
     if missing:
         raise UsageError(f"{missing[0]} has no bars yet: `tickerlake transform` may be pending")
-    return [_shown(facts(lake, found[name]), period) for name in asked or found]
+
+    def one(name: str) -> Shown:
+        known = facts(lake, found[name], state.history(name) if state else None)
+        return Shown(known, _rows(known, period), held.stamp)
+
+    return [one(name) for name in asked or found]
 
 
 def begin(period: str, last: date) -> date:
@@ -82,9 +96,8 @@ def begin(period: str, last: date) -> date:
     return date(year, month + 1, min(last.day, days))
 
 
-def _shown(known: Facts, period: str) -> Shown:
+def _rows(known: Facts, period: str) -> pl.DataFrame:
     rows = known.rows
     if rows.is_empty():
-        return Shown(known, rows)
-    first = begin(period, rows["session"][-1])
-    return Shown(known, rows.filter(pl.col("session") > first))
+        return rows
+    return rows.filter(pl.col("session") > begin(period, rows["session"][-1]))

@@ -193,15 +193,15 @@ def tickers(lake: Lake) -> list[str]:
     return sorted(_names(lake, manifests.pending(lake)))
 
 
-def expect(lake: Lake, names: Sequence[str]) -> None:
-    """Refuse tickers that the lake does not hold.
+def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None:
+    """Refuse tickers that the lake does not hold, or did not hold in a past state.
 
     Raises:
         UsageError: names the first of them, and what may have been meant.
     """
     if not names:
         return
-    held = tickers(lake)
+    held = state.tickers() if state else tickers(lake)
     for name in names:
         if name not in held:
             similar = difflib.get_close_matches(name, held, 1)

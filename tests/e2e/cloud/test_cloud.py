@@ -33,6 +33,7 @@ from tickerlake.lake import Lake, layout, manifests, open_lake
 from tickerlake.market import calendars
 from tickerlake.sources.replay import Fault, Replay
 from tickerlake.sources.yahoo import LONGEST_PAUSE
+from tickerlake.stages.query import query
 
 pytestmark = pytest.mark.docker
 
@@ -236,6 +237,15 @@ class Cloud:
             (ticker, session, float(close), float(rsi), int(volume))
             for ticker, session, close, rsi, volume in rows
         ] == columns.rows()
+        with step("a view of Athena's"):
+            weeks = self.query(
+                "select ticker, cast(week as varchar), sessions, close from weekly order by 1, 2"
+            )
+        found = query(self.local, "select ticker, week, sessions, close from weekly order by 1, 2")
+        assert [
+            (ticker, date.fromisoformat(week), int(sessions), float(close))
+            for ticker, week, sessions, close in weeks
+        ] == found.rows()
 
 
 def allows(role: str, service: str, action: str, resource: str) -> None:

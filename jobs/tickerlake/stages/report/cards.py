@@ -62,7 +62,11 @@ def card(facts: Facts, columns: Sequence[pl.Expr]) -> Card:
         change_ratio=facts.change_ratio,
         line=thinned(year["close"].to_list()),
         months=_months(facts),
-        year=year.select(pl.lit(facts.ticker).alias("ticker"), *columns),
+        # gathered, since a slice would keep the memory of all the rows
+        year=year.select(
+            pl.lit(facts.ticker).alias("ticker"),
+            *(column.gather(pl.int_range(pl.len())) for column in columns),
+        ),
     )
 
 

@@ -106,6 +106,7 @@ class Pages:
             "overview.html",
             lake=lake_name(status.lake),
             grain=status.grain,
+            stamp=status.stamp,
             cards=shown,
             named=any(each.name != each.ticker for each in shown),
             bars=sum(each.held.sessions for each in shown),
