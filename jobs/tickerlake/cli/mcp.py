@@ -81,12 +81,13 @@ class Tools:
     def __init__(self, lake: str, workers: int) -> None:
         self._lake, self._workers = lake, workers
 
-    def query(self, sql: str) -> str:
+    def query(self, sql: str, as_of: str | None = None) -> str:
         """Run one SQL statement (DuckDB's dialect) over the lake's tables and views; it only reads.
 
-        At most 500 rows come back. `describe` lists the tables, views and columns.
+        At most 500 rows come back. `describe` lists the tables, views and columns. `as_of` asks the
+        lake as it was: a moment or day in UTC, a run's id, or a stamp.
         """
-        return _answer(reads.query(sql, self._lake))
+        return _answer(reads.query(sql, self._lake, as_of=as_of))
 
     def describe(self, name: str | None = None) -> str:
         """List the tables and views or, given the name of one, its columns and what they mean."""
