@@ -175,5 +175,7 @@ def test_a_transform_of_which_every_ticker_failed_fails(tmp_path):
         blob.write_bytes(b"garbage")
     done = tickerlake("transform", "--lake", str(lake))
     assert done.returncode == 1
-    assert "`tickerlake repair`" in done.stderr
+    last = json.loads(done.stderr.splitlines()[-1])
+    assert last["error"] == "AllFailedError"
+    assert "`tickerlake repair`" in last["message"]
     assert "Traceback" not in done.stderr

@@ -63,6 +63,7 @@ def test_a_misspelt_ticker_makes_no_lake_and_is_answered_with_the_right_one(tmp_
     lake = tmp_path / "lake"
     done = tickerlake(command, "APPL", "--offline", "--lake", str(lake))
     assert done.returncode == 1
+    assert "every ticker failed: Yahoo does not know APPL" in done.stderr
     assert "Did you mean AAPL?" in done.stderr
     assert not [path for path in lake.rglob("*") if path.is_file()]
 
