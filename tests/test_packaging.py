@@ -90,7 +90,7 @@ def test_every_extra_of_people_is_in_the_makefile():
         "optional-dependencies"
     ]
     [found] = re.findall(r"^FOR_PEOPLE := (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(found.split()) - {"--extra"} == extras.keys() - {"spark"}
+    assert set(found.split()) - {"--extra"} == extras.keys() - {"spark", "mcp"}
 
 
 def test_every_error_stands_in_the_tree_that_the_module_opens_with():

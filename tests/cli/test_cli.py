@@ -241,7 +241,7 @@ def test_commands_are_listed_in_the_order_of_use():
     lines = CliRunner().invoke(command, ["--help"]).stdout.splitlines()
     users, operators = lines.index("Commands:"), lines.index("Commands for operators:")
     named = [line.split()[0] for line in lines[users + 1 : operators] if line]
-    assert named[:6] == ["run", "extract", "transform", "status", "query", "verify"]
+    assert named[:5] == ["run", "extract", "transform", "status", "query"]
     assert {line.split()[0] for line in lines[operators + 1 :] if line.startswith("  ")} >= {
         "watch",
         "catalog",

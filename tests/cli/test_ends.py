@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from helpers import tickerlake
 
-from tickerlake import app
+from tickerlake import reads
 from tickerlake.universe import read_universe
 
 COMMAND = [sys.executable, "-m", "tickerlake"]
@@ -30,7 +30,7 @@ def test_an_unexpected_error_is_a_sentence(monkeypatch, error):
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(app, "status", fail)
+    monkeypatch.setattr(reads, "status", fail)
     done = tickerlake("status")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -48,7 +48,7 @@ def test_a_panic_of_a_library_is_a_sentence(monkeypatch):
     def panic(*_: object) -> None:
         raise PanicException("not yet implemented")
 
-    monkeypatch.setattr(app, "status", panic)
+    monkeypatch.setattr(reads, "status", panic)
     done = tickerlake("status")
     assert done.returncode == 1
     assert "not yet implemented" in done.stderr

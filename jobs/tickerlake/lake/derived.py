@@ -90,12 +90,9 @@ def update(new: History, old: History, grain: Grain) -> tuple[pl.DataFrame, set[
     """
     rows = refined(new)
     first = _first_difference(new.bars, old.bars)
-    ours, theirs = (names(held.bars[first:], grain) for held in (new, old))
-    if len(ours) <= 1 and theirs <= ours:
-        found = ours
-    else:
+    found = names(new.bars[first:], grain) | names(old.bars[first:], grain)
+    if len(found) > 1:
         found = _differing(rows[first:], refined(old)[first:], grain)
-        found |= theirs - names(new.bars, grain)
     return rows, found if _listing(new) == _listing(old) else found | {LISTING}
 
 
@@ -110,7 +107,7 @@ def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
 
 
 def _differing(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
-    """Return the partitions in which any value of `new` differs from `old`."""
+    """Return the partitions in which any value differs, or that lack a session."""
     both = new.join(
         old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
     )
@@ -118,7 +115,8 @@ def _differing(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
     differs = pl.col("_held").is_null() | pl.any_horizontal(
         pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in columns
     )
-    return names(both.filter(differs), grain)
+    gone = old.join(new, on="session", how="anti", maintain_order="left")
+    return names(both.filter(differs), grain) | names(gone, grain)
 
 
 def put(
