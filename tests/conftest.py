@@ -1,10 +1,14 @@
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 from helpers import new_lake, point_to
 from hypothesis import Phase, settings
 
 from tickerlake.lake import Lake
+
+# `make test-browser` installs what these need
+collect_ignore = [] if find_spec("playwright") else ["browser"]
 
 # these machines are busy at times
 settings.register_profile("tickerlake", deadline=None)

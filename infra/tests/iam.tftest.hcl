@@ -143,7 +143,7 @@ run "what_each_role_needs" {
       ReadRaw                = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*"])]
       WriteHistoryAndRefined = [toset(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"])]
       MaintainPartitions = [
-        toset(["glue:GetTable", "glue:UpdateTable", "glue:GetPartitions", "glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:DeletePartition"]),
+        toset(["glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable", "glue:GetPartitions", "glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:DeletePartition"]),
         toset(["arn:aws:glue:us-east-1:123456789012:catalog", "arn:aws:glue:us-east-1:123456789012:database/lake", "arn:aws:glue:us-east-1:123456789012:table/lake/*"]),
       ]
     }

@@ -477,7 +477,7 @@ def test_a_run_of_which_a_ticker_fails_is_left_to_the_next_event(place, run, cap
     lake.store.delete([key])
     with watcher(there.queue):
         until(lambda: messages(there.queue) == 0)
-        assert "is left to the queue" in caplog.text
+        assert "is left in the queue" in caplog.text
         assert manifests.pending_ids(lake.store) == []
         assert notes.behind_ids(lake.store).keys() == {"AAPL"}
         assert objects(lake, "history/").keys() == {layout.history("MSFT")}

@@ -93,7 +93,7 @@ def extract(
         SourceUnreachableError: the source can't be reached at all.
     """
     request = Request(lake, source, manifests.pending(lake), as_of, start, end)
-    run = _Run(request, known)
+    run = _Run(request, len(tickers), known)
     for ticker in tickers:
         calendars.of(ticker)  # slow at first, and slowest when all threads want it at once
     pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
@@ -113,8 +113,9 @@ def extract(
 class _Run:
     """A run in progress: its entries, and those of them that are not committed yet."""
 
-    def __init__(self, request: Request, known: Callable[[], Sequence[str]]) -> None:
+    def __init__(self, request: Request, tickers: int, known: Callable[[], Sequence[str]]) -> None:
         self.report = Report()
+        self._tickers = tickers
         self._request = request
         self._known = known
         self._uncommitted: dict[str, Entry] = {}
@@ -137,7 +138,8 @@ class _Run:
             entry = Entry(outcome="rate_limited", reason=str(error))
         except (SourceUnreachableError, StoreError) as error:
             self._unreachable += 1
-            if self._unreachable >= GIVE_UP_AFTER:
+            few = self._tickers if isinstance(error, StoreError) else GIVE_UP_AFTER
+            if self._unreachable >= min(few, GIVE_UP_AFTER):
                 raise
             return Entry(outcome="failed", reason=str(error))
         except (SourceFailedError, CorruptObjectError) as error:
