@@ -6,7 +6,9 @@ import shlex
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
@@ -19,6 +21,8 @@ import pytest
 
 from tickerlake.cli import main
 from tickerlake.lake import Lake, create_lake, establish
+from tickerlake.lake.objects import Versioned
+from tickerlake.lake.store import Store
 from tickerlake.market.bars import RAW
 
 
@@ -63,6 +67,20 @@ def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:
                 yield key, data
 
     return dict(sorted(found()))
+
+
+class Counting(Store):
+    """A store that remembers what is read."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner.url, inner._objects)
+        self.reads: Counter[str] = Counter()
+        self._guard = threading.Lock()
+
+    def get_versioned(self, key: str) -> Versioned | None:
+        with self._guard:
+            self.reads[key] += 1
+        return super().get_versioned(key)
 
 
 # ---- processes and ports

@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
@@ -31,13 +31,29 @@ def pages() -> list[Path]:
 def render(text: str) -> str:
     """Return a page with the output that its examples print now."""
     names: dict[str, Any] = {}
+    with empty_folder():
+        return _BLOCK.sub(lambda block: "".join(_transcript(block[0], names)), text)
+
+
+@contextlib.contextmanager
+def empty_folder() -> Iterator[None]:
+    """Work in an empty folder, without the settings of whoever runs this."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("TICKERLAKE_")}
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.chdir(folder),
         mock.patch.dict(os.environ, environment, clear=True),
     ):
-        return _BLOCK.sub(lambda block: "".join(_transcript(block[0], names)), text)
+        yield
+
+
+def rewrite(files: Iterable[Path], render_text: Callable[[str], str]) -> None:
+    """Rewrite the files whose text has changed, apart from the ids of runs and stamps."""
+    for file in files:
+        old = file.read_text(encoding="utf-8")
+        new = render_text(old)
+        if masked(new) != masked(old):
+            file.write_text(new, encoding="utf-8")
 
 
 def masked(text: str) -> str:
@@ -68,11 +84,7 @@ def _output(source: str, names: dict[str, Any]) -> str:
 
 def main() -> None:
     """Rewrite the pages."""
-    for page in pages():
-        old = page.read_text(encoding="utf-8")
-        new = render(old)
-        if masked(new) != masked(old):
-            page.write_text(new, encoding="utf-8")
+    rewrite(pages(), render)
 
 
 if __name__ == "__main__":

@@ -9,14 +9,11 @@ import ast
 import contextlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
-from unittest import mock
 
-from examples import masked
+from examples import empty_folder, rewrite
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 
@@ -32,12 +29,7 @@ def render(text: str) -> str:
     """Return a notebook with the output that its cells give now."""
     notebook = json.loads(text)
     names: dict[str, Any] = {}
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("TICKERLAKE_")}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        contextlib.chdir(folder),
-        mock.patch.dict(os.environ, environment, clear=True),
-    ):
+    with empty_folder():
         cells = (cell for cell in notebook["cells"] if cell["cell_type"] == "code")
         for number, cell in enumerate(cells, start=1):
             cell["execution_count"] = number
@@ -74,11 +66,7 @@ def _shown(value: Any) -> dict[str, list[str]]:
 
 def main() -> None:
     """Rewrite the notebooks."""
-    for path in notebooks():
-        old = path.read_text(encoding="utf-8")
-        new = render(old)
-        if masked(new) != masked(old):
-            path.write_text(new, encoding="utf-8")
+    rewrite(notebooks(), render)
 
 
 if __name__ == "__main__":

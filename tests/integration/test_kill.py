@@ -135,7 +135,7 @@ def url(name: str) -> str:
 
 
 def blobs(lake: str) -> list[str]:
-    """The blobs of a lake, also of one that is not there yet."""
+    """The blobs of a lake, also of one that does not exist yet."""
     return [key for key in open_store(lake).keys("raw/") if layout.RUNS not in key]
 
 

@@ -1,12 +1,10 @@
 """Frames hold the rows that are asked for, and only what is needed is read: counted."""
 
-import threading
-from collections import Counter
 from datetime import date
 
 import polars as pl
 import pytest
-from helpers import new_lake
+from helpers import Counting, new_lake
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -14,27 +12,11 @@ from small_market import SESSIONS, SPLIT, run
 
 from tickerlake.lake import Lake, frames, layout, pushdown, states
 from tickerlake.lake.frames import Wanted
-from tickerlake.lake.objects import Versioned
 from tickerlake.lake.parquet import to_parquet
-from tickerlake.lake.store import Store
 
 HELD = ["A", "BB", "CCC", "TRUE", "^X"]
 DAYS = [SESSIONS[4], SESSIONS[10], SPLIT, SESSIONS[-1]]
 TABLES = ("raw", "history", "daily")
-
-
-class Counting(Store):
-    """A store that remembers what is read."""
-
-    def __init__(self, inner: Store) -> None:
-        super().__init__(inner.url, inner._objects)
-        self.reads: Counter[str] = Counter()
-        self._guard = threading.Lock()
-
-    def get_versioned(self, key: str) -> Versioned | None:
-        with self._guard:
-            self.reads[key] += 1
-        return super().get_versioned(key)
 
 
 @pytest.fixture(scope="module")

@@ -273,7 +273,7 @@ def test_a_future_may_cost_less_than_nothing(lake, name):
 
 
 def test_a_restated_past_replaces_what_is_held(lake, ticker):
-    """Pence became pounds: everything is fetched anew, and what was refused stays refused."""
+    """Pence became pounds: everything is fetched again, and what was refused stays refused."""
     known = days(ticker)
     bad = bar(known[2], low=200.0)
     rows = [bar(day, currency="GBp") for day in known[:8] if day != known[2]]

@@ -1,17 +1,12 @@
 """SQL over the lake as it was: tables and views say what they would have said then."""
 
-import threading
-from collections import Counter
-
 import pytest
-from helpers import new_lake, objects, tickerlake
+from helpers import Counting, new_lake, objects, tickerlake
 from polars.testing import assert_frame_equal
 from small_market import SESSIONS, SPLIT, evening, run
 
 from tickerlake.errors import LostStateError
 from tickerlake.lake import Lake, layout, manifests, states
-from tickerlake.lake.objects import Versioned
-from tickerlake.lake.store import Store
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.stages import transform
@@ -20,20 +15,6 @@ from tickerlake.stages.relations import Past
 
 HELD = ["A", "BB", "CCC"]
 DAYS = [SESSIONS[4], SPLIT, SESSIONS[-1]]
-
-
-class Counting(Store):
-    """A store that remembers what is read."""
-
-    def __init__(self, inner: Store) -> None:
-        super().__init__(inner.url, inner._objects)
-        self.reads: Counter[str] = Counter()
-        self._guard = threading.Lock()
-
-    def get_versioned(self, key: str) -> Versioned | None:
-        with self._guard:
-            self.reads[key] += 1
-        return super().get_versioned(key)
 
 
 @pytest.fixture(scope="module")

@@ -92,7 +92,7 @@ def test_damage_is_named_and_mended(lived, name, damage):
 
 
 def prices(found: dict[str, object]) -> dict[str, object]:
-    """A state without the moments of the fetches, which a bar that was fetched again has anew."""
+    """A state without the moments of the fetches, which change when a bar is fetched again."""
     return {
         key: [row[:12] for row in value] if isinstance(value, list) else value
         for key, value in found.items()

@@ -31,7 +31,7 @@ def test_a_view_has_the_declared_columns_in_every_dialect(name, dialect):
         }
         for table, columns in tables.items()
     }
-    # raises for a table or a column that is not there
+    # raises for a table or a column that does not exist
     known = annotate_types(qualify(parsed, schema=schema, dialect=dialect), schema=schema)
     declared = VIEWS[name].columns
     assert [each.alias_or_name for each in known.selects] == list(declared)

@@ -171,12 +171,7 @@ def _indicators(rows: "pl.DataFrame", period: str) -> Iterator[str]:
 
 def _footer(known: "Facts") -> Iterator[str]:
     held = known.held
-    paid, parts = known.dividends, known.splits
-    yield (
-        f"dividend  {words.price(paid[-1].size)} on {paid[-1].session}"
-        if paid
-        else "dividend  none"
-    ) + (f", split {words.split(parts[-1].size)} on {parts[-1].session}" if parts else "")
+    yield "dividend  " + ", ".join(_last_events(known))
     flags = [f"{each.names} on {each.session}" for each in known.flagged[-_NAMED:]]
     more = len(known.flagged) - len(flags)
     yield "flags     " + (", ".join(flags) or "none") + (f" and {more:,} more" if more else "")
@@ -189,20 +184,30 @@ def _footer(known: "Facts") -> Iterator[str]:
     )
 
 
+def _last_events(known: "Facts") -> Iterator[str]:
+    paid, parts = known.dividends[-1:], known.splits[-1:]
+    yield "".join(f"{words.price(each.size)} on {each.session}" for each in paid) or "none"
+    yield from (f"split {words.split(each.size)} on {each.session}" for each in parts)
+
+
 def _table(found: "Sequence[Shown]", period: str) -> str:
     full = [each for each in found if each.rows.height]
+    known = [each.facts for each in full]
+    written: dict[str, Callable[[Facts], object]] = {
+        "ticker": lambda facts: facts.ticker,
+        "close": lambda facts: words.price(facts.close),
+        "change": lambda facts: words.percent(facts.change_ratio),
+        "session": lambda facts: facts.held.last,
+        "state": _behind,
+        "name": lambda facts: facts.name,
+    }
     columns = [
-        tables.column("ticker", [each.facts.ticker for each in full]),
-        tables.column("close", [words.price(each.facts.close) for each in full], is_number=True),
-        tables.column(
-            "change", [words.percent(each.facts.change_ratio) for each in full], is_number=True
-        ),
-        tables.column(period, [_spark(each.rows["close"].to_list()) for each in full]),
-        tables.column("session", [each.facts.held.last for each in full]),
-        tables.column("state", [_behind(each.facts) for each in full]),
-        tables.column("name", [each.facts.name for each in full]),
+        tables.column(name, list(map(write, known)), is_number=name in ("close", "change"))
+        for name, write in written.items()
     ]
-    if all(each.facts.name == each.facts.ticker for each in full):
+    lines = [_spark(each.rows["close"].to_list()) for each in full]
+    columns.insert(3, tables.column(period, lines))
+    if all(each.name == each.ticker for each in known):
         columns.pop()
     return tables.render(columns)
 

@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 from pyspark.sql.datasource import InputPartition
@@ -14,10 +14,13 @@ from tickerlake.engines.spark_filters import Bounds, Pruning
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake
 from tickerlake.lake.fold import History
+from tickerlake.lake.layout import Grain
 from tickerlake.lake.moment import Moment
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 FILES_A_TASK: Final = 64
 
@@ -56,32 +59,33 @@ class Reader(Pruning):
     def partitions(self) -> Sequence[InputPartition]:
         """Return the files that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
-        bounds = {name: each for name, each in self.bounds.items() if name != "session"}
-        sessions = self.bounds.get("session", Bounds()).of_partition(opened.grain)
-
-        def left(values: dict[str, str]) -> bool:
-            if "date" in values and not sessions.leave(values["date"]):
-                return False
-            return all(bounds[name].leave(values[name]) for name in bounds.keys() & values.keys())
-
         pinned = moment.now(opened.store)
+        # blobs never change
+        pending = set(pinned.pending) if self.prefix != layout.RAW else set()
         whole, changing = [], []
         for key, commit in self._files(opened):
             values = layout.values(key)
-            if self.prefix != layout.RAW and values["ticker"] in pinned.pending:
+            if values["ticker"] in pending:
                 changing.append(key)
-            elif left(values):
+            elif self._left(opened.grain, values):
                 whole.append((key, commit))
-        # Spark turns an empty list into one partition that is None
-        starts = range(0, max(len(whole), 1), FILES_A_TASK)
-        parts = [whole[start : start + FILES_A_TASK] for start in starts]
+        tickers = [each for each in sorted(pending) if self._left(opened.grain, {"ticker": each})]
+        stable = [Files(*_split(part), self._of(pinned, part)) for part in _chunks(whole)]
+        moving = _by_ticker(tickers, changing)
+        return [*stable, *(Derived(*each, pinned.of([each[0]])) for each in moving)]
+
+    def _of(self, pinned: Moment, part: list[tuple[str, dict[str, Any]]]) -> Moment | None:
         if self.prefix == layout.RAW:
-            return [Files(*_split(part), None) for part in parts]
-        tickers = [each for each in sorted(pinned.pending) if left({"ticker": each})]
-        return [
-            *(Files(*_split(part), _of(pinned, part)) for part in parts),
-            *(Derived(*each, pinned.of([each[0]])) for each in _by_ticker(tickers, changing)),
-        ]
+            return None
+        return pinned.of({layout.values(key)["ticker"] for key, _ in part})
+
+    def _left(self, grain: Grain, values: dict[str, str]) -> bool:
+        """Return whether the filters leave anything of a partition."""
+        sessions = self.bounds.get("session", Bounds()).of_partition(grain)
+        if "date" in values and not sessions.leave(values["date"]):
+            return False
+        names = (self.bounds.keys() & values.keys()) - {"session"}
+        return all(self.bounds[name].leave(values[name]) for name in names)
 
     def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
         """Return the table's files; those of `raw` with the run that delivered them, for each."""
@@ -161,12 +165,14 @@ class Reader(Pruning):
         return frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
 
 
+def _chunks(files: list[T]) -> list[list[T]]:
+    """Return the files of each task; Spark turns no task at all into one that is None."""
+    starts = range(0, max(len(files), 1), FILES_A_TASK)
+    return [files[start : start + FILES_A_TASK] for start in starts]
+
+
 def _split(part: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[dict[str, Any]]]:
     return [key for key, _ in part], [commit for _, commit in part]
-
-
-def _of(pinned: Moment, part: list[tuple[str, dict[str, Any]]]) -> Moment:
-    return pinned.of({layout.values(key)["ticker"] for key, _ in part})
 
 
 def _by_ticker(tickers: list[str], keys: list[str]) -> Iterator[tuple[str, list[str]]]:

@@ -190,17 +190,9 @@ class Source:
         predicate: pl.Expr | None,
     ) -> Iterator[pl.DataFrame]:
         """Yield rows from files; of tickers that a transform may be replacing, derived ones."""
-        parts: dict[str, list[pl.DataFrame]] = {ticker: [] for ticker in tickers}
+        still = [ticker for ticker in tickers if ticker not in pinned.pending]
         with ThreadPoolExecutor(READERS) as pool:
-            still = [ticker for ticker in tickers if ticker not in pinned.pending]
-            keys = pool.map(partial(self._keys, predicate=predicate), still)
-            flat = [
-                (ticker, key) for ticker, found in zip(still, keys, strict=True) for key in found
-            ]
-            read = pool.map(partial(self._read, columns=columns), [key for _, key in flat])
-            for (ticker, _), part in zip(flat, read, strict=True):
-                if part is not None:
-                    parts[ticker].append(part)
+            parts = self._from_files(pool, still, columns, predicate)
             moved = pool.map(partial(moment.has_moved, self._lake.store, pinned), still)
             others = {ticker for ticker, has in zip(still, moved, strict=True) if has}
             others |= set(tickers) - set(still)
@@ -208,6 +200,22 @@ class Source:
         found = [part for ticker in tickers for part in parts[ticker]]
         if found:
             yield pl.concat(found)
+
+    def _from_files(
+        self,
+        pool: ThreadPoolExecutor,
+        tickers: Sequence[str],
+        columns: Collection[str],
+        predicate: pl.Expr | None,
+    ) -> dict[str, list[pl.DataFrame]]:
+        parts: dict[str, list[pl.DataFrame]] = {ticker: [] for ticker in tickers}
+        keys = pool.map(partial(self._keys, predicate=predicate), tickers)
+        flat = [(ticker, key) for ticker, each in zip(tickers, keys, strict=True) for key in each]
+        read = pool.map(partial(self._read, columns=columns), [key for _, key in flat])
+        for (ticker, _), part in zip(flat, read, strict=True):
+            if part is not None:
+                parts[ticker].append(part)
+        return parts
 
     def _derived(
         self,

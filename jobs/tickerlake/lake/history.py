@@ -217,16 +217,6 @@ def decode(data: bytes, key: str, columns: list[str] | None = None) -> Stored:
     )
 
 
-def decode_known(data: bytes) -> History:
-    """Return an encoded history without its bars and splits, which are not read.
-
-    Raises:
-        KeyError, ValueError, TypeError: it was not encoded by `encode`.
-    """
-    metadata = pl.read_parquet_metadata(io.BytesIO(data))
-    return History(**_parse_known(json.loads(metadata["tickerlake.known"])))
-
-
 def _known(history: History) -> dict[str, object]:
     """Return what is known about a ticker besides its bars and splits."""
     return {

@@ -207,8 +207,11 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
         return _state(lake, commits, [each for each in run_ids if each <= text])
     if _STAMP.fullmatch(text):
         return _stamped(lake, commits, run_ids, text)
+    return _known_at(lake, commits, commits.orders(run_ids), asked)
+
+
+def _known_at(lake: Lake, commits: Commits, runs: Sequence[Order], asked: Asked) -> State:
     until = _moment(asked)
-    runs = commits.orders(run_ids)
     known = tuple(run for run in runs if run.as_of <= until)
     if runs and not known:
         raise UsageError(

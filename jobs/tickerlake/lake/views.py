@@ -405,7 +405,7 @@ def _revised_columns() -> Columns:
 _REVISIONS: Final = View(
     "revisions",
     "Bars that the source delivered again with other values: the version before, on the split basis"
-    " of the new one, and the new one. A bar that was only rescaled for a split is not there.",
+    " of the new one, and the new one. Bars that were only rescaled for a split are left out.",
     {
         **_BAR,
         **_known("run_id", "as_of"),

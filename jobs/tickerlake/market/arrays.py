@@ -43,10 +43,10 @@ def _load_talib() -> Any:
     if spec is None or spec.loader is None:
         raise ImportError("the package ta-lib lacks its compiled module", name=name)
     module = module_from_spec(spec)
-    sys.modules[name] = module
     with _without_pandas():
         spec.loader.exec_module(module)
     module._ta_initialize()  # noqa: SLF001 - as the package itself does
+    sys.modules[name] = module  # or the package would load it once more
     return module
 
 

@@ -14,6 +14,7 @@ from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.market import calendars, events, quality, seam, splits
 from tickerlake.market.calendars import Exchange
+from tickerlake.market.listing import Listing
 from tickerlake.market.quality import Flag, Judged
 from tickerlake.sources import Fetched, Source
 from tickerlake.stages.planning import Window, plan
@@ -141,14 +142,8 @@ def _entry(
     differing = seam.differences(answer.repaired, splits.rebase(held.bars, changes), window.start)
     news = answer.bars.filter(pl.col("session").is_in(differing["session"].implode()))
     rejected = _rejected(answer.judged.bad, held)
-    reaches_back = held.since is None or window.asked_from < held.since
     listing = answer.fetched.listing
-    delivers = (
-        bool(changes or rejected)
-        or not news.is_empty()
-        or (reaches_back and not held.bars.is_empty())
-        or (held.last is not None and held.listing.updated(listing) != held.listing)
-    )
+    delivers = bool(changes or rejected or news.height) or _says_more(window, held, listing)
     new = int(differing["is_new"].sum())
     bad = answer.judged.bad.filter(pl.col("session").is_in([each.session for each in rejected]))
     return Entry(
@@ -168,6 +163,14 @@ def _entry(
         timezone=listing.timezone,
         listing=listing,
     )
+
+
+def _says_more(window: Window, held: History, listing: Listing) -> bool:
+    """Return whether an answer reaches further back than all before, or changes the listing."""
+    reaches_back = held.since is None or window.asked_from < held.since
+    if reaches_back and not held.bars.is_empty():
+        return True
+    return held.last is not None and held.listing.updated(listing) != held.listing
 
 
 def _rejected(bad: pl.DataFrame, held: History) -> tuple[Rejected, ...]:

@@ -24,8 +24,7 @@ LAST_RUNS: Final = 5
 GOING_ON: Final = frozenset({"XNYS", "24/5", "24/7", "us_futures"})
 """Calendars that have no last day."""
 
-_EARLIEST_ZONE: Final = "Pacific/Kiritimati"
-"""Where a day begins first."""
+_EARLIEST_ZONE: Final = "Pacific/Kiritimati"  # where a day begins first
 
 SIMULATED: Final = timedelta(days=1)
 """A run that was committed this long after its `as_of` was a replay's."""
@@ -99,12 +98,14 @@ class Known(NamedTuple):
         read: returns what is known of a ticker; of its bars at least `session` and `flags`.
         last: the ids of the last runs, newest first.
         pending: the manifests that the histories lack.
+        moment: of a past state; None is now.
     """
 
     names: Sequence[str]
     read: Callable[[str], History]
     last: Sequence[str]
     pending: Sequence[Manifest]
+    moment: datetime | None = None
 
 
 def status(
@@ -133,7 +134,7 @@ def status(
         runs, damaged_runs = _readable(
             pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
         )
-        moment = as_of or (state.moment if state else _moment(runs))
+        moment = as_of or known.moment or _moment(runs)
         held, damaged = _readable(
             pool.map(
                 _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
@@ -147,7 +148,7 @@ def status(
         runs=runs,
         pending=tuple(manifest.run_id for manifest in known.pending),
         stamp=state.stamp if state else states.stored_stamp(lake),
-        as_of=state.moment if state else None,
+        as_of=known.moment,
         damaged=(*damaged_runs, *damaged),
     )
 
@@ -166,7 +167,7 @@ def _stored(lake: Lake) -> Known:
 def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
     last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
-    return Known(state.tickers(), state.history, last, ())
+    return Known(state.tickers(), state.history, last, (), state.moment)
 
 
 def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:

@@ -99,8 +99,6 @@ class Pages:
     def overview(self, about: Overview) -> str:
         """Return the body of the overview."""
         status, shown = about.status, about.cards
-        firsts = [each.held.first for each in shown if each.held.first]
-        lasts = [each.held.last for each in shown if each.held.last]
         months = sorted({number for each in shown for number in each.months["bars"]})
         return self._render(
             "overview.html",
@@ -110,15 +108,15 @@ class Pages:
             cards=shown,
             named=any(each.name != each.ticker for each in shown),
             bars=sum(each.held.sessions for each in shown),
-            first=min(firsts, default=None),
-            last=max(lasts, default=None),
+            first=min(filter(None, (each.held.first for each in shown)), default=None),
+            last=max(filter(None, (each.held.last for each in shown)), default=None),
             newest=about.runs[0] if about.runs else None,
             attention=summary.attention(status, about.problems, lake_option(status.lake)),
             freshness=summary.freshness(shown),
             breadth=breadth.breadth(shown),
             runs=summary.runs(about.runs, status.pending),
-            first_month=months[0] if months else 0,
-            month_count=months[-1] - months[0] + 1 if months else 0,
+            first_month=min(months, default=0),
+            month_count=max(months, default=-1) - min(months, default=0) + 1,
             years=_years(months),
         )
 

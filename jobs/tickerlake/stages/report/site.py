@@ -61,7 +61,7 @@ class Written:
 class Site:
     """The objects of a report, in a folder or a bucket.
 
-    A page is written when it differs from what the last report wrote, or is not there. Pages of
+    A page is written when it differs from what the last report wrote, or does not exist. Pages of
     tickers that are gone are deleted; what no report wrote is left alone.
     """
 
