@@ -11,13 +11,24 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from helpers import bar, bars, new_lake, objects
-from small_market import SESSIONS, STEPS, Market, evening, fetch, in_turn, run, state
+from small_market import (
+    SESSIONS,
+    START,
+    STEPS,
+    Market,
+    Steady,
+    evening,
+    fetch,
+    in_turn,
+    run,
+    state,
+)
 
 from tickerlake.errors import CorruptObjectError, LakeFormatError, NoLakeError, UnknownSymbolError
 from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake
 from tickerlake.lake.layout import Grain
 from tickerlake.sources import Fetched
-from tickerlake.stages import repair, transform, verify
+from tickerlake.stages import extract, lifecycle, repair, transform, verify
 from tickerlake.stages.findings import Finding
 
 TODAY = STEPS[2]
@@ -126,6 +137,27 @@ def test_a_blob_whose_rows_nobody_has_is_lost_and_a_commit_says_so(lived):
         for partition, name in entry.blobs.items()
     }
     assert mend(lived, Gone(TODAY)).done == []
+
+
+@pytest.mark.parametrize("again", [Steady, Market])
+def test_a_blob_of_a_retired_ticker_is_fetched_again_whatever_has_split_since(tmp_path, again):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    extract.extract(lake, Steady(STEPS[0]), ["A"], as_of=evening(STEPS[0]), start=START, workers=1)
+    key = blob(lake)
+    whole = lake.store.get(key)
+    lifecycle.retire(lake, "A", STEPS[0])
+    lake.store.put(key, b"garbage")
+    report = repair.repair(
+        lake, again(STEPS[-1]), as_of=evening(STEPS[-1]), workers=1, engine=in_turn
+    )
+    assert report.left == []
+    transform.transform(lake, engine=in_turn)
+    held = history.load(lake, "A")
+    assert held.retired == STEPS[0]
+    assert held.bars["session"].to_list() == SESSIONS[:4]
+    is_same = again is Steady
+    assert (lake.store.get(key) == whole) == is_same
+    assert verify.verify(lake, workers=1) == []
 
 
 def test_a_damaged_pending_blob_leaves_its_ticker_behind_until_it_is_repaired(lived, caplog):

@@ -12,6 +12,13 @@ import polars as pl
 from tickerlake.market.bars import PRICES, rounded
 
 
+def announced(bars: pl.DataFrame) -> dict[date, float]:
+    """Return the splits in a source's bars, as ratios by ex-date."""
+    ratio = pl.col("split")
+    found = bars.filter(ratio.is_finite() & (ratio > 0) & (ratio != 1.0))
+    return dict(found.select("session", "split").sort("session").iter_rows())
+
+
 def changes(
     known: Mapping[date, float], announced: Mapping[date, float], start: date
 ) -> dict[date, float]:

@@ -33,6 +33,7 @@ class Request:
         as_of: the moment (UTC) of the run.
         start: how far back the lake should reach; with `end`, the first session to fetch.
         end: the last session to fetch; None brings the lake up to date.
+        is_repair: whether to bring in what was lost, even of tickers that are retired.
     """
 
     lake: Lake
@@ -41,6 +42,7 @@ class Request:
     as_of: datetime
     start: date | None
     end: date | None
+    is_repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,9 @@ def extract_ticker(request: Request, ticker: str) -> Entry:
         SourceError, StoreError, CorruptObjectError: as their names say.
     """
     held = history.current(request.lake, ticker, request.pending)
-    if held.retired:
+    if held.retired and not request.is_repair:
         return Entry(outcome="empty", reason=f"retired on {held.retired}")
+    retirement = {"retired": held.retired, "renamed_to": held.renamed_to}
     exchange = calendars.of(ticker, held.timezone)
     window = plan(held, exchange, request.as_of, request.start, request.end)
     if window is None:
@@ -85,7 +88,8 @@ def extract_ticker(request: Request, ticker: str) -> Entry:
         held = History(rejected=held.rejected)
         answer = _judge(request, ticker, exchange, window, fetched, held)
     entry = _entry(request.lake, ticker, exchange, window, held, answer)
-    return entry.model_copy(update={"restated": why, "reason": why or entry.reason or window.note})
+    reason = why or entry.reason or window.note
+    return entry.model_copy(update={"restated": why, "reason": reason, **retirement})
 
 
 def _fetch(request: Request, ticker: str, exchange: Exchange, start: date) -> Fetched:
@@ -123,15 +127,8 @@ def _judge(
         may_be_negative=ticker.endswith("=F") or fetched.listing.instrument_type == _FUTURE,
     )
     return _Answer(
-        fetched, judged, quality.repair(judged.good), _announced(fetched.bars), last_closed
+        fetched, judged, quality.repair(judged.good), splits.announced(fetched.bars), last_closed
     )
-
-
-def _announced(bars: pl.DataFrame) -> dict[date, float]:
-    """Return all splits of an answer, including those of sessions that are not stored."""
-    ratio = pl.col("split")
-    found = bars.filter(ratio.is_finite() & (ratio > 0) & (ratio != 1.0))
-    return dict(found.select("session", "split").sort("session").iter_rows())
 
 
 def _entry(

@@ -71,6 +71,7 @@ def extract(
     start: date | None = None,
     end: date | None = None,
     workers: int,
+    is_repair: bool = False,
     known: Callable[[], Sequence[str]] = tuple,
     progress: Callable[[str, Entry], None] = lambda *_: None,
 ) -> Report:
@@ -85,6 +86,7 @@ def extract(
             tickers that are not held yet. With `end`, the first session to fetch.
         end: the last session to fetch; None brings the lake up to date.
         workers: how many tickers are in progress at the same time.
+        is_repair: bring in what was lost, even of tickers that are retired.
         known: returns existing tickers, as suggestions for misspelt ones.
         progress: is called in this thread with each ticker that has ended.
 
@@ -92,7 +94,7 @@ def extract(
         StoreError: the lake can't be read or written. What was committed stays.
         SourceUnreachableError: the source can't be reached at all.
     """
-    request = Request(lake, source, manifests.pending(lake), as_of, start, end)
+    request = Request(lake, source, manifests.pending(lake), as_of, start, end, is_repair)
     run = _Run(request, len(tickers), known)
     for ticker in tickers:
         calendars.of(ticker)  # slow at first, and slowest when all threads want it at once

@@ -10,7 +10,7 @@ from tickerlake.errors import CorruptObjectError, SourceError
 from tickerlake.lake import Lake, blobs, history, layout, manifests
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import digest, to_parquet
-from tickerlake.market import calendars
+from tickerlake.market import calendars, splits
 from tickerlake.market.bars import RAW
 from tickerlake.sources import Source
 from tickerlake.stages.extract import extract
@@ -153,10 +153,14 @@ class RawRepair:
         except SourceError as error:
             log.warning("%s: %s", ticker, error)
             return
-        fetched = fetched.filter(inside).select(RAW.keys())
-        yield "the source", fetched
+        # splits that were announced since then have changed what the source says of the past
+        known = manifest.tickers[ticker].splits or {}
+        changed = splits.changes(splits.announced(fetched), known, window[0])
+        then = splits.rebase(fetched.with_columns(basis_factor=pl.lit(1.0)), changed)
+        then = then.filter(inside).select(RAW.keys())
+        yield "the source", then
         if sessions is not None:
-            yield "the source", fetched.filter(pl.col("session").is_in(sessions.implode()))
+            yield "the source", then.filter(pl.col("session").is_in(sessions.implode()))
 
     def _commit_lost(self, keys: Sequence[str]) -> None:
         """Commit that blobs are lost, and delete what is left of them."""
@@ -185,6 +189,7 @@ class RawRepair:
             start=start,
             end=end,
             workers=1,
+            is_repair=True,
         )
         entry = report.entries[ticker]
         text = f"{entry.new + entry.corrected:,} bars" if entry.delivers else entry.reason
