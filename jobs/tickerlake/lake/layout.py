@@ -25,6 +25,10 @@ BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
+LOG: Final = "_log/"
+CHECKPOINT: Final = "_log/checkpoint.parquet"
+ENTRIES: Final = "_log/entries/"
+ARCHIVE: Final = "_log/runs/"
 
 DIGEST: Final = r"^[0-9a-f]{32}$"
 """What the name of a blob looks like."""
@@ -44,6 +48,9 @@ _OBJECTS: Final = {
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
+    LOG: r"checkpoint\.parquet",
+    ENTRIES: rf"{_RUN_ID}-[0-9]+\.parquet",
+    ARCHIVE: rf"{_RUN_ID}\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 
@@ -96,6 +103,16 @@ def receipt(run_id: str) -> str:
 def lost(run_id: str) -> str:
     """Key of what is left of a manifest that could not be read."""
     return f"{LOST}{run_id}.json"
+
+
+def archived(run_id: str) -> str:
+    """Key of a manifest that the checkpoint contains."""
+    return f"{ARCHIVE}{run_id}.json"
+
+
+def entries(name: str) -> str:
+    """Key of a part of the checkpoint."""
+    return f"{ENTRIES}{name}.parquet"
 
 
 def behind(ticker: str, run_id: str) -> str:

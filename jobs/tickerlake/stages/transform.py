@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
-from tickerlake.lake import Lake, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, checkpointing, layout, manifests, notes, refresh
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
@@ -125,6 +125,8 @@ def transform(
     if only is None:
         report.processed += _write_receipts(rounds)
     _remove_notes(rounds, is_rebuild=rebuild)
+    if only is None:
+        checkpointing.tidy(lake.store, rounds.survey)
     return report
 
 
