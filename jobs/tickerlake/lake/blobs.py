@@ -1,16 +1,21 @@
 """Blobs: the immutable objects of raw and quarantine, named after the rows that they hold."""
 
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, layout
+from tickerlake.lake import Lake, layout, packs
 from tickerlake.lake.manifests import Entry
 from tickerlake.lake.parquet import digest, from_parquet, partitions, to_parquet
 from tickerlake.market.bars import RAW
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 MANY: Final = 4
 """So many blobs are read at the same time, `READERS` at once; fewer one after the other."""
@@ -38,20 +43,51 @@ def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
     Raises:
         CorruptObjectError: a blob is missing or damaged; names it.
     """
-    keys = [
-        layout.blob(layout.RAW, partition, ticker, name) for partition, name in entry.blobs.items()
+    [rows] = read_all(lake, ticker, [entry])
+    return rows
+
+
+def read_all(lake: Lake, ticker: str, entries: Sequence[Entry]) -> list[pl.DataFrame]:
+    """Read the bars that entries of manifests deliver for a ticker, those of each by themselves.
+
+    Of a partition of which several blobs are wanted, the pack is read first.
+
+    Raises:
+        CorruptObjectError: a blob is missing or damaged; names it.
+    """
+    wanted = dict.fromkeys(item for entry in entries for item in entry.blobs.items())
+    several = [part for part, count in Counter(part for part, _ in wanted).items() if count > 1]
+    found: dict[tuple[str, str], pl.DataFrame] = {}
+    for part, packed in zip(several, _map(partial(_packed, lake, ticker), several), strict=True):
+        found |= {(part, name): rows for name, rows in packed.items()}
+    loose = [item for item in wanted if item not in found]
+    found |= zip(loose, _map(partial(_read, lake, ticker), loose), strict=True)
+    empty = pl.DataFrame(schema=RAW)
+    return [
+        pl.concat([empty, *(found[item] for item in entry.blobs.items())]).sort("session")
+        for entry in entries
     ]
-    if len(keys) < MANY:
-        frames = [_read(lake, key) for key in keys]
-    else:  # on S3 each takes a round trip
-        with ThreadPoolExecutor(READERS) as pool:
-            frames = list(pool.map(partial(_read, lake), keys))
-    return pl.concat([pl.DataFrame(schema=RAW), *frames]).sort("session")
 
 
-def _read(lake: Lake, key: str) -> pl.DataFrame:
+def _map(read_one: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    if len(items) < MANY:
+        return [read_one(item) for item in items]
+    with ThreadPoolExecutor(READERS) as pool:  # on S3 each takes a round trip
+        return list(pool.map(read_one, items))
+
+
+def _packed(lake: Lake, ticker: str, partition: str) -> Mapping[str, pl.DataFrame]:
+    return packs.find(lake, partition, ticker)
+
+
+def _read(lake: Lake, ticker: str, item: tuple[str, str]) -> pl.DataFrame:
+    partition, name = item
+    key = layout.blob(layout.RAW, partition, ticker, name)
     data = lake.store.get(key)
     if data is None:
+        rows = packs.find(lake, partition, ticker).get(name)
+        if rows is not None:
+            return rows
         raise CorruptObjectError(
             f"{key} is listed by a manifest, but is missing; `tickerlake repair` fetches it again",
             key,

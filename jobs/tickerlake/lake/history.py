@@ -119,10 +119,14 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
     Raises:
         CorruptObjectError: a listed blob is missing or is not a Parquet file.
     """
-    for manifest in manifests:
-        entry = manifest.tickers.get(ticker)
-        if entry is not None and entry.delivers:
-            yield Delivery(manifest.order, entry, blobs.read(lake, ticker, entry))
+    found = [
+        (manifest.order, entry)
+        for manifest in manifests
+        if (entry := manifest.tickers.get(ticker)) is not None and entry.delivers
+    ]
+    rows = blobs.read_all(lake, ticker, [entry for _, entry in found])
+    for (order, entry), each in zip(found, rows, strict=True):
+        yield Delivery(order, entry, each)
 
 
 def load(lake: Lake, ticker: str) -> History:

@@ -196,10 +196,18 @@ def surveyed_stamp(surveyed: Survey) -> str:
     return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
-def newest(lake: Lake, commits: Commits | None = None) -> State:
-    """Return the state of all runs that are committed, whether transformed or not."""
+def newest(
+    lake: Lake, commits: Commits | None = None, *, runs: Collection[str] | None = None
+) -> State:
+    """Return the state of all runs that are committed, whether transformed or not.
+
+    Args:
+        lake: the lake.
+        commits: what is read of the lake's manifests already.
+        runs: the runs that are known; None lists them.
+    """
     commits = commits or Commits(lake.store)
-    return _state(lake, commits, commits.all_ids())
+    return _state(lake, commits, commits.all_ids() if runs is None else sorted(runs))
 
 
 def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
