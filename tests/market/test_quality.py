@@ -7,7 +7,7 @@ from helpers import bar, bars
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickerlake.market import calendars, quality
+from tickerlake.market import calendars, flags, quality
 from tickerlake.market.bars import HISTORY, PRICES, QUARANTINE, RAW
 
 NYSE = calendars.of("AAPL")
@@ -19,7 +19,9 @@ TODAY = date(2013, 3, 8)
 
 def judge(*rows, exchange=NYSE, **settings) -> quality.Judged:
     settings = {"today": TODAY, "last_closed": date(2013, 3, 7), **settings}
-    return quality.judge(bars(*rows), exchange.denies(), **settings)
+    found = bars(*rows)
+    denied = exchange.denied(found["session"].to_numpy())
+    return quality.judge(found, denied, **settings)
 
 
 def flat(session: date, close: float, **fields: object) -> dict[str, object]:
@@ -172,7 +174,7 @@ def test_every_row_is_kept_or_quarantined_and_what_is_kept_can_be_used(rows, may
         assert repaired[name].is_finite().all()
         assert not repaired[name].has_nulls()
     names = {name for text in repaired["flags"] for name in text.split(",") if name}
-    assert names <= quality.FLAGS.keys()
+    assert names <= flags.FLAGS.keys()
     # what has been repaired stays as it is
     again = quality.repair(repaired.select(RAW.keys()))
     assert again.select(set(RAW) - {"flags"}).equals(repaired.select(set(RAW) - {"flags"}))
@@ -260,8 +262,8 @@ def test_flags_that_no_longer_hold_go_and_the_others_stay():
 
 
 def test_every_flag_is_documented_with_a_sentence():
-    assert all(text.endswith(".") for text in quality.FLAGS.values())
-    assert set(quality.CONTEXTUAL) <= quality.FLAGS.keys()
+    assert all(text.endswith(".") for text in flags.FLAGS.values())
+    assert set(flags.CONTEXTUAL) <= flags.FLAGS.keys()
 
 
 EVENTS = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}

@@ -15,8 +15,7 @@ from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.market import features
-from tickerlake.market.bars import BAR
-from tickerlake.market.listing import TICKERS
+from tickerlake.market.bars import BAR, TICKERS
 
 LISTING: Final = "listing"
 """The part that is the ticker's row of the table `tickers`."""

@@ -14,25 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tickerlake.market.bars import QUARANTINE, RAW
-
-FLAGS: Final[Mapping[str, str]] = {
-    "range_widened": "The open or the close was outside low to high; the range was widened.",
-    "open_unknown": "The source did not know the open; it is null.",
-    "range_unknown": "The source did not know the high or the low; filled from open and close.",
-    "volume_unknown": "The source gave no usable volume; it is 0.",
-    "event_unknown": "An impossible dividend, capital gain or split was dropped.",
-    "dividend_currency": "The dividend was paid in another currency; returns leave it out.",
-    "off_calendar": "The exchange's calendar has no session on this day.",
-    "after_gap": "The first bar after more than five sessions without one.",
-    "timezone": "The source dates this ticker in another time zone than the exchange's calendar.",
-    "missed_split": "The close jumps as it would if an adjustment for a split were missing.",
-    "unit_error": "The close jumps about a hundredfold, as it does when a unit is mistaken.",
-    "large_dividend": "The dividend is above 30 % of the close before.",
-}
-"""What each flag says about a bar, by its name."""
-
-CONTEXTUAL: Final = ("after_gap", "missed_split", "unit_error", "large_dividend")
-"""Flags that depend on other bars, so they are set again whenever a history changes."""
+from tickerlake.market.flags import CONTEXTUAL
 
 GAP_SESSIONS: Final = 5
 """A bar is flagged `after_gap` when more sessions than this are missing before it."""
@@ -49,15 +31,6 @@ _SMALLEST_SPLIT: Final = 1.2
 
 _UNIT_ERROR: Final = (70.0, 143.0)
 _LARGE_DIVIDEND: Final = 0.3
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A bar that is kept although something is odd about it; `name` is one of `FLAGS`."""
-
-    session: date
-    name: str
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,7 +80,7 @@ kept. A `placeholder` is what some exchanges' newest session looks like until it
 
 def judge(
     bars: pl.DataFrame,
-    denied: pl.Expr,
+    denied: NDArray[np.bool_],
     *,
     today: date,
     last_closed: date,
@@ -118,7 +91,7 @@ def judge(
 
     Args:
         bars: columns of `market.bars.RAW`, in the source's order, each with at least one price.
-        denied: whether the calendar denies that the column `session` was a session.
+        denied: of which rows the calendar denies that there was a session.
         today: the exchange's date at the moment of the fetch.
         last_closed: the newest session that has closed.
         close_before: the close held for the session before the first row, if any.
@@ -127,7 +100,7 @@ def judge(
     marked = bars.select(RAW.keys()).with_columns(
         _today=pl.lit(today),
         _last_closed=pl.lit(last_closed),
-        _denied=denied,
+        _denied=pl.Series(denied),
         _close_before=pl.lit(close_before, pl.Float64),
         _may_be_negative=pl.lit(may_be_negative),
     )

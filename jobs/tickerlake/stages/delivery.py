@@ -1,48 +1,25 @@
 """What an extraction does for one ticker: fetch, judge, compare, write blobs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from tickerlake.lake import Lake, blobs, history, layout
+from tickerlake.lake import Lake, blobs, history, index, layout
 from tickerlake.lake.fold import History
-from tickerlake.lake.manifests import Entry, Manifest, Rejected
+from tickerlake.lake.manifests import Entry, Rejected
 from tickerlake.market import calendars, events, quality, seam, splits
 from tickerlake.market.calendars import Exchange
+from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
-from tickerlake.market.quality import Flag, Judged
-from tickerlake.sources import Fetched, Source
-from tickerlake.stages.planning import Window, plan
+from tickerlake.market.quality import Judged
+from tickerlake.sources import Fetched
+from tickerlake.stages.planning import Request, Window, plan, plan_nothing
 
 _FUTURE: Final = "FUTURE"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the tickers of one run have in common.
-
-    Attributes:
-        lake: where the bars go.
-        source: where they come from.
-        pending: the manifests that the transformer has yet to process.
-        as_of: the moment (UTC) of the run.
-        start: how far back the lake should reach; with `end`, the first session to fetch.
-        end: the last session to fetch; None brings the lake up to date.
-        is_repair: whether to bring in what was lost, even of tickers that are retired.
-    """
-
-    lake: Lake
-    source: Source
-    pending: Sequence[Manifest]
-    as_of: datetime
-    start: date | None
-    end: date | None
-    is_repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,17 +44,18 @@ def extract_ticker(request: Request, ticker: str) -> Entry:
         SourceError, StoreError, CorruptObjectError: as their names say.
     """
     held = history.current(request.lake, ticker, request.pending)
-    if held.retired and not request.is_repair:
-        return Entry(outcome="empty", reason=f"retired on {held.retired}")
+    known = index.known(held)
+    if nothing := plan_nothing(request, ticker, known):
+        return nothing
     retirement = {"retired": held.retired, "renamed_to": held.renamed_to}
     exchange = calendars.of(ticker, held.timezone)
-    window = plan(held, exchange, request.as_of, request.start, request.end)
+    window = plan(known, exchange, request.as_of, request.start, request.end)
     if window is None:
-        return Entry(outcome="empty", reason="up to date")
+        raise AssertionError("unreachable: something is due")
     fetched = _fetch(request, ticker, exchange, window.asked_from)
     if exchange.zone_is_guessed:
         exchange = calendars.of(ticker, fetched.listing.timezone)
-        window = plan(held, exchange, request.as_of, request.start, request.end) or window
+        window = plan(known, exchange, request.as_of, request.start, request.end) or window
     answer = _judge(request, ticker, exchange, window, fetched, held)
     changes = splits.changes(held.splits, answer.announced, window.asked_from)
     rebased = splits.rebase(held.bars, changes)
@@ -109,18 +87,16 @@ def _judge(
     """Judge the rows of an answer that are final and wanted."""
     as_of = request.as_of
     today = as_of.astimezone(ZoneInfo(exchange.timezone)).date()
-    closed = exchange.sessions(window.asked_from, as_of)
     session, open_from = pl.col("session"), date.max
     if fetched.open_until and as_of < fetched.open_until and fetched.current_session:
         open_from = fetched.current_session
-        closed = closed.filter(closed < open_from)
-    last_closed = closed[-1] if len(closed) else date.min
+    last_closed = exchange.last_closed(window.asked_from, as_of, open_from) or date.min
     is_open = ((session > last_closed) & (session <= today)) | (session >= open_from)
     wanted = events.carry(fetched.bars).filter((session <= window.end) & ~is_open)
     before = held.bars.filter(session < window.asked_from)["close"]
     judged = quality.judge(
         wanted,
-        exchange.denies(),
+        exchange.denied(wanted["session"].to_numpy()),
         today=today,
         last_closed=last_closed,
         close_before=before[-1] if len(before) else None,
@@ -193,7 +169,8 @@ def _gaps(exchange: Exchange, window: Window, held: History, answer: _Answer) ->
 
 def _flags(exchange: Exchange, news: pl.DataFrame, stated: str | None) -> tuple[Flag, ...]:
     """Return the flags that need the calendar, and those that a person should see at once."""
-    denied = news.filter(exchange.denies())["session"]
+    denied = news["session"].to_numpy()
+    denied = denied[exchange.denied(denied)].tolist()
     flags = [Flag(session, "off_calendar") for session in denied]
     foreign = news.filter(pl.col("dividend_currency").is_not_null())
     flags += [
