@@ -330,7 +330,7 @@ def test_an_older_lake_is_refused(tmp_path):
     lake.store.put(layout.LAKE, b'{"format": 2, "grain": "day"}')
     done = tickerlake("status", "--lake", lake.store.url)
     assert done.returncode == 1
-    assert "has format 1" in done.stderr
+    assert "has format 2" in done.stderr
     assert "extract into a new lake" in done.stderr
 
 
