@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 
+import numpy as np
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
@@ -62,6 +63,10 @@ def digest(frame: pl.DataFrame) -> str:
 
 def partitions(frame: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, pl.DataFrame]]:
     """Split rows by the partition column `date`: yield its values and their rows, in order."""
+    dates = np.unique(frame["session"].to_numpy().astype(f"datetime64[{layout.UNITS[grain]}]"))
+    if len(dates) <= 1:  # as on most days: nothing to split
+        yield from ((str(date), frame) for date in dates)
+        return
     marked = frame.with_columns(_partition=layout.partition(grain))
     parts = marked.partition_by("_partition", as_dict=True, include_key=False, maintain_order=True)
     for (value,), part in parts.items():

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from tickerlake.market import exchanges, timetable
 from tickerlake.market.exchanges import Place
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars as pl
-    from numpy.typing import NDArray
+
+    from tickerlake.market.days import Days, Mask
 
 SETTLE: Final = timedelta(minutes=30)
 """A session counts as closed this long after the bell: Yahoo's quotes lag by up to 20 minutes."""
@@ -84,7 +84,9 @@ class Exchange:
         """
         import polars as pl
 
-        return pl.Series("session", _dates(self._closed(start, as_of)), pl.Date)
+        from tickerlake.market import days
+
+        return pl.Series("session", days.from_ordinals(self._closed(start, as_of)))
 
     def last_closed(self, start: date, as_of: datetime, before: date = date.max) -> date | None:
         """Return the newest of `sessions` before a day; None when there is none."""
@@ -109,28 +111,32 @@ class Exchange:
             return inside.filter(~inside.dt.strftime("%m-%d").is_in(["01-01", "12-25"]))
         return inside
 
-    def denied(self, days: "NDArray[np.datetime64]") -> "NDArray[np.bool_]":
+    def denied(self, sessions: "Days") -> "Mask":
         """Return which days are known not to be sessions."""
         import numpy as np
 
-        # NumPy's week begins on Monday; 1970-01-01 was a Thursday
-        weekday = (days.astype("datetime64[D]").astype(int) + 3) % 7 + 1
-        weekend = ~np.isin(weekday, list(self.weekdays))
+        from tickerlake.market import days
+
+        is_session, _ = days.find(sessions, self._dates)
+        if is_session.all():
+            return ~is_session
+        weekend = ~np.isin(days.weekdays(sessions), list(self.weekdays))
         if self.known is None:
             return weekend
-        first, last = self.known
-        is_known = (days >= np.datetime64(first)) & (days <= np.datetime64(last))
-        denied: NDArray[np.bool_] = ~np.isin(days, self._dates) & (is_known | weekend)
-        return denied
+        first, last = (np.datetime64(day) for day in self.known)
+        is_known = (sessions >= first) & (sessions <= last)
+        return ~is_session & (is_known | weekend)
 
     def ends_soon(self, as_of: datetime) -> bool:
         """Return whether the calendar ends soon after a moment, or has ended."""
         return self.ends is not None and self.ends - as_of.date() <= ENDS_SOON
 
     @cached_property
-    def _dates(self) -> "NDArray[np.datetime64]":
+    def _dates(self) -> "Days":
         """The sessions that the calendar knows."""
-        return _dates(self.days)
+        from tickerlake.market import days
+
+        return days.from_ordinals(self.days)
 
     def _closed(self, start: date, as_of: datetime) -> Sequence[int]:
         """Return the ordinals of `sessions`."""
@@ -152,15 +158,6 @@ class Exchange:
             for day in range(start.toordinal(), last.toordinal() + 1)
             if not first <= day <= end and (day - 1) % 7 + 1 in self.weekdays
         ]
-
-
-def _dates(ordinals: Sequence[int]) -> "NDArray[np.datetime64]":
-    """Return ordinals as NumPy's days."""
-    import numpy as np
-
-    days: Any = np.asarray(ordinals, dtype=np.int64) - date(1970, 1, 1).toordinal()
-    dates: NDArray[np.datetime64] = days.astype("datetime64[D]")
-    return dates
 
 
 def exchange(symbol: str) -> str | None:

@@ -4,7 +4,8 @@ A bar whose close is a usable number is kept. What is known to be wrong with it 
 history and flagged there; raw keeps what the source said. Only what can't be used is quarantined.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tickerlake.market.bars import QUARANTINE, RAW
+from tickerlake.market.bars import PRICES, QUARANTINE, RAW
 from tickerlake.market.flags import CONTEXTUAL
 
 GAP_SESSIONS: Final = 5
@@ -97,13 +98,39 @@ def judge(
         close_before: the close held for the session before the first row, if any.
         may_be_negative: prices may be negative, like those of futures.
     """
-    marked = bars.select(RAW.keys()).with_columns(
+    if _is_plain(bars, denied, today):
+        return Judged(_columns(bars, RAW), pl.DataFrame(schema=QUARANTINE))
+    return _judge_each(
+        bars,
         _today=pl.lit(today),
         _last_closed=pl.lit(last_closed),
         _denied=pl.Series(denied),
         _close_before=pl.lit(close_before, pl.Float64),
         _may_be_negative=pl.lit(may_be_negative),
     )
+
+
+def _is_plain(bars: pl.DataFrame, denied: NDArray[np.bool_], today: date) -> bool:
+    """Return whether no row can fail a check: the usual case, decided without a plan."""
+    opened, high, low, close = (bars[name].to_numpy() for name in PRICES)
+    session = bars["session"].to_numpy()
+    return bool(
+        # a price that is null is NaN here, of which nothing is true
+        all(((price >= _SMALLEST) & (price <= _LARGEST)).all() for price in (opened, close))
+        and ((low >= _SMALLEST) & (low <= high) & (high <= _LARGEST)).all()
+        and (session[1:] > session[:-1]).all()
+        and (session <= np.datetime64(today)).all()
+        and not denied.any()
+    )
+
+
+def _columns(bars: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    return bars if bars.columns == list(names) else bars.select(names)
+
+
+def _judge_each(bars: pl.DataFrame, **facts: pl.Expr | pl.Series) -> Judged:
+    """Judge row by row; `facts` are columns that the checks refer to."""
+    marked = bars.select(RAW.keys()).with_columns(**facts)
     reasons = pl.concat_str(
         [
             pl.when(failed.fill_null(value=False)).then(pl.lit(name))
@@ -155,7 +182,27 @@ def repair(bars: pl.DataFrame) -> pl.DataFrame:
     Args:
         bars: good rows (`market.bars.RAW`).
     """
+    if _is_whole(bars):
+        return bars.hstack([pl.Series("flags", [""] * bars.height, pl.String)])
     return bars.with_columns(**_REPAIRS)
+
+
+def _is_whole(bars: pl.DataFrame) -> bool:
+    """Return whether there is nothing to repair: the usual case, decided without a plan."""
+    opened, high, low, close = (bars[name].to_numpy() for name in PRICES)
+    dividend, gain, split = (
+        bars[each].to_numpy() for each in ("dividend", "capital_gain", "split")
+    )
+    return bool(
+        bars["dividend_currency"].null_count() == bars.height
+        # what is null is NaN here, of which nothing is true
+        and (np.isfinite(high) & np.isfinite(low) & (opened != 0)).all()
+        and ((high != 0) & (low != 0)).all()
+        and ((low <= np.minimum(opened, close)) & (np.maximum(opened, close) <= high)).all()
+        and (bars["volume"].to_numpy() >= 0).all()
+        and all(((each >= 0) & (each < math.inf)).all() for each in (dividend, gain))
+        and ((split > 0) & (split < math.inf)).all()
+    )
 
 
 def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFrame:
