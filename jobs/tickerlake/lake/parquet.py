@@ -2,7 +2,8 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -10,6 +11,9 @@ import polars as pl
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import layout
 from tickerlake.lake.layout import Grain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def to_parquet(frame: pl.DataFrame) -> bytes:
@@ -19,7 +23,9 @@ def to_parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def to_table_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> bytes:
+def to_table_parquet(
+    rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | None = None
+) -> bytes:
     """Encode an object of `history` or `daily`; the same rows give the same bytes.
 
     These are written every day, and are small. So they are compressed by Snappy, only text has a
@@ -28,17 +34,18 @@ def to_table_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    if isinstance(rows, pl.DataFrame):
+        rows = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
     buffer = pa.BufferOutputStream()
     with pq.ParquetWriter(
         buffer,
-        table.schema,
+        rows.schema,
         compression="snappy",
-        use_dictionary=[name for name, of in frame.schema.items() if of == pl.String],
+        use_dictionary=[each.name for each in rows.schema if pa.types.is_large_string(each.type)],
         write_statistics=["session"],
         store_schema=False,
     ) as writer:
-        writer.write_table(table)
+        writer.write_table(rows)
         writer.add_key_value_metadata(metadata or {})
     data: bytes = buffer.getvalue().to_pybytes()
     return data

@@ -4,7 +4,6 @@ A bar whose close is a usable number is kept. What is known to be wrong with it 
 history and flagged there; raw keeps what the source said. Only what can't be used is quarantined.
 """
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +18,9 @@ from tickerlake.market.flags import CONTEXTUAL
 
 GAP_SESSIONS: Final = 5
 """A bar is flagged `after_gap` when more sessions than this are missing before it."""
+
+_NEUTRAL: Final = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
+"""What stands for an event that is not known."""
 
 _SMALLEST, _LARGEST = 1e-12, 1e12
 _FILLER_TOLERANCE: Final = 1e-5
@@ -146,63 +148,59 @@ def _judge_each(bars: pl.DataFrame, **facts: pl.Expr | pl.Series) -> Judged:
     )
 
 
-def _repairs() -> dict[str, pl.Expr]:
-    """Return the repaired columns, and `flags`."""
-    known = [pl.when(~_unknown(name)).then(pl.col(name)) for name in ("open", "high", "low")]
-    opened, high, low = known
-    top, bottom = pl.max_horizontal(opened, _close), pl.min_horizontal(opened, _close)
-    usable = {
-        name: pl.col(name).is_not_null() & pl.col(name).is_finite() & (pl.col(name) >= 0)
-        for name in ("dividend", "capital_gain")
-    }
-    split = pl.col("split")
-    usable["split"] = split.is_not_null() & split.is_finite() & (split > 0)
-    neutral = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
-    found = {
-        "range_widened": (high < top) | (low > bottom),
-        "open_unknown": opened.is_null(),
-        "range_unknown": high.is_null() | low.is_null(),
-        "volume_unknown": pl.col("volume").is_null() | (pl.col("volume") < 0),
-        "event_unknown": ~pl.all_horizontal(*usable.values()),
-        "dividend_currency": pl.col("dividend_currency").is_not_null(),
-    }
-    return {
-        "open": opened,
-        "high": pl.max_horizontal(high, top),
-        "low": pl.min_horizontal(low, bottom),
-        "volume": pl.col("volume").fill_null(0).clip(0),
-        "flags": _joined(found),
-        **{name: pl.when(usable[name]).then(name).otherwise(neutral[name]) for name in usable},
-    }
-
-
 def repair(bars: pl.DataFrame) -> pl.DataFrame:
     """Repair what is visibly wrong with a bar on its own, and add the column `flags`.
 
     Args:
         bars: good rows (`market.bars.RAW`).
     """
-    if _is_whole(bars):
-        return bars.hstack([pl.Series("flags", [""] * bars.height, pl.String)])
-    return bars.with_columns(**_REPAIRS)
+    opened, high, low = (_known(bars[name]) for name in ("open", "high", "low"))
+    close, volume = _floats(bars["close"]), _floats(bars["volume"])
+    top, bottom = np.fmax(opened, close), np.fmin(opened, close)
+    events = {name: _floats(bars[name]) for name in _NEUTRAL}
+    usable = {name: np.isfinite(each) & (each >= 0) for name, each in events.items()}
+    usable["split"] &= events["split"] > 0
+    found = {
+        "range_widened": (high < top) | (low > bottom),
+        "open_unknown": np.isnan(opened),
+        "range_unknown": np.isnan(high) | np.isnan(low),
+        "volume_unknown": ~(volume >= 0),
+        "event_unknown": ~np.logical_and.reduce([*usable.values()]),
+        "dividend_currency": ~_nulls(bars["dividend_currency"]),
+    }
+    flags = pl.Series("flags", _joined(found), pl.String)
+    if not any(each.any() for each in found.values()):
+        return bars.hstack([flags])
+    repaired = {
+        "open": opened,
+        "high": np.fmax(high, top),
+        "low": np.fmin(low, bottom),
+        **{name: np.where(usable[name], events[name], _NEUTRAL[name]) for name in _NEUTRAL},
+    }
+    return bars.with_columns(
+        *(pl.Series(name, each, nan_to_null=True) for name, each in repaired.items()),
+        pl.col("volume").fill_null(0).clip(0),
+        flags,
+    )
 
 
-def _is_whole(bars: pl.DataFrame) -> bool:
-    """Return whether there is nothing to repair: the usual case, decided without a plan."""
-    opened, high, low, close = (bars[name].to_numpy() for name in PRICES)
-    dividend, gain, split = (
-        bars[each].to_numpy() for each in ("dividend", "capital_gain", "split")
-    )
-    return bool(
-        bars["dividend_currency"].null_count() == bars.height
-        # what is null is NaN here, of which nothing is true
-        and (np.isfinite(high) & np.isfinite(low) & (opened != 0)).all()
-        and ((high != 0) & (low != 0)).all()
-        and ((low <= np.minimum(opened, close)) & (np.maximum(opened, close) <= high)).all()
-        and (bars["volume"].to_numpy() >= 0).all()
-        and all(((each >= 0) & (each < math.inf)).all() for each in (dividend, gain))
-        and ((split > 0) & (split < math.inf)).all()
-    )
+def _known(prices: pl.Series) -> NDArray[np.float64]:
+    """Return prices, NaN where they are not known; see `_unknown`."""
+    values = _floats(prices)
+    return np.where(np.isfinite(values) & (values != 0), values, np.nan)
+
+
+def _floats(values: pl.Series) -> NDArray[np.float64]:
+    """Return numbers as floats; NaN where there is none."""
+    return values.to_numpy().astype(np.float64, copy=False)
+
+
+def _nulls(values: pl.Series) -> NDArray[np.bool_]:
+    """Return where values are null, without planning a query when all or none are."""
+    count = values.null_count()
+    if count in (0, len(values)):
+        return np.full(len(values), bool(count))
+    return values.is_null().to_numpy()
 
 
 def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -230,7 +228,7 @@ def flag_context(bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Seri
         found = _found_in_context(bars, splits, gaps)
     if not any(each.any() for each in found.values()) and (bars["flags"] == "").all():
         return bars
-    context = _joined({name: pl.lit(pl.Series(each)) for name, each in found.items()})
+    context = pl.lit(pl.Series(_joined(found), dtype=pl.String))
     lasting = (
         pl.col("flags")
         .str.split(",")
@@ -249,8 +247,9 @@ def _found_in_context(
     missing = np.diff(np.searchsorted(gaps.to_numpy(), session), prepend=0)
     missing[:1] = 0
     common, explained = np.zeros((2, len(close)), dtype=np.bool_)
+    large = np.flatnonzero(jump > _SPLIT_RATIOS[0] * (1 - _SPLIT_TOLERANCE))
     for ratio in _SPLIT_RATIOS:
-        common |= np.abs(jump / ratio - 1) < _SPLIT_TOLERANCE
+        common[large] |= np.abs(jump[large] / ratio - 1) < _SPLIT_TOLERANCE
     for day, ratio in splits.items():
         size = max(ratio, 1 / ratio)
         if size > _SMALLEST_SPLIT:
@@ -262,16 +261,17 @@ def _found_in_context(
         "after_gap": missing > GAP_SESSIONS,
         "missed_split": ~is_unit_error & (common | explained),
         "unit_error": is_unit_error,
-        "large_dividend": is_large & bars["dividend_currency"].is_null().to_numpy(),
+        "large_dividend": is_large & _nulls(bars["dividend_currency"]),
     }
 
 
-def _joined(found: Mapping[str, pl.Expr]) -> pl.Expr:
-    """Return the names of what is true, in order, separated by commas."""
-    names = [
-        pl.when(true.fill_null(value=False)).then(pl.lit(name)) for name, true in found.items()
-    ]
-    return pl.concat_str(names, separator=",", ignore_nulls=True)
+def _joined(found: Mapping[str, NDArray[np.bool_]]) -> list[str]:
+    """Return the names of what is true, for each row, in order, separated by commas."""
+    some = np.logical_or.reduce([*found.values()])
+    names = [""] * len(some)
+    for row in np.flatnonzero(some):
+        names[row] = ",".join(name for name, true in found.items() if true[row])
+    return names
 
 
 def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:
@@ -282,6 +282,3 @@ def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:
         ignore_nulls=True,
     )
     return both.str.split(",").list.unique(maintain_order=True).list.join(",")
-
-
-_REPAIRS: Final = _repairs()
