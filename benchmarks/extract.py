@@ -43,7 +43,7 @@ def names() -> Any:
         from tickerlake import lake
         from tickerlake.market import bars, calendars
         from tickerlake.sources import Fetched
-        from tickerlake.stages import extract, transform
+        from tickerlake.stages import delivery, extract, transform  # noqa: F401 - before the clock
     except ImportError:
         return former_names()
     return SimpleNamespace(

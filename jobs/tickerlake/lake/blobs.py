@@ -25,6 +25,8 @@ def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str,
 
     A blob that already exists is left alone, unless it is damaged.
     """
+    if rows.is_empty():
+        return {}
     names = {}
     for partition, part in partitions(rows, lake.grain):
         names[partition] = name = digest(part)

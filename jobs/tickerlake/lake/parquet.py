@@ -65,7 +65,7 @@ def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.
 
 def digest(frame: pl.DataFrame) -> str:
     """Return the name of a blob with these rows: a hash of the rows, not of the file."""
-    return hashlib.sha256(frame.write_csv().encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(frame.rows()).encode()).hexdigest()[:32]
 
 
 def partitions(frame: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -81,6 +81,9 @@ CHECKS: Final[Mapping[str, pl.Expr]] = {
 kept. A `placeholder` is what some exchanges' newest session looks like until its prices arrive."""
 
 
+_NONE: Final = pl.DataFrame(schema=QUARANTINE)
+
+
 def judge(
     bars: pl.DataFrame,
     denied: NDArray[np.bool_],
@@ -101,7 +104,7 @@ def judge(
         may_be_negative: prices may be negative, like those of futures.
     """
     if _is_plain(bars, denied, today):
-        return Judged(_columns(bars, RAW), pl.DataFrame(schema=QUARANTINE))
+        return Judged(_columns(bars, RAW), _NONE)
     return _judge_each(
         bars,
         _today=pl.lit(today),

@@ -114,7 +114,11 @@ def _judge(
 
 def _rows(frame: pl.DataFrame, wanted: Mask) -> pl.DataFrame:
     """Return rows of a frame; a filter would be planned, which takes longer than a few rows."""
-    return frame if wanted.all() else frame[np.flatnonzero(wanted)]
+    numbers = np.flatnonzero(wanted)
+    if not len(numbers):
+        return frame[:0]
+    first, stop = int(numbers[0]), int(numbers[-1]) + 1
+    return frame[first:stop] if len(numbers) == stop - first else frame[numbers]
 
 
 def _entry(
