@@ -86,9 +86,8 @@ def refresh(
                 pause(race)
                 continue
         derived.put(lake, ticker, new, rows, wanted)
-        return Outcome(
-            tuple(sorted(wanted)), version, overtook=bool(unfinished), known=index.encode(new)
-        )
+        known = index.encode(new)
+        return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
 
@@ -128,9 +127,8 @@ def derive(
     except ConflictError:
         return LATE
     derived.put(lake, ticker, new, rows, wanted)
-    return Outcome(
-        tuple(sorted(wanted)), version, overtook=bool(unfinished), known=index.encode(new)
-    )
+    known = index.encode(new)
+    return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
 
 
 def rebuild(

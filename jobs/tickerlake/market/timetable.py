@@ -49,13 +49,15 @@ class Timetable(NamedTuple):
 
 def load(name: str) -> Timetable:
     """Return the timetable of a calendar of `exchange_calendars`, from the cache if it is there."""
-    path = _path(name)
-    key = [FORMAT, name, version("exchange_calendars")]
-    found = _read(path, key) if path else None
+    folder = _folder()
+    if folder is None:
+        return build(name)
+    path = folder / f"{name.replace('/', '-')}.json"
+    key = [FORMAT, name, version("exchange_calendars"), _first(name)]
+    found = _read(path, key)
     if found is None:
         found = build(name)
-        if path:
-            _write(path, key, found)
+        _write(path, key, found)
     return found
 
 
@@ -66,7 +68,7 @@ def build(name: str) -> Timetable:
 
     factory = exchange_calendars.calendar_utils.global_calendar_dispatcher._calendar_factories  # noqa: SLF001 - only the class knows its bounds
     bounds = factory[exchange_calendars.resolve_alias(name)]
-    first = bounds.bound_min() or pd.Timestamp(_FIRST.get(name, _DEFAULT_FIRST))
+    first = bounds.bound_min() or pd.Timestamp(_first(name))
     calendar = exchange_calendars.get_calendar(name, start=first)
     bound = bounds.bound_max()
     last = calendar.sessions[-1].date().toordinal()
@@ -81,15 +83,18 @@ def build(name: str) -> Timetable:
     )
 
 
-def _path(name: str) -> Path | None:
-    """Return where a calendar's table is kept; None when there is no such place."""
+def _first(name: str) -> str:
+    return _FIRST.get(name, _DEFAULT_FIRST)
+
+
+def _folder() -> Path | None:
+    """Return where tables are kept; None when there is no such place."""
     import platformdirs
 
     try:
-        folder = platformdirs.user_cache_path("tickerlake")
+        return platformdirs.user_cache_path("tickerlake") / "calendars"
     except (OSError, RuntimeError):  # a container's user may have no home
         return None
-    return folder / "calendars" / f"{name.replace('/', '-')}.json"
 
 
 def _read(path: Path, key: list[object]) -> Timetable | None:

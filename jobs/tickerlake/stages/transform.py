@@ -122,10 +122,10 @@ def transform(
     for ticker in backlog.broken.keys() - rounds.refreshed.keys():
         report.behind[ticker] = backlog.broken[ticker].reason
         log.warning("%s is behind: %s", ticker, report.behind[ticker])
+    _update_index(rounds)
     if only is None:
         register(_delivered(backlog.manifests, rounds.failed))
     _write_notes(rounds)
-    _update_index(rounds)
     if only is None:
         report.processed += _write_receipts(rounds)
     _remove_notes(rounds, is_rebuild=rebuild)
