@@ -3,11 +3,11 @@
 from datetime import date
 
 import pytest
+from helpers import Counting
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_market import SESSIONS, STEPS, TICKERS, Market, evening, fetch, run
 
-from helpers import Counting
 from tickerlake.lake import Lake, history, index, layout, notes
 from tickerlake.stages import extract, transform
 

@@ -1,5 +1,6 @@
 import math
 from datetime import date, timedelta
+from unittest import mock
 
 import polars as pl
 import pytest
@@ -143,23 +144,23 @@ def test_what_is_known_to_be_wrong_is_repaired_and_flagged(name):
 prices = st.none() | st.sampled_from([0.0, -1.0, 1.0, 100.0]) | st.floats(allow_nan=True)
 
 
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {
-                "session": st.dates(DAY - timedelta(12), TODAY + timedelta(3)),
-                **dict.fromkeys(PRICES, prices),
-                "volume": st.none() | st.integers(-2, 2),
-                **dict.fromkeys(("dividend", "capital_gain", "split"), prices),
-                "currency": st.none() | st.just("USD"),
-                "dividend_currency": st.none() | st.just("EUR"),
-                "source": st.just("test"),
-            }
-        ),
-        max_size=8,
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "session": st.dates(DAY - timedelta(12), TODAY + timedelta(3)),
+            **dict.fromkeys(PRICES, prices),
+            "volume": st.none() | st.integers(-2, 2),
+            **dict.fromkeys(("dividend", "capital_gain", "split"), prices),
+            "currency": st.none() | st.just("USD"),
+            "dividend_currency": st.none() | st.just("EUR"),
+            "source": st.just("test"),
+        }
     ),
-    st.booleans(),
+    max_size=8,
 )
+
+
+@given(ROWS, st.booleans())
 def test_every_row_is_kept_or_quarantined_and_what_is_kept_can_be_used(rows, may_be_negative):
     found = judge(*rows, may_be_negative=may_be_negative)
     assert found.good.height + found.bad.height == len(rows)
@@ -317,3 +318,17 @@ def test_a_jump_is_flagged_up_to_4_percent_from_a_common_ratio(ratio, move, reve
     jump = ratio * (1 + move)
     [_, flag] = context(bar(DAYS[0], 100.0), bar(DAYS[1], 100.0 * jump if reverse else 100 / jump))
     assert flag == ("missed_split" if abs(move) < 0.04 else "")
+
+
+@given(ROWS | st.lists(st.sampled_from(DAYS[:12]).map(bar), max_size=4), st.booleans())
+def test_a_usual_answer_is_judged_as_row_by_row(rows, may_be_negative):
+    """What can be seen at a glance is what the checks say."""
+    found = bars(*rows)
+    denied = NYSE.denied(found["session"].to_numpy())
+    facts = {"last_closed": TODAY, "may_be_negative": may_be_negative, "today": TODAY}
+    at_a_glance = quality.judge(found, denied, **facts)
+    with mock.patch.object(quality, "_is_plain", return_value=False):
+        one_by_one = quality.judge(found, denied, **facts)
+    assert at_a_glance.good.equals(one_by_one.good)
+    assert at_a_glance.bad.equals(one_by_one.bad)
+    assert at_a_glance.bad.schema == one_by_one.bad.schema

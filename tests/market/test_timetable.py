@@ -33,7 +33,8 @@ def builds(monkeypatch, built) -> list[str]:
     return asked
 
 
-def test_a_table_that_was_kept_is_the_one_that_was_built(kept, built, builds):
+@pytest.mark.usefixtures("kept")
+def test_a_table_that_was_kept_is_the_one_that_was_built(built, builds):
     assert timetable.load(NAME) == built
     assert builds == []
 
@@ -74,7 +75,8 @@ def test_a_damaged_table_is_built_again(kept, builds, damage, built):
     assert kept.read_bytes() == whole
 
 
-def test_a_table_of_another_version_of_the_library_is_built_again(kept, builds, monkeypatch):
+@pytest.mark.usefixtures("kept")
+def test_a_table_of_another_version_of_the_library_is_built_again(builds, monkeypatch):
     monkeypatch.setattr(timetable, "version", lambda _: "99.0")
     timetable.load(NAME)
     timetable.load(NAME)
@@ -97,7 +99,8 @@ def test_without_a_place_to_keep_it_the_table_is_built(tmp_path, monkeypatch, bu
     assert builds == [NAME, NAME]
 
 
-def test_nothing_is_left_of_a_table_that_could_not_be_kept(kept, builds, monkeypatch):
+@pytest.mark.usefixtures("builds")
+def test_nothing_is_left_of_a_table_that_could_not_be_kept(kept):
     kept.unlink()
     kept.mkdir()  # nothing can be put in its place
     timetable.load(NAME)

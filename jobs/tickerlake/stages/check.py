@@ -111,7 +111,7 @@ def _flags(ticker: str, flags: Sequence[tuple[date, str]]) -> Iterator[Problem]:
     counts = Counter(name for _, name in flags)
     for name, count in sorted(counts.items()):
         last = max(session for session, each in flags if each == name)
-        text = f"{counted(count, 'bar')}: {flags.FLAGS.get(name, '')}"
+        text = f"{counted(count, 'bar')}: {FLAGS.get(name, '')}"
         yield Problem("flags", ticker, name, count, last, text)
 
 
