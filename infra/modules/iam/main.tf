@@ -209,7 +209,10 @@ data "aws_iam_policy_document" "extractor" {
   statement {
     sid       = "ReadHistoryAndReceipts"
     actions   = ["s3:GetObject"]
-    resources = ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*"]
+    resources = [
+      for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json"] :
+      "${var.bucket_arn}/${name}"
+    ]
   }
 }
 

@@ -19,8 +19,8 @@ from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.store import Store
 from tickerlake.market import symbols
+from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
-from tickerlake.market.quality import Flag
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")

@@ -104,7 +104,8 @@ class Bars:
     @cached_property
     def log_return(self) -> Array:
         """The logarithm of `change`, by Arrow, since NumPy's depends on the processor."""
-        return np.asarray(pc.ln(pa.array(self.change)))
+        logarithms = pc.ln(_column(self.change))
+        return np.frombuffer(logarithms.buffers()[1])  # `to_numpy` would import pandas
 
     @cached_property
     def total(self) -> Array:
@@ -170,6 +171,11 @@ class Bars:
         """The lowest low of a year."""
         lowest: Array = talib.MIN(self.low, YEAR)
         return lowest
+
+
+def _column(values: Array) -> pa.Array:
+    """Return values as an Arrow array without nulls and without a copy."""
+    return pa.Array.from_buffers(pa.float64(), len(values), [None, pa.py_buffer(values)])
 
 
 def ratio(value: Array, base: Array) -> Array:

@@ -1,27 +1,7 @@
-"""What is known of a ticker besides its bars: a source's words, and the columns of `tickers`."""
+"""What a source says about a ticker besides its bars."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from typing import Final
-
-import polars as pl
-
-TICKERS: Final[dict[str, pl.DataType]] = {
-    "name": pl.String(),
-    "exchange": pl.String(),
-    "instrument_type": pl.String(),
-    "currency": pl.String(),
-    "timezone": pl.String(),
-    "first_trade_date": pl.Date(),
-    "listed_since": pl.Date(),
-    "first_session": pl.Date(),
-    "last_session": pl.Date(),
-    "sessions": pl.Int64(),
-    "gaps": pl.List(pl.Date()),
-    "retired": pl.Date(),
-    "renamed_to": pl.String(),
-}
-"""What is known of a ticker, from the source's answers, its bars, and the commits on its life."""
 
 
 @dataclass(frozen=True)
