@@ -60,7 +60,7 @@ def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:
     """All objects below the prefixes, by key."""
 
     def found() -> Iterator[tuple[str, bytes]]:
-        for prefix in prefixes or ("raw/", "quarantine/", "history/", "refined/"):
+        for prefix in prefixes or ("raw/", "quarantine/", "history/", "refined/", "tickers/"):
             for key in lake.store.keys(prefix):
                 data = lake.store.get(key)
                 assert data is not None

@@ -216,12 +216,12 @@ def undisturbed(last: int | None) -> dict[str, object]:
     return prices(state(lake, tickers))
 
 
-def live(kind: type[Life], examples: int) -> None:
+def live(kind: type[Life], examples: int, steps: int) -> None:
     run_state_machine_as_test(
         kind,
         settings=settings(
             max_examples=examples * (20 if LONG else 1),
-            stateful_step_count=12,
+            stateful_step_count=steps,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
@@ -233,7 +233,7 @@ def test_any_life_on_local_disk_ends_as_an_undisturbed_one(tmp_path_factory):
     class Local(Life):
         where = staticmethod(lambda: str(tmp_path_factory.mktemp("life") / "lake"))
 
-    live(Local, 12)
+    live(Local, 12, 12)
 
 
 def test_any_life_on_an_s3_that_fails_on_the_wire_ends_as_an_undisturbed_one(moto, monkeypatch):
@@ -248,5 +248,5 @@ def test_any_life_on_an_s3_that_fails_on_the_wire_ends_as_an_undisturbed_one(mot
         proxied.choose = faults.sometimes(
             0.05, ("409", "500", "500 after", "503", "reset", "reset after", "truncated"), seed=5
         )
-        live(Remote, 3)
+        live(Remote, 2, 12 if LONG else 8)
         assert proxied.seen

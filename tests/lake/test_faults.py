@@ -344,10 +344,10 @@ def test_a_lake_that_has_runs_but_no_marker_is_refused(tmp_path):
 
 def test_an_older_lake_is_refused(tmp_path):
     lake = new_lake(str(tmp_path / "lake"))
-    lake.store.put(layout.LAKE, b'{"format": 1, "grain": "day"}')
+    lake.store.put(layout.LAKE, b'{"format": 2, "grain": "day"}')
     done = tickerlake("status", "--lake", lake.store.url)
     assert done.returncode == 1
-    assert "has format 1" in done.stderr
+    assert "has format 2" in done.stderr
     assert "extract into a new lake" in done.stderr
 
 
@@ -395,7 +395,7 @@ def test_folder_objects_that_the_s3_console_makes_are_ignored(tmp_path):
     assert verify.verify(lake, workers=1) == []
 
 
-@pytest.mark.parametrize("number", [3, 99])
+@pytest.mark.parametrize("number", [4, 99])
 @pytest.mark.parametrize(
     "command",
     [["status"], ["transform"], ["run", "FB", "--offline"], ["query", "select 1"], ["verify"]],

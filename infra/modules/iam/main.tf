@@ -226,7 +226,7 @@ data "aws_iam_policy_document" "transformer" {
     sid     = "WriteHistoryAndRefined"
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     resources = concat(
-      ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"],
+      [for folder in ["history/*", "refined/*", "tickers/*"] : "${var.bucket_arn}/${folder}"],
       var.report ? ["${var.bucket_arn}/_report/*"] : [],
     )
   }
@@ -312,7 +312,7 @@ data "aws_iam_policy_document" "reader" {
   statement {
     sid       = "ReadTheLake"
     actions   = ["s3:GetObject"]
-    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*"] : "${var.bucket_arn}/${folder}"]
+    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*"] : "${var.bucket_arn}/${folder}"]
   }
 
   statement {
