@@ -57,6 +57,7 @@ def _listing(held: History) -> dict[str, object]:
         "gaps": [day for day in held.gaps if last and day < last],
         "retired": held.retired,
         "renamed_to": held.renamed_to,
+        "events": [each._asdict() for each in held.events],
     }
 
 
