@@ -36,7 +36,7 @@ def lived() -> Lake:
 
 
 def ids(state: states.State) -> list[str]:
-    return [each.run_id for each in state.runs]
+    return list(state.runs)
 
 
 def test_a_stamp_depends_on_which_runs_there_are_and_on_nothing_else(lived):
