@@ -34,6 +34,8 @@ def rewind(
         since: the manifests of the runs to take back.
         before: those of the others, which are read only as far as needed.
     """
+    if any(manifest.lost for manifest in since):
+        return None
     later = [
         (manifest.order, manifest.tickers[ticker])
         for manifest in since
@@ -42,7 +44,7 @@ def rewind(
     if not later:
         return stored
     first = min(order for order, _ in later)
-    if any(manifest.lost for manifest in since) or not _can_go_back(stored, first, later):
+    if not _can_go_back(stored, first, later):
         return None
     search = _Search(lake, ticker, stored, first, [entry for _, entry in later])
     waiting: list[tuple[Order, Entry]] = []
@@ -71,7 +73,7 @@ def _can_go_back(stored: History, first: Order, later: Iterable[tuple[Order, Ent
     return all(
         entry.start is not None
         and entry.end is not None
-        and entry.start > stored.since
+        and entry.start >= stored.since
         and not entry.restated
         and not entry.rejected
         for _, entry in later
@@ -93,6 +95,8 @@ class _Search:
         self._gaps = set(stored.gaps) - self._unsaid
         self._strayed = not self._missing <= self._unsaid
         self._parts: list[pl.DataFrame] = []
+        # the earliest session that was asked for; known when it can't have been a later run
+        self._since = stored.since if all(stored.since != first for first, _ in windows) else None
         self._listing, self._timezone = Listing(), None
         self._newest: tuple[Order, Entry] | None = None
         self.lost: set[str] = set()
@@ -104,6 +108,7 @@ class _Search:
         said, known = asdict(self._stored.listing), asdict(self._listing)
         return (
             self._newest is not None
+            and self._since == self._stored.since
             and all(day > border for day in self._missing | self._unsaid)
             and all(value is None or known[name] is not None for name, value in said.items())
             and (self._stored.timezone is None or self._timezone is not None)
@@ -118,6 +123,7 @@ class _Search:
         self._take_gaps(entry)
         self._listing = (entry.listing or Listing()).updated(self._listing)
         self._timezone = self._timezone or entry.timezone
+        self._since = min((day for day in (self._since, entry.start) if day), default=None)
         self.is_over = bool(entry.restated)
 
     def history(self) -> History | None:
@@ -135,6 +141,7 @@ class _Search:
         return replace(
             self._stored,
             bars=context,
+            since=self._since,
             gaps=gaps,
             timezone=self._timezone,
             listing=self._listing,
