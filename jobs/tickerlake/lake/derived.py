@@ -59,6 +59,7 @@ def _listing(held: History) -> dict[str, object]:
         "gaps": [day for day in held.gaps if last and day < last],
         "retired": held.retired,
         "renamed_to": held.renamed_to,
+        "events": [each._asdict() for each in held.events],
     }
 
 
@@ -164,8 +165,8 @@ def _differing(new: Daily, old: Daily, first: int, grain: Grain) -> set[str]:
         ours, theirs = new.bars.get_column(name)[first:], old.bars.get_column(name)[there]
         differs |= ours.ne_missing(theirs).to_numpy()
     for name, values in new.values.items():
-        ours, theirs = values[first:], old.values[name][there]
-        differs |= (ours != theirs) & (np.isfinite(ours) | np.isfinite(theirs))
+        now, then = values[first:], old.values[name][there]
+        differs |= (now != then) & (np.isfinite(now) | np.isfinite(then))
     gone = held[~np.isin(held, sessions)]
     return {*_dates(sessions[differs], grain), *_dates(gone, grain)}
 

@@ -15,9 +15,11 @@ from functools import cached_property
 from typing import Final
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, excerpts, history, layout, manifests
+from tickerlake.lake import Lake, excerpts, history, layout, manifests, moment
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Order
+from tickerlake.lake.moment import Moment
+from tickerlake.lake.rewind import rewind
 from tickerlake.lake.store import Store
 
 Asked = str | date | datetime
@@ -25,6 +27,9 @@ Asked = str | date | datetime
 
 READERS: Final = 16
 """Manifests that are read at the same time."""
+
+AT_ONCE: Final = 4
+"""Manifests that are read together on the way back."""
 
 _STAMP: Final = re.compile(r"[0-9a-f]{12}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -76,19 +81,25 @@ class State:
     Attributes:
         lake: the lake.
         commits: its manifests.
-        runs: the runs that the state is made of, sorted from the oldest to the newest.
-        moment: the moment (UTC) at which it is seen; it decides which sessions have closed.
+        runs: the runs that the state is made of, sorted by the moment of their commit.
+        asked: the moment (UTC) that was asked for, if it was one.
     """
 
     lake: Lake
     commits: Commits
-    runs: tuple[Order, ...]
-    moment: datetime
+    runs: tuple[str, ...]
+    asked: datetime | None = None
 
     @cached_property
     def stamp(self) -> str:
         """The state's short name."""
-        return stamp(run.run_id for run in self.runs)
+        return stamp(self.runs)
+
+    @cached_property
+    def moment(self) -> datetime:
+        """The moment (UTC) at which it is seen: it decides which sessions have closed."""
+        orders = [] if self.asked else self.commits.orders(self.runs)
+        return self.asked or (orders[-1].as_of if orders else datetime.now(UTC))
 
     def manifests(self, tickers: Collection[str] | None = None) -> list[Manifest]:
         """Read the manifests, sorted from the oldest to the newest.
@@ -96,7 +107,7 @@ class State:
         Args:
             tickers: the tickers to keep; None keeps all.
         """
-        return manifests.without_lost(self.commits.read((run.run_id for run in self.runs), tickers))
+        return manifests.without_lost(self.commits.read(self.runs, tickers))
 
     def tickers(self) -> list[str]:
         """Return the tickers of which something is known, sorted."""
@@ -112,7 +123,7 @@ class State:
         Together with those that have a stored history, they are all that a state may know.
         """
         receipts = set(manifests.ids(self.lake.store, layout.RECEIPTS))
-        pending = [run.run_id for run in self.runs if run.run_id not in receipts]
+        pending = [run_id for run_id in self.runs if run_id not in receipts]
         return _delivered(self.commits.read(pending, None))
 
     def histories(self, tickers: Collection[str]) -> Iterator[tuple[str, History]]:
@@ -122,13 +133,40 @@ class State:
             LostStateError: what a run delivered is lost.
             CorruptObjectError: a blob can't be read; says how to repair it.
         """
-        found = self.manifests(set(tickers))
+        now = moment.now(self.lake.store)
+        rebuilt: list[Manifest] | None = None
         for ticker in tickers:
             try:
-                yield ticker, history.rebuild(self.lake, ticker, found)
+                found = self._rewound(ticker, now)
+                if found is None:
+                    rebuilt = self.manifests(set(tickers)) if rebuilt is None else rebuilt
+                    found = history.rebuild(self.lake, ticker, rebuilt)
+                yield ticker, found
             except CorruptObjectError as error:
                 self.explain(error)
                 raise
+
+    def _rewound(self, ticker: str, now: Moment) -> History | None:
+        """Derive a history from the stored one, if that is exact and reads less."""
+        since = sorted(now.runs.difference(self.runs))
+        if len(since) >= len(self.runs) or ticker in now.pending or ticker not in now.versions:
+            return None
+        try:
+            stored = history.load_stored(self.lake, ticker)
+        except CorruptObjectError:
+            return None
+        if stored.version != now.versions[ticker]:
+            return None
+        later = list(self.commits.read(since, {ticker}))
+        return rewind(self.lake, ticker, stored.history, later, self._backwards(ticker))
+
+    def _backwards(self, ticker: str) -> Iterator[tuple[Manifest, str]]:
+        """Yield the manifests, newest commit first, each with the id of the next one."""
+        newest_first = [*reversed(self.runs), ""]
+        for start in range(0, len(self.runs), AT_ONCE):
+            run_ids = newest_first[start : start + AT_ONCE + 1]
+            part = [run_id for run_id in run_ids[:AT_ONCE] if run_id]
+            yield from zip(self.commits.read(part, {ticker}), run_ids[1:], strict=False)
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
@@ -180,7 +218,7 @@ def stored_stamp(lake: Lake) -> str:
 def newest(lake: Lake, commits: Commits | None = None) -> State:
     """Return the state of all runs that are committed, whether transformed or not."""
     commits = commits or Commits(lake.store)
-    return _state(lake, commits, commits.all_ids())
+    return State(lake, commits, tuple(commits.all_ids()))
 
 
 def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
@@ -204,38 +242,37 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
     if layout.is_run_id(text):
         if text not in run_ids:
             manifests.read_bytes(lake.store, text)  # says what is wrong
-        return _state(lake, commits, [each for each in run_ids if each <= text])
+        return State(lake, commits, tuple(each for each in run_ids if each <= text))
     if _STAMP.fullmatch(text):
         return _stamped(lake, commits, run_ids, text)
-    return _known_at(lake, commits, commits.orders(run_ids), asked)
+    return _known_at(lake, commits, run_ids, asked)
 
 
-def _known_at(lake: Lake, commits: Commits, runs: Sequence[Order], asked: Asked) -> State:
+def _known_at(lake: Lake, commits: Commits, run_ids: Sequence[str], asked: Asked) -> State:
     until = _moment(asked)
-    known = tuple(run for run in runs if run.as_of <= until)
-    if runs and not known:
+    # a run saw the market before its commit, so only those that came later must be looked at
+    later = [run_id for run_id in run_ids if manifests.committed_at(run_id) > until]
+    unknown = {order.run_id for order in commits.orders(later) if order.as_of > until}
+    known = tuple(run_id for run_id in run_ids if run_id not in unknown)
+    if run_ids and not known:
+        first = commits.orders(run_ids)[0]
         raise UsageError(
             f"the lake knew nothing at {asked}: its first run saw the market at"
-            f" {runs[0].as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
+            f" {first.as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
         )
     return State(lake, commits, known, until)
-
-
-def _state(lake: Lake, commits: Commits, run_ids: Sequence[str]) -> State:
-    runs = tuple(commits.orders(run_ids))
-    return State(lake, commits, runs, runs[-1].as_of if runs else datetime.now(UTC))
 
 
 def _stamped(lake: Lake, commits: Commits, run_ids: Sequence[str], wanted: str) -> State:
     for number, found in enumerate(_stamps(run_ids)):
         if found == wanted:
-            return _state(lake, commits, run_ids[:number])
+            return State(lake, commits, tuple(run_ids[:number]))
     # a moment leaves out runs that were committed before others, but saw a later market
     runs = commits.orders(run_ids)
     for number in range(len(runs)):
-        known = tuple(runs[:number])
-        if stamp(run.run_id for run in known) == wanted:
-            return State(lake, commits, known, known[-1].as_of)
+        known = tuple(sorted(run.run_id for run in runs[:number]))
+        if stamp(known) == wanted:
+            return State(lake, commits, known)
     raise LostStateError(
         f"no state of the lake at {lake.store.url} has the stamp {wanted}: it is the stamp of"
         " another lake, or a run that it was made from is lost"

@@ -167,7 +167,7 @@ def _stored(lake: Lake) -> Known:
 
 def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
-    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
+    last = state.runs[: -LAST_RUNS - 1 : -1]
     return Known(state.tickers(), state.history, last, (), state.moment)
 
 
