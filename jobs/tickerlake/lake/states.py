@@ -12,10 +12,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
+from itertools import groupby, islice
 from typing import Final
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, excerpts, history, layout, manifests, moment
+from tickerlake.lake import (
+    Lake,
+    backlog,
+    checkpoints,
+    excerpts,
+    history,
+    layout,
+    manifests,
+    moment,
+)
+from tickerlake.lake.backlog import Survey
+from tickerlake.lake.checkpoints import Reader
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Order
 from tickerlake.lake.moment import Moment
@@ -43,32 +55,60 @@ class Commits:
         self._read: dict[str, bytes] = {}
         self._orders: dict[str, Order] = {}
 
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._store, checkpoints.load(self._store))
+
     def all_ids(self) -> list[str]:
         """List the ids of all runs, sorted by the moment of their commit."""
-        return manifests.all_ids(self._store)
+        tail = manifests.ids(self._store, layout.RUNS)
+        self.__dict__.pop("_reader", None)  # it may be from before the listing
+        return sorted(self._reader.checkpoint.run_ids.union(tail))
 
     def orders(self, run_ids: Iterable[str]) -> list[Order]:
         """Return runs, sorted from the oldest to the newest."""
         run_ids = list(run_ids)
         self._load(run_ids)
-        return sorted(self._orders[run_id] for run_id in run_ids)
+        known = self._reader.checkpoint.moments
+        return sorted(
+            Order(known[run_id], run_id) if run_id in known else self._orders[run_id]
+            for run_id in run_ids
+        )
 
     def read(self, run_ids: Iterable[str], tickers: Collection[str] | None) -> Iterator[Manifest]:
-        """Read manifests with these tickers; None is all of them."""
+        """Read manifests with these tickers, in no particular order; None is all of them."""
         run_ids = list(run_ids)
-        self._load(run_ids)
-        for run_id in run_ids:
-            yield excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
+        for run_id, data in self._reader.documents(run_ids, tickers):
+            yield manifests.parse(run_id, data)
+        yield from (self._excerpt(run_id, tickers) for run_id in self._load(run_ids))
 
-    def _load(self, run_ids: Iterable[str]) -> None:
-        missing = [run_id for run_id in run_ids if run_id not in self._read]
-        if not missing:
-            return
-        with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
-            for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
-                self._orders[run_id] = excerpts.parse(run_id, data, ()).order
-                # a manifest says the same of many tickers: it shrinks to a twentieth
-                self._read[run_id] = zlib.compress(data, 1)
+    def backwards(self, run_ids: Iterable[str], ticker: str) -> Iterator[Manifest]:
+        """Read manifests in the order of their runs, hardly more of them than are taken."""
+        is_folded = self._reader.checkpoint.run_ids.__contains__
+        for folded, group in groupby(run_ids, is_folded):
+            if folded:
+                part = list(group)
+                said = dict(self._reader.documents(part, {ticker}))
+                yield from (manifests.parse(run_id, said[run_id]) for run_id in part)
+            while part := list(islice(group, AT_ONCE)):
+                self._load(part)
+                yield from (self._excerpt(run_id, {ticker}) for run_id in part)
+
+    def _excerpt(self, run_id: str, tickers: Collection[str] | None) -> Manifest:
+        return excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
+
+    def _load(self, run_ids: Iterable[str]) -> list[str]:
+        """Fetch the manifests of those runs that are not in the checkpoint; return these runs."""
+        known = self._reader.checkpoint.run_ids
+        tail = [run_id for run_id in run_ids if run_id not in known]
+        missing = [run_id for run_id in tail if run_id not in self._read]
+        if missing:
+            with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
+                for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
+                    self._orders[run_id] = excerpts.parse(run_id, data, ()).order
+                    # a manifest says the same of many tickers: it shrinks to a twentieth
+                    self._read[run_id] = zlib.compress(data, 1)
+        return tail
 
     def _get(self, run_id: str) -> bytes:
         return manifests.read_bytes(self._store, run_id)
@@ -122,8 +162,7 @@ class State:
 
         Together with those that have a stored history, they are all that a state may know.
         """
-        receipts = set(manifests.ids(self.lake.store, layout.RECEIPTS))
-        pending = [run_id for run_id in self.runs if run_id not in receipts]
+        pending = set(self.runs).intersection(manifests.pending_ids(self.lake.store))
         return _delivered(self.commits.read(pending, None))
 
     def histories(self, tickers: Collection[str]) -> Iterator[tuple[str, History]]:
@@ -158,15 +197,10 @@ class State:
         if stored.version != now.versions[ticker]:
             return None
         later = list(self.commits.read(since, {ticker}))
-        return rewind(self.lake, ticker, stored.history, later, self._backwards(ticker))
-
-    def _backwards(self, ticker: str) -> Iterator[tuple[Manifest, str]]:
-        """Yield the manifests, newest commit first, each with the id of the next one."""
-        newest_first = [*reversed(self.runs), ""]
-        for start in range(0, len(self.runs), AT_ONCE):
-            run_ids = newest_first[start : start + AT_ONCE + 1]
-            part = [run_id for run_id in run_ids[:AT_ONCE] if run_id]
-            yield from zip(self.commits.read(part, {ticker}), run_ids[1:], strict=False)
+        newest_first = self.runs[::-1]
+        before = self.commits.backwards(newest_first, ticker)
+        commits = zip(before, [*newest_first[1:], ""], strict=True)
+        return rewind(self.lake, ticker, stored.history, later, commits)
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
@@ -211,8 +245,12 @@ def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
 
 def stored_stamp(lake: Lake) -> str:
     """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
-    receipts = set(manifests.ids(lake.store, layout.RECEIPTS))
-    return stamp(run_id for run_id in manifests.all_ids(lake.store) if run_id in receipts)
+    return surveyed_stamp(backlog.survey(lake.store))
+
+
+def surveyed_stamp(surveyed: Survey) -> str:
+    """Return the same for a lake that has been surveyed."""
+    return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
 def newest(lake: Lake, commits: Commits | None = None) -> State:
