@@ -134,7 +134,7 @@ run "what_each_role_needs" {
   assert {
     condition = { for s in data.aws_iam_policy_document.extractor.statement : s.sid => [s.actions, s.resources] } == {
       AppendToRawAndQuarantine = [toset(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*", "${var.bucket_arn}/quarantine/*"])]
-      ReadHistoryAndReceipts   = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*", "${var.bucket_arn}/_log/*"])]
+      ReadHistoryAndReceipts   = [toset(["s3:GetObject"]), toset([for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json", "_log/*"] : "${var.bucket_arn}/${name}"])]
     }
     error_message = "The extractor can't do its work, or can do more."
   }

@@ -1,6 +1,7 @@
 """A store that falters: what S3 may answer, what a disk may refuse, and what must come of it."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -241,16 +242,32 @@ def test_a_lock_that_somebody_holds_is_a_sentence(lake, monkeypatch):
     monkeypatch.setattr(disk, "LOCK_SECONDS", 0.2)
     lake.store.put("a", b"1")
     version = lake.store.get_versioned("a").version
+    with (disk_folder(lake) / "a").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match="held by another process"):
+            lake.store.replace("a", b"2", version)
+        lake.store.put("b", b"1")
+        lake.store.replace("b", b"2", lake.store.get_versioned("b").version)
+    assert lake.store.get("a") == b"1"
+    lake.store.replace("a", b"2", version)
+
+
+def test_a_lock_in_the_way_is_a_sentence_where_there_are_no_hard_links(lake, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "no hard links")
+
+    monkeypatch.setattr(disk, "LOCK_SECONDS", 0.2)
+    monkeypatch.setattr(os, "link", refused)
     with (
         FileLock(disk_folder(lake) / disk.LOCK),
         pytest.raises(StoreError, match="held by another process"),
     ):
-        lake.store.replace("a", b"2", version)
+        lake.store.put_new("a", b"1")
     (disk_folder(lake) / disk.LOCK).unlink(missing_ok=True)
     (disk_folder(lake) / disk.LOCK).mkdir()
     with pytest.raises(StoreError, match=r"\.lock"):
-        lake.store.replace("a", b"2", version)
-    assert lake.store.get("a") == b"1"
+        lake.store.put_new("a", b"1")
+    assert lake.store.get("a") is None
 
 
 @pytest.mark.parametrize("obstacle", ["a folder", "a link to nothing"])

@@ -209,7 +209,10 @@ data "aws_iam_policy_document" "extractor" {
   statement {
     sid       = "ReadHistoryAndReceipts"
     actions   = ["s3:GetObject"]
-    resources = [for folder in ["history/*", "refined/_runs/*", "_log/*"] : "${var.bucket_arn}/${folder}"]
+    resources = [
+      for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json", "_log/*"] :
+      "${var.bucket_arn}/${name}"
+    ]
   }
 }
 

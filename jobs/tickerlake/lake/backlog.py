@@ -10,7 +10,6 @@ from tickerlake.lake import checkpoints, layout, manifests, notes
 from tickerlake.lake.checkpoints import Checkpoint
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
-from tickerlake.lake.parquet import digest, from_parquet
 from tickerlake.lake.store import Store
 
 log = logging.getLogger(__name__)
@@ -152,6 +151,8 @@ def _behind(store: Store, surveyed: Survey) -> tuple[dict[str, Behind], dict[str
 
 def _is_whole(store: Store, note: Behind) -> bool:
     """Return whether the object that a note calls damaged has been replaced by a good one."""
+    from tickerlake.lake.parquet import digest, from_parquet
+
     key = note.damaged
     try:
         data = store.get(key)

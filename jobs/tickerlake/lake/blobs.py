@@ -22,12 +22,16 @@ MANY: Final = 4
 
 READERS: Final = 16
 
+_RAW: Final = pl.Schema(RAW)
+
 
 def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
     """Write rows as blobs, one for each partition; return their names by partition.
 
     A blob that already exists is left alone, unless it is damaged.
     """
+    if rows.is_empty():
+        return {}
     names = {}
     for partition, part in partitions(rows, lake.grain):
         names[partition] = name = digest(part)
@@ -62,11 +66,12 @@ def read_all(lake: Lake, ticker: str, entries: Sequence[Entry]) -> list[pl.DataF
         found |= {(part, name): rows for name, rows in packed.items()}
     loose = [item for item in wanted if item not in found]
     found |= zip(loose, _map(partial(_read, lake, ticker), loose), strict=True)
-    empty = pl.DataFrame(schema=RAW)
-    return [
-        pl.concat([empty, *(found[item] for item in entry.blobs.items())]).sort("session")
-        for entry in entries
-    ]
+    return [_together([found[item] for item in entry.blobs.items()]) for entry in entries]
+
+
+def _together(frames: list[pl.DataFrame]) -> pl.DataFrame:
+    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
+    return rows if rows["session"].is_sorted() else rows.sort("session")
 
 
 def _map(read_one: Callable[[T], R], items: Sequence[T]) -> list[R]:
@@ -93,7 +98,7 @@ def _read(lake: Lake, ticker: str, item: tuple[str, str]) -> pl.DataFrame:
             key,
         )
     rows = _decoded(data, key)
-    if rows is None or rows.schema != pl.Schema(RAW):
+    if rows is None or rows.schema != _RAW:
         raise CorruptObjectError(f"{key} is damaged; `tickerlake repair` fetches it again", key)
     return rows
 

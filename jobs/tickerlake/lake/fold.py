@@ -1,15 +1,16 @@
 """The fold that defines a ticker's history: what the runs delivered, oldest first. No I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date
 
+import numpy as np
 import polars as pl
 
 from tickerlake.lake.manifests import Entry, Order, Rejected
 from tickerlake.market import quality, splits
 from tickerlake.market.bars import HISTORY, RAW
-from tickerlake.market.listing import Listing
+from tickerlake.market.listing import Event, Listing
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class History:
         listing: what the source says about the ticker itself.
         retired: the day after which the ticker is not asked for any more.
         renamed_to: the ticker that continues this one's history.
+        events: what changed about the ticker as a whole, oldest first.
         last: the order of the newest delivery folded in.
     """
 
@@ -53,6 +55,7 @@ class History:
     listing: Listing = field(default_factory=Listing)
     retired: date | None = None
     renamed_to: str | None = None
+    events: tuple[Event, ...] = ()
     last: Order | None = None
 
 
@@ -70,16 +73,16 @@ def fold_all(history: History, deliveries: Iterable[Delivery]) -> History:
 def fold(history: History, delivery: Delivery) -> History:
     """Add one delivery; flags that depend on other bars are left to `fold_all`."""
     entry = delivery.entry
+    events = (*history.events, *_events(history, delivery))
     if entry.restated:
         history = History(rejected=history.rejected, timezone=history.timezone)
     start = entry.start or date.max
     announced = entry.splits or {}
     changed = splits.changes(history.splits, announced, start)
-    kept = history.bars.join(delivery.bars, on="session", how="anti")
     arrived = _arrived(delivery)
     earlier = {day: ratio for day, ratio in history.splits.items() if day < start}
     return History(
-        bars=pl.concat([splits.rebase(kept, changed), arrived]).sort("session"),
+        bars=_merged(splits.rebase(history.bars, changed), arrived),
         splits=dict(sorted({**earlier, **announced}.items())),
         since=min(start, history.since or date.max) if entry.start else history.since,
         gaps=_gaps(history, entry, arrived["session"]),
@@ -88,8 +91,28 @@ def fold(history: History, delivery: Delivery) -> History:
         listing=history.listing.updated(entry.listing or Listing()),
         retired=entry.retired,
         renamed_to=entry.renamed_to,
+        events=events,
         last=delivery.order,
     )
+
+
+def _events(history: History, delivery: Delivery) -> Iterator[Event]:
+    entry, order = delivery.entry, delivery.order
+    if entry.renamed_from:
+        yield Event(*order, "renamed_from", detail=entry.renamed_from)
+    if history.last is None:
+        return
+    if entry.restated:
+        yield Event(*order, "restated", detail=entry.restated)
+    else:
+        announced = entry.splits or {}
+        for day in splits.changes(history.splits, announced, entry.start or date.max):
+            old, new = history.splits.get(day, 1.0), announced.get(day, 1.0)
+            yield Event(*order, "split", day, old, new)
+    if entry.renamed_to and entry.renamed_to != history.renamed_to:
+        yield Event(*order, "renamed_to", detail=entry.renamed_to)
+    if entry.retired != history.retired:
+        yield Event(*order, "retired" if entry.retired else "resumed", entry.retired)
 
 
 def _arrived(delivery: Delivery) -> pl.DataFrame:
@@ -100,12 +123,30 @@ def _arrived(delivery: Delivery) -> pl.DataFrame:
         quality.repair(delivery.bars),
         {name: pl.Series(sessions, dtype=pl.Date) for name, sessions in flagged.items()},
     )
-    return repaired.select(
-        *RAW,
-        as_of=pl.lit(delivery.order[0], dtype=HISTORY["as_of"]),
-        basis_factor=pl.lit(1.0),
-        flags="flags",
+    rows = repaired.height
+    moment = np.full(
+        rows, np.datetime64(delivery.order.as_of.astimezone(UTC).replace(tzinfo=None), "us")
     )
+    return repaired[[*RAW]].hstack(
+        [
+            pl.Series("as_of", moment).cast(HISTORY["as_of"]),
+            pl.Series("basis_factor", np.ones(rows)),
+            repaired["flags"],
+        ]
+    )
+
+
+def _merged(held: pl.DataFrame, arrived: pl.DataFrame) -> pl.DataFrame:
+    """Return held and newer bars, both sorted by session, the newer ones instead of held ones."""
+    if arrived.is_empty():
+        return held
+    before, new = held["session"].to_numpy(), arrived["session"].to_numpy()
+    first = int(np.searchsorted(before, new[0]))
+    tail = held[first + np.flatnonzero(~np.isin(before[first:], new))]
+    both = pl.concat([held[:first], tail, arrived], rechunk=True)
+    if tail.is_empty() or tail["session"][-1] < new[0]:
+        return both
+    return both[np.argsort(both["session"].to_numpy())]
 
 
 def _gaps(history: History, entry: Entry, arrived: pl.Series) -> tuple[date, ...]:

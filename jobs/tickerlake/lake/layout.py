@@ -4,11 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Final, Literal, get_args
-
-import polars as pl
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tickerlake.market import symbols
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Grain = Literal["day", "month", "year"]
 GRAINS: Final = get_args(Grain)
@@ -25,6 +26,7 @@ BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
+INDEX: Final = "refined/_index.json"
 LOG: Final = "_log/"
 CHECKPOINT: Final = "_log/checkpoint.parquet"
 ENTRIES: Final = "_log/entries/"
@@ -62,8 +64,10 @@ UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
 
-def partition(grain: Grain) -> pl.Expr:
+def partition(grain: Grain) -> "pl.Expr":
     """Return the value of the partition column `date` for the column `session`."""
+    import polars as pl
+
     return pl.col("session").dt.to_string(_FORMATS[grain])
 
 

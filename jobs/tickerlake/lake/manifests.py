@@ -20,8 +20,8 @@ from tickerlake.lake import Lake, checkpoints, layout
 from tickerlake.lake.checkpoints import Reader
 from tickerlake.lake.store import Store
 from tickerlake.market import symbols
+from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
-from tickerlake.market.quality import Flag
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")
@@ -142,6 +142,16 @@ class Receipt(_Model):
 def new_run_id() -> str:
     """Return a run id: the moment of the commit (UTC, microseconds), and a few random digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
+
+
+def committed_at(run_id: str) -> datetime:
+    """Return the moment (UTC) of a run's commit; it saw the market at that moment or before.
+
+    >>> committed_at("20261120T223005123456Z-70b0bb")
+    datetime.datetime(2026, 11, 20, 22, 30, 5, 123456, tzinfo=datetime.timezone.utc)
+    """
+    moment, _, _ = run_id.partition("-")
+    return datetime.strptime(moment, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def commit(store: Store, manifest: Manifest) -> None:

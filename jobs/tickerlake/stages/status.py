@@ -10,12 +10,13 @@ from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, history, layout, manifests, states
+from tickerlake.lake import Lake, backlog, history, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.states import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+from tickerlake.stages import held
 
 T = TypeVar("T")
 
@@ -137,7 +138,7 @@ def status(
             pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
         )
         moment = as_of or known.moment or _moment(runs)
-        held, damaged = _readable(
+        described, damaged = _readable(
             pool.map(
                 _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
                 known.names if names is None else sorted(names),
@@ -146,7 +147,7 @@ def status(
     return Status(
         lake=lake.store.url,
         grain=lake.grain,
-        tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+        tickers=tuple(each for each in described if each.sessions or each.quarantined.rows),
         runs=runs,
         pending=tuple(manifest.run_id for manifest in known.pending),
         stamp=known.stamp,
@@ -160,7 +161,7 @@ def _stored(lake: Lake) -> Known:
     surveyed = backlog.survey(lake.store)
     pending = backlog.read(lake.store, surveyed).manifests
     return Known(
-        names=sorted(_names(lake, pending)),
+        names=held.names(lake, pending),
         read=lambda name: history.load_summary(lake, name).history,
         last=surveyed.runs[: -LAST_RUNS - 1 : -1],
         pending=pending,
@@ -170,7 +171,7 @@ def _stored(lake: Lake) -> Known:
 
 def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
-    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
+    last = state.runs[: -LAST_RUNS - 1 : -1]
     return Known(state.tickers(), state.history, last, (), state.stamp, state.moment)
 
 
@@ -193,11 +194,6 @@ def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], t
     return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
-def tickers(lake: Lake) -> list[str]:
-    """Return the tickers that the lake holds, sorted, whether transformed yet or not."""
-    return sorted(_names(lake, manifests.pending(lake)))
-
-
 def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None:
     """Refuse tickers that the lake does not hold, or did not hold in a past state.
 
@@ -206,27 +202,16 @@ def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None
     """
     if not names:
         return
-    held = state.tickers() if state else tickers(lake)
+    found = state.tickers() if state else held.tickers(lake)
     for name in names:
-        if name not in held:
-            similar = difflib.get_close_matches(name, held, 1)
+        if name not in found:
+            similar = difflib.get_close_matches(name, found, 1)
             hint = (
                 f"did you mean {similar[0]}?"
                 if similar
                 else "`tickerlake status` lists what it does"
             )
             raise UsageError(f"the lake does not hold {name}; {hint}")
-
-
-def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
-    stored = {
-        ticker
-        for key in lake.store.keys(layout.HISTORY)
-        if (ticker := layout.values(key).get("ticker"))
-    }
-    for manifest in pending:
-        stored |= {ticker for ticker, entry in manifest.tickers.items() if entry.delivers}
-    return stored
 
 
 def _moment(runs: Sequence[Manifest]) -> datetime:
