@@ -8,8 +8,9 @@ import pytest
 from helpers import Counting, bar, bars, new_lake
 from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
 
-from tickerlake.lake import Lake, blobs, frames, history, layout, manifests, states
+from tickerlake.lake import Lake, blobs, commits, frames, history, layout, manifests, states
 from tickerlake.lake.frames import Wanted
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.rewind import rewind
 from tickerlake.stages import extract, lifecycle, transform
@@ -91,7 +92,7 @@ def test_the_way_back_leads_where_a_rebuild_leads(grain, seed, monkeypatch):
     lake = lived(grain, dice, Clock(monkeypatch))
     everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
     for number in range(1, len(everything)):
-        known = manifests.without_lost(everything[:number])
+        known = without_lost(everything[:number])
         if max(each.order for each in known) > min(each.order for each in everything[number:]):
             continue  # a run that arrived late is among those to take back, and not the newest
         for ticker in [*TICKERS, "NEW"]:
@@ -123,7 +124,7 @@ def test_one_day_back_looks_at_few_runs(monkeypatch):
         rows = frames.read(counted, table, state, Wanted(("AAPL",)))
         assert rows.height
         runs = sum(n for key, n in counted.store.reads.items() if key.startswith(layout.RUNS))
-        assert runs <= 1 + states.AT_ONCE
+        assert runs <= 1 + commits.AT_ONCE
         assert sum(counted.store.reads.values()) <= runs + 2  # the history, and at most one bar
 
 
