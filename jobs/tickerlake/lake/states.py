@@ -157,7 +157,7 @@ class State:
             return None
         if stored.version != now.versions[ticker]:
             return None
-        later = list(self.commits.read(since, {ticker}))
+        later = [*self.commits.read(since, {ticker})]
         return rewind(self.lake, ticker, stored.history, later, self._backwards(ticker))
 
     def _backwards(self, ticker: str) -> Iterator[tuple[Manifest, str]]:
@@ -165,13 +165,12 @@ class State:
         newest_first = [*reversed(self.runs), ""]
         for start in range(0, len(self.runs), AT_ONCE):
             run_ids = newest_first[start : start + AT_ONCE + 1]
-            part = [run_id for run_id in run_ids[:AT_ONCE] if run_id]
-            yield from zip(self.commits.read(part, {ticker}), run_ids[1:], strict=False)
+            found = self.commits.read(run_ids[: min(AT_ONCE, len(run_ids) - 1)], {ticker})
+            yield from zip(found, run_ids[1:], strict=True)
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
-        [(_, found)] = self.histories([ticker])
-        return found
+        return next(self.histories([ticker]))[1]
 
     def explain(self, error: CorruptObjectError) -> None:
         """Raise a `LostStateError` if an object is missing because it is lost for good."""
@@ -251,7 +250,7 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
 def _known_at(lake: Lake, commits: Commits, run_ids: Sequence[str], asked: Asked) -> State:
     until = _moment(asked)
     # a run saw the market before its commit, so only those that came later must be looked at
-    later = [run_id for run_id in run_ids if manifests.committed_at(run_id) > until]
+    later = [run_id for run_id in run_ids if layout.committed_at(run_id) > until]
     unknown = {order.run_id for order in commits.orders(later) if order.as_of > until}
     known = tuple(run_id for run_id in run_ids if run_id not in unknown)
     if run_ids and not known:
