@@ -25,7 +25,7 @@ help: ## list the targets
 
 ##@ Develop
 test: .venv/dev ## run all tests that need neither Docker nor Java
-	$(BIN)/pytest -n 2 --dist worksteal -m "not browser and not docker and not spark and not transcripts and not readers" --ignore tests/browser
+	$(BIN)/pytest -n 3 --dist worksteal -m "not browser and not docker and not spark and not transcripts and not readers" --ignore tests/browser
 
 test-browser: .venv/browser ## test the report in Chromium; npm, if there, adds axe-core's checks
 	TICKERLAKE_AXE=.venv/browser/node_modules/axe-core/axe.min.js $(BIN)/pytest -m browser tests/browser

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -161,12 +162,14 @@ def test_the_source_gets_its_budget(monkeypatch):
 
     def opened(**settings: object) -> object:
         given.append(settings)
-        return nullcontext("source")
+        return nullcontext(SimpleNamespace(search=lambda text: [text]))
 
     monkeypatch.setattr(yahoo, "Yahoo", opened)
     moment = datetime(2013, 3, 1, tzinfo=UTC)
     settings = SourceSettings(yahoo_url="http://x", requests_per_second=0.25, as_of=moment)
     with wiring.source(settings, workers=3) as (source, now):
-        assert (source, now) == ("source", moment)
+        assert now == moment
+        assert given == []  # it is opened when it is asked
+        assert source.search("X") == source.search("X") == ["X"]
     [settled] = given
     assert settled.items() >= {"url": "http://x", "requests_per_second": 0.25, "workers": 3}.items()

@@ -13,7 +13,7 @@ from tickerlake.lake.tables import QUARANTINED, TABLES, Table, column, comment, 
 from tickerlake.lake.views import VIEWS, View
 from tickerlake.market.bars import BAR, SIGNIFICANT_DIGITS
 from tickerlake.market.features import FEATURES
-from tickerlake.market.quality import FLAGS
+from tickerlake.market.flags import FLAGS
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 PATH: Final = _CHECKOUT / "docs" / "data-dictionary.md"

@@ -12,7 +12,7 @@ from typing import Final
 import sqlglot
 
 from tickerlake.lake.views import VIEWS
-from tickerlake.market.listing import EVENT
+from tickerlake.market.bars import EVENT
 
 PATH: Final = Path(__file__).parents[1] / "jobs" / "tickerlake" / "lake" / "views.json"
 DIALECTS: Final = ("trino", "spark")

@@ -15,7 +15,7 @@ run "tables" {
       raw     = "s3://lake-123456789012/raw/"
       history = "s3://lake-123456789012/history/"
       daily   = "s3://lake-123456789012/refined/daily/"
-      tickers = "s3://lake-123456789012/refined/tickers/"
+      tickers = "s3://lake-123456789012/tickers/"
     }
     error_message = "A table is missing or has another location."
   }

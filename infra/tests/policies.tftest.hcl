@@ -91,6 +91,7 @@ run "everything" {
     iam_path                 = "/teams/data/"
     permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
     budget                   = 10
+    report                   = true
   }
 
   assert {

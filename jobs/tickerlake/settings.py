@@ -1,7 +1,7 @@
 """Settings: what the stages need, typed, and checked on creation. They import nothing heavy."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final, Literal
 
 from tickerlake.errors import BadSettingError
@@ -11,6 +11,8 @@ EngineName = Literal["local", "spark"]
 LAKE: Final = "./lake"
 WORKERS: Final = 8
 REQUESTS_PER_SECOND: Final = 5.0
+RECORDED: Final = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+"""The current time when offline: the evening of the recording's last session."""
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def plans(tmp_path_factory) -> Plans:
 
 def planned(folder: Path) -> Plans:
     """Plan in a copy of `infra/`; nothing if the provider can't be had."""
-    shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform*", "*.tfstate*"))
+    shutil.copytree(INFRA, folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
     if subprocess.run([INFRA / "init", folder, "-backend=false"], check=False).returncode:
         return {}
     command = ["test", "-json", "-verbose", "-filter=tests/policies.tftest.hcl"]

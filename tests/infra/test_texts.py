@@ -110,3 +110,15 @@ def test_a_release_builds_what_the_repository_builds():
     targets = re.findall(r"--target (\w+)", (ROOT / "Makefile").read_text())
     assert f"target: [{', '.join(targets)}]" in text
     assert "run: make dist\n" in text
+
+
+def test_the_provider_is_locked_on_every_platform():
+    """Terraform's registry has the AWS provider for 14 platforms, and a file that they share."""
+    lock = (INFRA / ".terraform.lock.hcl").read_text()
+    assert re.search(r'version += "5\.100\.0"', lock)
+    assert len(re.findall(r'"zh:[0-9a-f]{64}"', lock)) == 15
+    assert len(re.findall(r'"h1:[\w+/]{43}="', lock)) == 14
+    done = subprocess.run(
+        ["git", "check-ignore", INFRA / ".terraform.lock.hcl"], cwd=ROOT, check=False
+    )
+    assert done.returncode != 0, "the lock file is ignored"

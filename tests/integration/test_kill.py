@@ -263,12 +263,12 @@ def test_stopped_it_keeps_what_is_complete(compose, quiet):
 
     compose.run("transformer", lake)
     assert verify.verify(opened, workers=8) == []
-    kept = objects(opened, "raw/", "refined/")
+    kept = objects(opened, "raw/", "refined/", "tickers/")
     assert {layout.values(key)["ticker"] for key in kept if "ticker=" in key} == {"AAPL", "MSFT"}
     assert {history.read(opened, ticker)[0].last is None for ticker in TICKERS} == {True, False}
 
     compose.run("extractor", lake, *LONG)
-    assert kept.items() <= objects(opened, "raw/", "refined/").items()
+    assert kept.items() <= objects(opened, "raw/", "refined/", "tickers/").items()
     transformer = compose.start("transformer", lake, *SLOWLY)
     until(lambda: any("ticker=MSFT" in key for key in open_store(lake).keys(layout.DAILY)), 60)
     transformer.stop()

@@ -263,7 +263,7 @@ def test_an_extraction_killed_in_mid_upload_is_not_there_for_readers(place, repl
     uploaded = blobs(lake)
     assert objects(lake, "raw/_runs/") == {}
     assert transform.transform(lake).processed == []
-    assert objects(lake, "refined/", "history/") == {}
+    assert objects(lake, "refined/", "tickers/", "history/") == {}
 
     undisturbed = str(tmp_path / "undisturbed")
     for each in (url, undisturbed):

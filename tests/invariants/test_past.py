@@ -19,6 +19,7 @@ from polars.testing import assert_frame_equal
 from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
 
 from tickerlake.lake import Lake, blobs, frames, layout, manifests, states
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import partitions, to_table_parquet
@@ -181,7 +182,7 @@ def test_every_state_that_was_stored_is_read_again(grain, seed, monkeypatch):
     actions = ["evening", *dice.sample(ACTIONS, len(ACTIONS)), "late", "evening"]
     for number, action in enumerate(actions):
         life.step(action, dice.randint(1, 5) if number else 9)
-    commits = states.Commits(lake.store)
+    commits = Commits(lake.store)
     assert viewed(lake, None) == told(states.newest(lake, commits))
     for kept in life.kept if LONG else dice.sample(life.kept, 3):
         by_run = states.resolve(lake, kept.newest, commits)

@@ -7,7 +7,7 @@ from helpers import bar, bars
 
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Entry, Order
-from tickerlake.market.quality import Flag
+from tickerlake.market.flags import Flag
 
 DAYS = [date(2026, 2, 2) + timedelta(n) for n in range(10)]
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)

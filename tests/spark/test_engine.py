@@ -43,7 +43,7 @@ def also_raw(lake: Lake, of: Lake) -> None:
 
 
 def assert_same(lake: Lake, other: Lake) -> None:
-    one, two = (objects(each, "history/", "refined/") for each in (lake, other))
+    one, two = (objects(each, "history/", "refined/", "tickers/") for each in (lake, other))
     assert one.keys() == two.keys()
     assert [key for key in one if one[key] != two[key]] == []
     assert one
@@ -90,7 +90,7 @@ def test_300_tickers_full_load_increments_and_rebuild(spark, tmp_path, local):
         assert there.processed == here.processed
         assert len(there.refreshed) == 300
         assert_same(local, other)
-    before, held = objects(other, "refined/"), histories(other)
+    before, held = objects(other, "refined/", "tickers/"), histories(other)
     shutil.rmtree(Path(other.store.url, "history"))
     shutil.rmtree(Path(other.store.url, "refined/daily/date=2013-01"))
     stray = Path(other.store.url, "refined/daily/date=1999-01/ticker=T000/data.parquet")
@@ -98,7 +98,7 @@ def test_300_tickers_full_load_increments_and_rebuild(spark, tmp_path, local):
     stray.write_bytes(b"stray")
     report = transform.transform(other, rebuild=True, engine=on_spark(spark))
     assert report.exit_code == 0
-    assert objects(other, "refined/") == before
+    assert objects(other, "refined/", "tickers/") == before
     assert histories(other) == held
 
 

@@ -128,7 +128,7 @@ def test_the_chain(glue, tmp_path):
         assert "ignored" not in done.stdout
         assert manifests.pending_ids(lake.store) == []
     subprocess.run([BIN / "tickerlake", "transform", "--lake", local], check=True)
-    prefixes = ("history/", "refined/")
+    prefixes = ("history/", "refined/", "tickers/")
     assert objects(lake, *prefixes) == objects(open_lake(str(local)), *prefixes)
 
 

@@ -17,7 +17,7 @@ from tickerlake.errors import (
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.manifests import Entry
 from tickerlake.market import calendars
-from tickerlake.market.quality import Flag
+from tickerlake.market.flags import Flag
 from tickerlake.sources import Fetched, Listing
 from tickerlake.stages import extract, transform, verify
 

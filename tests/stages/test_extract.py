@@ -228,7 +228,7 @@ def test_keys_are_those_of_the_design(any_grain, replay, yahoo):
     assert "history/ticker=AAPL/history.parquet" in keys
     assert f"refined/daily/date={day}/ticker=AAPL/data.parquet" in keys
     assert f"refined/_runs/{run_id}.json" in keys
-    assert json.loads(lake.store.get("_lake.json")) == {"format": 2, "grain": lake.grain}
+    assert json.loads(lake.store.get("_lake.json")) == {"format": 3, "grain": lake.grain}
     assert from_parquet(lake.store.get(blob), blob).schema == pl.Schema(RAW)
 
 

@@ -265,7 +265,7 @@ def test_a_bucket_is_read_and_nothing_else(filled, secret):
 
     boto3.client("s3").create_bucket(Bucket="asked")
     source, target = open_lake(filled), new_lake("s3://asked/my=lake", "month")
-    for prefix in ("raw/", "history/", "refined/"):
+    for prefix in ("raw/", "history/", "refined/", "tickers/"):
         for key in source.store.keys(prefix):
             target.store.put(key, source.store.get(key))
     sql = "select ticker, count(*) as n from {} group by 1 order by 1"

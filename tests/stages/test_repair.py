@@ -442,7 +442,7 @@ def test_what_is_in_an_objects_place_is_moved_aside(lived, name, obstacle):
 
 @pytest.mark.parametrize("grain", layout.GRAINS)
 @pytest.mark.parametrize(
-    "data", [None, b"", b"{", b"[]", b'{"format": 2, "grain": "week"}', b'{"format": "2"}']
+    "data", [None, b"", b"{", b"[]", b'{"format": 3, "grain": "week"}', b'{"format": "3"}']
 )
 def test_the_marker_is_written_again_with_the_right_grain(tmp_path, grain: Grain, data):
     lake = new_lake(str(tmp_path / "lake"), grain)
@@ -459,7 +459,7 @@ def test_the_marker_is_written_again_with_the_right_grain(tmp_path, grain: Grain
 
 
 def test_a_marker_that_names_another_grain_is_seen(lived):
-    lived.store.put(layout.LAKE, b'{"format": 2, "grain": "day"}')
+    lived.store.put(layout.LAKE, b'{"format": 3, "grain": "day"}')
     [finding] = verify.verify(open_lake(lived.store.url), workers=1)
     assert finding.key == layout.LAKE
     assert "by day, but those of raw are by month" in finding.text

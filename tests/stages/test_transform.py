@@ -75,7 +75,7 @@ def test_keys_of_what_failed_are_not_registered(lake):
     damage(lake, manifest, "A")
     keys: list[str] = []
     transform.transform(lake, register=keys.extend)
-    written = objects(lake, "raw/date=2026/", "history/", "refined/daily/", "refined/tickers/")
+    written = objects(lake, "raw/date=2026/", "history/", "refined/daily/", "tickers/")
     assert sorted(keys) == sorted(key for key in written if "ticker=B" in key)
 
 

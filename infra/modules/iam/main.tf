@@ -209,7 +209,10 @@ data "aws_iam_policy_document" "extractor" {
   statement {
     sid       = "ReadHistoryAndReceipts"
     actions   = ["s3:GetObject"]
-    resources = ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*"]
+    resources = [
+      for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json", "_log/*"] :
+      "${var.bucket_arn}/${name}"
+    ]
   }
 }
 
@@ -226,9 +229,16 @@ data "aws_iam_policy_document" "transformer" {
     sid     = "WriteHistoryAndRefined"
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     resources = concat(
-      ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*"],
+      [for folder in ["history/*", "refined/*", "tickers/*", "_log/*"] : "${var.bucket_arn}/${folder}"],
       var.report ? ["${var.bucket_arn}/_report/*"] : [],
     )
+  }
+
+  # Manifests that the checkpoint has; copies of them are in _log/runs/.
+  statement {
+    sid       = "RemoveManifestsOfTheCheckpoint"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${var.bucket_arn}/raw/_runs/*"]
   }
 
   statement {
@@ -312,7 +322,7 @@ data "aws_iam_policy_document" "reader" {
   statement {
     sid       = "ReadTheLake"
     actions   = ["s3:GetObject"]
-    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*"] : "${var.bucket_arn}/${folder}"]
+    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*", "_log/*"] : "${var.bucket_arn}/${folder}"]
   }
 
   statement {

@@ -66,16 +66,21 @@ def extracted(report: "ExtractReport", lake: str) -> None:
 
 def transformed(report: "TransformReport") -> None:
     """Say how a transform ended."""
-    from tickerlake.lake.derived import LISTING
-
-    wrote = sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
     click.echo(
         f"Processed {counted(len(report.processed), 'run')}:"
-        f" wrote {counted(wrote, 'partition')} of `daily`."
+        f" wrote {counted(_written(report), 'partition')} of `daily`."
     )
     for each in report.refreshed.values():
         if each.error:
             click.echo(f"  {each.ticker} failed: {each.error}")
+
+
+def _written(report: "TransformReport") -> int:
+    if not report.refreshed:
+        return 0
+    from tickerlake.lake.derived import LISTING  # loads Polars
+
+    return sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
 
 
 def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> None:

@@ -9,7 +9,7 @@ from tickerlake.lake import layout
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.store import Store, open_store
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,16 @@ MANY: Final = 4
 
 READERS: Final = 16
 
+_RAW: Final = pl.Schema(RAW)
+
 
 def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
     """Write rows as blobs, one for each partition; return their names by partition.
 
     A blob that already exists is left alone, unless it is damaged.
     """
+    if rows.is_empty():
+        return {}
     names = {}
     for partition, part in partitions(rows, lake.grain):
         names[partition] = name = digest(part)
@@ -46,7 +50,8 @@ def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
     else:  # on S3 each takes a round trip
         with ThreadPoolExecutor(READERS) as pool:
             frames = list(pool.map(partial(_read, lake), keys))
-    return pl.concat([pl.DataFrame(schema=RAW), *frames]).sort("session")
+    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
+    return rows if rows["session"].is_sorted() else rows.sort("session")
 
 
 def _read(lake: Lake, key: str) -> pl.DataFrame:
@@ -57,7 +62,7 @@ def _read(lake: Lake, key: str) -> pl.DataFrame:
             key,
         )
     rows = _decoded(data, key)
-    if rows is None or rows.schema != pl.Schema(RAW):
+    if rows is None or rows.schema != _RAW:
         raise CorruptObjectError(f"{key} is damaged; `tickerlake repair` fetches it again", key)
     return rows
 

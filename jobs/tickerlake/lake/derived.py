@@ -5,18 +5,20 @@ An object is called by its *part*: the partition's value of `date`, or `LISTING`
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tickerlake.lake import Lake, layout
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.market import features
-from tickerlake.market.bars import BAR
-from tickerlake.market.listing import TICKERS
+from tickerlake.market.bars import BAR, TICKERS
+from tickerlake.market.features import Daily
 
 LISTING: Final = "listing"
 """The part that is the ticker's row of the table `tickers`."""
@@ -73,8 +75,8 @@ def expected(
         wanted: the parts to return; None returns all.
     """
     found = {
-        name: rows[start:stop]
-        for name, start, stop in _slices(rows, grain)
+        name: rows[numbers]
+        for name, numbers in _slices(rows, grain)
         if wanted is None or name in wanted
     }
     if held.last is not None and (wanted is None or LISTING in wanted):
@@ -82,19 +84,58 @@ def expected(
     return found
 
 
-def update(new: History, old: History, grain: Grain) -> tuple[pl.DataFrame, set[str]]:
-    """Return what `refined` returns for a new history, and the parts that differ from an old one's.
+class Derived:
+    """The parts that there should be of a history; features are computed when they are needed.
+
+    Attributes:
+        held: the history.
+        grain: of the lake.
+        rows: those of `daily`.
+        partitions: the numbers of the rows of each partition, by its value of `date`, in order.
+    """
+
+    def __init__(self, held: History, grain: Grain) -> None:
+        self.held, self.grain = held, grain
+        self.rows = Daily(held.bars)
+        self.partitions = dict(_slices(held.bars, grain))
+
+    @cached_property
+    def listing(self) -> dict[str, object]:
+        """The row of `tickers`; empty if no run has delivered it."""
+        return _listing(self.held)
+
+    def parts(self) -> set[str]:
+        """Return the names of the parts."""
+        return {*self.partitions, *([LISTING] if self.listing else [])}
+
+    def encoded(self, wanted: AbstractSet[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield parts and the bytes of their objects; None is all parts."""
+        found = {
+            name: rows for name, rows in self.partitions.items() if wanted is None or name in wanted
+        }
+        if found:
+            first, last = min(found), max(found)
+            start = found[first].start
+            table = self.rows.table(start, found[last].stop)
+            for name, rows in found.items():
+                yield name, to_table_parquet(table[rows.start - start : rows.stop - start])
+        if self.listing and (wanted is None or LISTING in wanted):
+            yield LISTING, to_table_parquet(pl.DataFrame([self.listing], schema=TICKERS))
+
+
+def update(new: History, old: History, grain: Grain) -> tuple[Derived, set[str]]:
+    """Return what a new history gives, and the parts of it that differ from an old one's.
 
     Parts that the new history lacks are among them. Features are causal, to the last bit: rows
     before the first bar that differs are the same, and when that bar lies in the last partition,
-    there is nothing to compare at all.
+    or only follows what was there, there is nothing to compare at all.
     """
-    rows = refined(new)
+    given = Derived(new, grain)
     first = _first_difference(new.bars, old.bars)
     found = names(new.bars[first:], grain) | names(old.bars[first:], grain)
-    if len(found) > 1:
-        found = _differing(rows[first:], refined(old)[first:], grain)
-    return rows, found if _listing(new) == _listing(old) else found | {LISTING}
+    if len(found) > 1 and first < old.bars.height:
+        found = _differing(given.rows, Daily(old.bars), first, grain)
+    return given, found if given.listing == _listing(old) else found | {LISTING}
 
 
 def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
@@ -107,35 +148,41 @@ def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
     return first
 
 
-def _differing(new: pl.DataFrame, old: pl.DataFrame, grain: Grain) -> set[str]:
-    """Return the partitions in which any value differs, or that lack a session."""
-    both = new.join(
-        old.with_columns(_held=True), on="session", how="left", suffix="_old", maintain_order="left"
-    )
-    columns = [name for name in new.columns if name != "session"]
-    differs = pl.col("_held").is_null() | pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(f"{name}_old")) for name in columns
-    )
-    gone = old.join(new, on="session", how="anti", maintain_order="left")
-    return names(both.filter(differs), grain) | names(gone, grain)
+def _differing(new: Daily, old: Daily, first: int, grain: Grain) -> set[str]:
+    """Return the partitions in which any value differs, or that lack a session.
+
+    Args:
+        new: the new rows.
+        old: the old rows, at least one more than `first`.
+        first: how many rows are the same.
+        grain: of the lake.
+    """
+    sessions, held = (each.bars["session"].to_numpy()[first:] for each in (new, old))
+    at = np.minimum(np.searchsorted(held, sessions), len(held) - 1)
+    differs = held[at] != sessions
+    there = first + at
+    for name in (*BAR, "flags"):
+        ours, theirs = new.bars.get_column(name)[first:], old.bars.get_column(name)[there]
+        differs |= ours.ne_missing(theirs).to_numpy()
+    for name, values in new.values.items():
+        now, then = values[first:], old.values[name][there]
+        differs |= (now != then) & (np.isfinite(now) | np.isfinite(then))
+    gone = held[~np.isin(held, sessions)]
+    return {*_dates(sessions[differs], grain), *_dates(gone, grain)}
 
 
-def put(
-    lake: Lake, ticker: str, held: History, rows: pl.DataFrame, wanted: AbstractSet[str]
-) -> None:
+def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> None:
     """Write parts of a ticker; delete those that have no rows.
 
     Args:
         lake: the lake.
         ticker: whose history it is.
-        held: the history.
-        rows: what `refined` returns for it.
+        given: what its history gives.
         wanted: the parts.
     """
-    found = expected(held, rows, lake.grain, wanted)
-    for part, frame in found.items():
-        lake.store.put(key(part, ticker), to_table_parquet(frame))
-    lake.store.delete([key(part, ticker) for part in sorted(wanted - found.keys())])
+    for part, data in given.encoded(wanted):
+        lake.store.put(key(part, ticker), data)
+    lake.store.delete([key(part, ticker) for part in sorted(wanted - given.parts())])
 
 
 def stored(lake: Lake) -> dict[str, set[str]]:
@@ -151,15 +198,23 @@ def stored(lake: Lake) -> dict[str, set[str]]:
     return found
 
 
-def names(rows: pl.DataFrame, grain: Grain) -> set[str]:
-    """Return the partitions of rows that are sorted by session."""
-    return {name for name, _, _ in _slices(rows, grain)}
+def names(bars: pl.DataFrame, grain: Grain) -> set[str]:
+    """Return the partitions of bars that are sorted by session."""
+    return {name for name, _ in _slices(bars, grain)}
 
 
-def _slices(rows: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, int, int]]:
-    """Yield each partition of rows that are sorted by session, with the numbers of its rows."""
-    dates = rows["session"].to_numpy().astype(f"datetime64[{layout.UNITS[grain]}]")
+def _slices(bars: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, slice]]:
+    """Yield each partition of bars that are sorted by session, with the numbers of its rows."""
+    dates = _cut(bars["session"].to_numpy(), grain)
     borders = np.flatnonzero(dates[1:] != dates[:-1]) + 1
     for start, stop in zip((0, *borders), (*borders, len(dates)), strict=True):
         if start < stop:
-            yield str(dates[start]), int(start), int(stop)
+            yield str(dates[start]), slice(int(start), int(stop))
+
+
+def _dates(sessions: NDArray[np.datetime64], grain: Grain) -> set[str]:
+    return {str(each) for each in np.unique(_cut(sessions, grain))}
+
+
+def _cut(sessions: NDArray[np.datetime64], grain: Grain) -> NDArray[np.datetime64]:
+    return sessions.astype(f"datetime64[{layout.UNITS[grain]}]")

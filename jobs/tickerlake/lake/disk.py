@@ -6,6 +6,7 @@ killed leaves its staging files; the next one that writes removes them.
 """
 
 import errno
+import fcntl
 import os
 import socket
 import time
@@ -13,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from filelock import FileLock, Timeout
 
@@ -22,18 +23,21 @@ from tickerlake.lake import layout
 from tickerlake.lake.objects import Found, Versioned
 
 LOCK: Final = ".lock"
+"""Held while an object is created on a file system without hard links."""
+
 STAGING: Final = ".staging"
 ASIDE: Final = "_aside"
 """Where `repair` moves what is in an object's place but is not a file."""
 
 LOCK_SECONDS: Final = 10.0
+_LOOK_AGAIN: Final = 0.005
 
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 _numbers = count()
 
 
 class Disk:
-    """Objects in a folder. A disk has no compare-and-swap: a lock file provides it."""
+    """Objects in a folder. A disk has no compare-and-swap: locks provide it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -83,11 +87,7 @@ class Disk:
     def swap(self, key: str, data: bytes, version: str) -> str:
         """See `lake.objects.Objects`."""
         path = self.folder / key
-        with self._staged(path, data) as staged, self._locked():
-            try:
-                found = _version(path.stat())
-            except (FileNotFoundError, NotADirectoryError):
-                found = None
+        with self._staged(path, data) as staged, _held(path) as found:
             if found != version:
                 raise ConflictError(f"{key} was replaced by another run")
             new = _version(staged.stat())
@@ -168,14 +168,52 @@ class Disk:
         try:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
-            raise StoreError(
-                f"{self.folder / LOCK} has been held by another process for {LOCK_SECONDS:.0f}"
-                " seconds: wait for that process, or end it, and run the command again"
-            ) from None
+            raise _busy(self.folder / LOCK) from None
         try:
             yield
         finally:
             lock.release()
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[str | None]:
+    """Lock the file that is about to be replaced, and yield the version of what is there now.
+
+    Whoever expects the same version waits for the same file's lock, and then finds another file in
+    its place. So tickers do not wait for each other, and no lock file is left behind.
+    """
+    try:
+        file = path.open("r+b")
+    except (FileNotFoundError, NotADirectoryError):
+        yield None
+        return
+    with file:
+        _lock(file, path)
+        try:
+            found = _version(path.stat())
+        except FileNotFoundError:
+            found = None
+        yield found
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise _busy(path) from None
+            time.sleep(_LOOK_AGAIN)
+        else:
+            return
+
+
+def _busy(path: Path) -> StoreError:
+    return StoreError(
+        f"{path} has been held by another process for {LOCK_SECONDS:.0f} seconds: wait for that"
+        " process, or end it, and run the command again"
+    )
 
 
 def _owner() -> str:

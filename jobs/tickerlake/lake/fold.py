@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date
 
+import numpy as np
 import polars as pl
 
 from tickerlake.lake.manifests import Entry, Order, Rejected
@@ -78,11 +79,10 @@ def fold(history: History, delivery: Delivery) -> History:
     start = entry.start or date.max
     announced = entry.splits or {}
     changed = splits.changes(history.splits, announced, start)
-    kept = history.bars.join(delivery.bars, on="session", how="anti")
     arrived = _arrived(delivery)
     earlier = {day: ratio for day, ratio in history.splits.items() if day < start}
     return History(
-        bars=pl.concat([splits.rebase(kept, changed), arrived]).sort("session"),
+        bars=_merged(splits.rebase(history.bars, changed), arrived),
         splits=dict(sorted({**earlier, **announced}.items())),
         since=min(start, history.since or date.max) if entry.start else history.since,
         gaps=_gaps(history, entry, arrived["session"]),
@@ -123,12 +123,30 @@ def _arrived(delivery: Delivery) -> pl.DataFrame:
         quality.repair(delivery.bars),
         {name: pl.Series(sessions, dtype=pl.Date) for name, sessions in flagged.items()},
     )
-    return repaired.select(
-        *RAW,
-        as_of=pl.lit(delivery.order[0], dtype=HISTORY["as_of"]),
-        basis_factor=pl.lit(1.0),
-        flags="flags",
+    rows = repaired.height
+    moment = np.full(
+        rows, np.datetime64(delivery.order.as_of.astimezone(UTC).replace(tzinfo=None), "us")
     )
+    return repaired[[*RAW]].hstack(
+        [
+            pl.Series("as_of", moment).cast(HISTORY["as_of"]),
+            pl.Series("basis_factor", np.ones(rows)),
+            repaired["flags"],
+        ]
+    )
+
+
+def _merged(held: pl.DataFrame, arrived: pl.DataFrame) -> pl.DataFrame:
+    """Return held and newer bars, both sorted by session, the newer ones instead of held ones."""
+    if arrived.is_empty():
+        return held
+    before, new = held["session"].to_numpy(), arrived["session"].to_numpy()
+    first = int(np.searchsorted(before, new[0]))
+    tail = held[first + np.flatnonzero(~np.isin(before[first:], new))]
+    both = pl.concat([held[:first], tail, arrived], rechunk=True)
+    if tail.is_empty() or tail["session"][-1] < new[0]:
+        return both
+    return both[np.argsort(both["session"].to_numpy())]
 
 
 def _gaps(history: History, entry: Entry, arrived: pl.Series) -> tuple[date, ...]:

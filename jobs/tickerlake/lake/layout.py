@@ -4,11 +4,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal, get_args
-
-import polars as pl
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tickerlake.market import symbols
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Grain = Literal["day", "month", "year"]
 GRAINS: Final = get_args(Grain)
@@ -19,12 +20,17 @@ RUNS: Final = "raw/_runs/"
 QUARANTINE: Final = "quarantine/"
 HISTORY: Final = "history/"
 DAILY: Final = "refined/daily/"
-TICKERS: Final = "refined/tickers/"
+TICKERS: Final = "tickers/"
 RECEIPTS: Final = "refined/_runs/"
 BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
+INDEX: Final = "refined/_index.json"
+LOG: Final = "_log/"
+CHECKPOINT: Final = "_log/checkpoint.parquet"
+ENTRIES: Final = "_log/entries/"
+ARCHIVE: Final = "_log/runs/"
 
 DIGEST: Final = r"^[0-9a-f]{32}$"
 """What the name of a blob looks like."""
@@ -44,6 +50,9 @@ _OBJECTS: Final = {
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
+    LOG: r"checkpoint\.parquet",
+    ENTRIES: rf"{_RUN_ID}-[0-9]+\.parquet",
+    ARCHIVE: rf"{_RUN_ID}\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 
@@ -53,8 +62,10 @@ UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
 
-def partition(grain: Grain) -> pl.Expr:
+def partition(grain: Grain) -> "pl.Expr":
     """Return the value of the partition column `date` for the column `session`."""
+    import polars as pl
+
     return pl.col("session").dt.to_string(_FORMATS[grain])
 
 
@@ -96,6 +107,16 @@ def receipt(run_id: str) -> str:
 def lost(run_id: str) -> str:
     """Key of what is left of a manifest that could not be read."""
     return f"{LOST}{run_id}.json"
+
+
+def archived(run_id: str) -> str:
+    """Key of a manifest that the checkpoint contains."""
+    return f"{ARCHIVE}{run_id}.json"
+
+
+def entries(name: str) -> str:
+    """Key of a part of the checkpoint."""
+    return f"{ENTRIES}{name}.parquet"
 
 
 def behind(ticker: str, run_id: str) -> str:

@@ -2,13 +2,18 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import layout
 from tickerlake.lake.layout import Grain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def to_parquet(frame: pl.DataFrame) -> bytes:
@@ -18,7 +23,9 @@ def to_parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def to_table_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None) -> bytes:
+def to_table_parquet(
+    rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | None = None
+) -> bytes:
     """Encode an object of `history` or `daily`; the same rows give the same bytes.
 
     These are written every day, and are small. So they are compressed by Snappy, only text has a
@@ -27,13 +34,15 @@ def to_table_parquet(frame: pl.DataFrame, metadata: dict[str, str] | None = None
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    from tickerlake.market.arrays import arrow
+
+    table = arrow(rows) if isinstance(rows, pl.DataFrame) else rows
     buffer = pa.BufferOutputStream()
     with pq.ParquetWriter(
         buffer,
         table.schema,
         compression="snappy",
-        use_dictionary=[name for name, of in frame.schema.items() if of == pl.String],
+        use_dictionary=[each.name for each in table.schema if pa.types.is_string_view(each.type)],
         write_statistics=["session"],
         store_schema=False,
     ) as writer:
@@ -57,11 +66,15 @@ def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.
 
 def digest(frame: pl.DataFrame) -> str:
     """Return the name of a blob with these rows: a hash of the rows, not of the file."""
-    return hashlib.sha256(frame.write_csv().encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(frame.rows()).encode()).hexdigest()[:32]
 
 
 def partitions(frame: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, pl.DataFrame]]:
     """Split rows by the partition column `date`: yield its values and their rows, in order."""
+    dates = np.unique(frame["session"].to_numpy().astype(f"datetime64[{layout.UNITS[grain]}]"))
+    if len(dates) <= 1:  # as on most days: nothing to split
+        yield from ((str(date), frame) for date in dates)
+        return
     marked = frame.with_columns(_partition=layout.partition(grain))
     parts = marked.partition_by("_partition", as_dict=True, include_key=False, maintain_order=True)
     for (value,), part in parts.items():

@@ -5,22 +5,19 @@ row are written after it. So the loser of a race has written nothing, and whoeve
 that died finds in the history what is left to do.
 """
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Final
 
-import polars as pl
-
 from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, derived, history, layout, notes
+from tickerlake.lake import Lake, derived, history, index, layout, notes
 from tickerlake.lake.backlog import Settled
+from tickerlake.lake.derived import Derived
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
-from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.objects import Versioned
-from tickerlake.lake.parquet import to_table_parquet
 from tickerlake.lake.retries import pause
 
 RACES: Final = 100
@@ -36,12 +33,14 @@ class Outcome:
         version: the version tag of the history that they were made from.
         is_late: nothing was done: the ticker has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
+        known: what that history says to the next extraction (`index.encode`).
     """
 
     partitions: tuple[str, ...] = ()
     version: str | None = None
     is_late: bool = False
     overtook: bool = False
+    known: str | None = None
 
 
 LATE: Final = Outcome(is_late=True)
@@ -76,17 +75,18 @@ def refresh(
         new, version = stored.history, stored.version
         if backlog.new:
             new = history.advance(lake, ticker, stored.history, backlog.new)
-        rows, changed = derived.update(new, stored.history, lake.grain)
-        wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
+        given, changed = derived.update(new, stored.history, lake.grain)
+        wanted = changed | {*recheck} | _owed(given, stored, unfinished)
         if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
-                version = _replace(lake, ticker, new, rows, folded, wanted, version)
+                version = _replace(lake, ticker, given, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
-        derived.put(lake, ticker, new, rows, wanted)
-        return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
+        derived.put(lake, ticker, given, wanted)
+        known = index.encode(new)
+        return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
 
@@ -116,17 +116,18 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    rows, changed = derived.update(new, stored.history, lake.grain)
+    given, changed = derived.update(new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
-    wanted = changed | {*recheck} | _owed(rows, stored, unfinished, lake.grain)
+    wanted = changed | {*recheck} | _owed(given, stored, unfinished)
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
-            version = _replace(lake, ticker, new, rows, folded, wanted, version)
+            version = _replace(lake, ticker, given, folded, wanted, version)
     except ConflictError:
         return LATE
-    derived.put(lake, ticker, new, rows, wanted)
-    return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
+    derived.put(lake, ticker, given, wanted)
+    known = index.encode(new)
+    return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
 
 
 def rebuild(
@@ -159,25 +160,26 @@ def rebuild(
         return LATE
     stored = _decoded(found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
-    rows = derived.refined(new)
-    differing = _differing(lake, ticker, derived.expected(new, rows, lake.grain), stored_parts)
+    given = Derived(new, lake.grain)
+    differing = _differing(lake, ticker, given, stored_parts)
     folded = _open(manifests, settled)
     is_right = _says(stored, new, folded)
     if is_right and not differing:
-        return Outcome((), version)
+        return Outcome((), version, known=index.encode(new))
     note = notes.put_recheck(store, {ticker: differing})
     try:
         if new.last is not None and not is_right:
-            version = _replace(lake, ticker, new, rows, folded, differing, version)
+            version = _replace(lake, ticker, given, folded, differing, version)
     except ConflictError:
         store.delete([note])
         return LATE
-    derived.put(lake, ticker, new, rows, differing)
+    derived.put(lake, ticker, given, differing)
     if new.last is None and found:
         store.delete([key])
         version = None
     store.delete([note])
-    return Outcome(tuple(sorted(differing)), version, overtook=_is_unsettled(stored, settled))
+    overtook = _is_unsettled(stored, settled)
+    return Outcome(tuple(sorted(differing)), version, overtook=overtook, known=index.encode(new))
 
 
 def _is_unsettled(stored: Stored | None, settled: Container[str]) -> bool:
@@ -198,30 +200,26 @@ def _says(stored: Stored | None, new: History, folded: Sequence[str]) -> bool:
 def _replace(
     lake: Lake,
     ticker: str,
-    new: History,
-    rows: pl.DataFrame,
+    given: Derived,
     folded: Iterable[str],
     wanted: AbstractSet[str],
     version: str | None,
 ) -> str:
-    names = derived.names(rows, lake.grain)
+    names = given.partitions.keys()
     owed, gone = wanted & names, wanted - names - {derived.LISTING}
     span = Span(min(owed), max(owed)) if owed else None
-    data = history.encode(Stored(new, tuple(sorted(folded)), span, tuple(sorted(gone))))
+    data = history.encode(Stored(given.held, tuple(sorted(folded)), span, tuple(sorted(gone))))
     return lake.store.replace(layout.history(ticker), data, version)
 
 
-def _differing(
-    lake: Lake, ticker: str, frames: Mapping[str, pl.DataFrame], stored_parts: AbstractSet[str]
-) -> set[str]:
+def _differing(lake: Lake, ticker: str, given: Derived, stored_parts: AbstractSet[str]) -> set[str]:
     """Return the parts whose objects are not what they should be."""
-
-    def differs(part: str) -> bool:
-        if part not in stored_parts:
-            return True
-        return lake.store.get(derived.key(part, ticker)) != to_table_parquet(frames[part])
-
-    return {part for part in frames if differs(part)} | (stored_parts - frames.keys())
+    same = {
+        part
+        for part, data in given.encoded(stored_parts)
+        if lake.store.get(derived.key(part, ticker)) == data
+    }
+    return (given.parts() | stored_parts) - same
 
 
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
@@ -233,15 +231,12 @@ def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
     return [each.run_id for each in manifests if each.run_id not in settled]
 
 
-def _owed(
-    rows: pl.DataFrame, stored: Stored, unfinished: Collection[str], grain: Grain
-) -> set[str]:
+def _owed(given: Derived, stored: Stored, unfinished: Collection[str]) -> set[str]:
     """Return the parts that a history owes: its row of `tickers` in any case."""
     if not unfinished:
         return set()
     span = stored.owed
-    names = derived.names(rows, grain) if span else set()
-    owed = {name for name in names if span and span.first <= name <= span.last}
+    owed = {name for name in given.partitions if span and span.first <= name <= span.last}
     return {derived.LISTING, *stored.gone} | owed
 
 

@@ -6,72 +6,33 @@ delivered it; so a state is a set of runs, and everything in it is derived from 
 
 import hashlib
 import re
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
 from typing import Final
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, excerpts, history, layout, manifests, moment
+from tickerlake.lake import (
+    Lake,
+    backlog,
+    history,
+    layout,
+    manifests,
+    moment,
+)
+from tickerlake.lake.backlog import Survey
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
-from tickerlake.lake.manifests import Manifest, Order
+from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.moment import Moment
 from tickerlake.lake.rewind import rewind
-from tickerlake.lake.store import Store
 
 Asked = str | date | datetime
 """A moment, a day (its end, in UTC), the id of a run, or a stamp."""
 
-READERS: Final = 16
-"""Manifests that are read at the same time."""
-
-AT_ONCE: Final = 4
-"""Manifests that are read together on the way back."""
-
 _STAMP: Final = re.compile(r"[0-9a-f]{12}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-class Commits:
-    """The manifests of a lake; each is read once, however many states and tickers need it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read: dict[str, bytes] = {}
-        self._orders: dict[str, Order] = {}
-
-    def all_ids(self) -> list[str]:
-        """List the ids of all runs, sorted by the moment of their commit."""
-        return manifests.all_ids(self._store)
-
-    def orders(self, run_ids: Iterable[str]) -> list[Order]:
-        """Return runs, sorted from the oldest to the newest."""
-        run_ids = list(run_ids)
-        self._load(run_ids)
-        return sorted(self._orders[run_id] for run_id in run_ids)
-
-    def read(self, run_ids: Iterable[str], tickers: Collection[str] | None) -> Iterator[Manifest]:
-        """Read manifests with these tickers; None is all of them."""
-        run_ids = list(run_ids)
-        self._load(run_ids)
-        for run_id in run_ids:
-            yield excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
-
-    def _load(self, run_ids: Iterable[str]) -> None:
-        missing = [run_id for run_id in run_ids if run_id not in self._read]
-        if not missing:
-            return
-        with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
-            for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
-                self._orders[run_id] = excerpts.parse(run_id, data, ()).order
-                # a manifest says the same of many tickers: it shrinks to a twentieth
-                self._read[run_id] = zlib.compress(data, 1)
-
-    def _get(self, run_id: str) -> bytes:
-        return manifests.read_bytes(self._store, run_id)
 
 
 @dataclass(frozen=True)
@@ -122,8 +83,7 @@ class State:
 
         Together with those that have a stored history, they are all that a state may know.
         """
-        receipts = set(manifests.ids(self.lake.store, layout.RECEIPTS))
-        pending = [run_id for run_id in self.runs if run_id not in receipts]
+        pending = set(self.runs).intersection(manifests.pending_ids(self.lake.store))
         return _delivered(self.commits.read(pending, None))
 
     def histories(self, tickers: Collection[str]) -> Iterator[tuple[str, History]]:
@@ -157,16 +117,11 @@ class State:
             return None
         if stored.version != now.versions[ticker]:
             return None
-        later = [*self.commits.read(since, {ticker})]
-        return rewind(self.lake, ticker, stored.history, later, self._backwards(ticker))
-
-    def _backwards(self, ticker: str) -> Iterator[tuple[Manifest, str]]:
-        """Yield the manifests, newest commit first, each with the id of the next one."""
-        newest_first = [*reversed(self.runs), ""]
-        for start in range(0, len(self.runs), AT_ONCE):
-            run_ids = newest_first[start : start + AT_ONCE + 1]
-            found = self.commits.read(run_ids[: min(AT_ONCE, len(run_ids) - 1)], {ticker})
-            yield from zip(found, run_ids[1:], strict=True)
+        later = list(self.commits.read(since, {ticker}))
+        newest_first = self.runs[::-1]
+        before = self.commits.backwards(newest_first, ticker)
+        commits = zip(before, [*newest_first[1:], ""], strict=True)
+        return rewind(self.lake, ticker, stored.history, later, commits)
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
@@ -210,8 +165,12 @@ def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
 
 def stored_stamp(lake: Lake) -> str:
     """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
-    receipts = set(manifests.ids(lake.store, layout.RECEIPTS))
-    return stamp(run_id for run_id in manifests.all_ids(lake.store) if run_id in receipts)
+    return surveyed_stamp(backlog.survey(lake.store))
+
+
+def surveyed_stamp(surveyed: Survey) -> str:
+    """Return the same for a lake that has been surveyed."""
+    return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
 def newest(lake: Lake, commits: Commits | None = None) -> State:

@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from tickerlake.lake import layout
-from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
+from tickerlake.market.bars import EVENT, HISTORY, QUARANTINE, RAW, TICKERS
 from tickerlake.market.features import DAILY, FEATURES
-from tickerlake.market.listing import EVENT, TICKERS
 
 Schema = Mapping[str, pl.DataType]
 

@@ -11,12 +11,14 @@ TA-Lib gives: 0 for `rsi_14`, `stoch_*`, `adx_14` and `*_di_14`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
-from tickerlake.market.arrays import YEAR, Array, Bars, ratio, record_batch, talib
+from tickerlake.market.arrays import YEAR, Array, Bars, arrow, ratio, record_batch, talib
 from tickerlake.market.bars import BAR
 
 
@@ -197,13 +199,41 @@ def daily(history: pl.DataFrame) -> pl.DataFrame:
     return history[[*BAR, "flags"]].hstack(_computed(history))
 
 
+class Daily:
+    """The rows of the table `daily` for a ticker's bars, computed when the first is needed.
+
+    Args:
+        history: columns of `bars.HISTORY`, sorted by session.
+    """
+
+    def __init__(self, history: pl.DataFrame) -> None:
+        self.bars = history[[*BAR, "flags"]]
+
+    @cached_property
+    def values(self) -> dict[str, Array]:
+        """The features by name; what has no value is not finite."""
+        return values(self.bars)
+
+    def table(self, start: int, stop: int) -> pa.Table:
+        """Return rows (`DAILY`) as an Arrow table; what has no value is null."""
+        bars = arrow(self.bars[start:stop])
+        found = record_batch({name: each[start:stop] for name, each in self.values.items()})
+        return pa.Table.from_arrays(
+            [*bars.columns, *found.columns], names=[*bars.column_names, *found.schema.names]
+        )
+
+
 def _computed(bars: pl.DataFrame) -> pl.DataFrame:
+    return pl.DataFrame(record_batch(values(bars)))
+
+
+def values(bars: pl.DataFrame) -> dict[str, Array]:
+    """Return the features of one ticker by name, an array each; see `compute`."""
     if bars.is_empty():
-        return pl.DataFrame(schema={feature.name: DAILY[feature.name] for feature in FEATURES})
+        return {feature.name: np.empty(0) for feature in FEATURES}
     with np.errstate(all="ignore"):
         arrays = Bars(bars.rechunk())
-        columns = {each.name: _values(each, arrays) for each in FEATURES}
-    return pl.DataFrame(record_batch(columns))
+        return {each.name: _values(each, arrays) for each in FEATURES}
 
 
 def _values(feature: Feature, arrays: Bars) -> Array:

@@ -1,39 +1,8 @@
-"""What is known of a ticker besides its bars: a source's words, and the columns of `tickers`."""
+"""What a source says about a ticker besides its bars."""
 
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from typing import Final, NamedTuple
-
-import polars as pl
-
-EVENT: Final[dict[str, pl.DataType]] = {
-    "as_of": pl.Datetime("us", "UTC"),
-    "run_id": pl.String(),
-    "event": pl.String(),
-    "session": pl.Date(),
-    "old": pl.Float64(),
-    "new": pl.Float64(),
-    "detail": pl.String(),
-}
-"""The fields of an event; see `Event`."""
-
-TICKERS: Final[dict[str, pl.DataType]] = {
-    "name": pl.String(),
-    "exchange": pl.String(),
-    "instrument_type": pl.String(),
-    "currency": pl.String(),
-    "timezone": pl.String(),
-    "first_trade_date": pl.Date(),
-    "listed_since": pl.Date(),
-    "first_session": pl.Date(),
-    "last_session": pl.Date(),
-    "sessions": pl.Int64(),
-    "gaps": pl.List(pl.Date()),
-    "retired": pl.Date(),
-    "renamed_to": pl.String(),
-    "events": pl.List(pl.Struct(EVENT)),
-}
-"""What is known of a ticker, from the source's answers, its bars, and the commits on its life."""
+from typing import NamedTuple
 
 
 class Event(NamedTuple):

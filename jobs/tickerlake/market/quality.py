@@ -4,7 +4,7 @@ A bar whose close is a usable number is kept. What is known to be wrong with it 
 history and flagged there; raw keeps what the source said. Only what can't be used is quarantined.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -13,29 +13,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tickerlake.market.bars import QUARANTINE, RAW
-
-FLAGS: Final[Mapping[str, str]] = {
-    "range_widened": "The open or the close was outside low to high; the range was widened.",
-    "open_unknown": "The source did not know the open; it is null.",
-    "range_unknown": "The source did not know the high or the low; filled from open and close.",
-    "volume_unknown": "The source gave no usable volume; it is 0.",
-    "event_unknown": "An impossible dividend, capital gain or split was dropped.",
-    "dividend_currency": "The dividend was paid in another currency; returns leave it out.",
-    "off_calendar": "The exchange's calendar has no session on this day.",
-    "after_gap": "The first bar after more than five sessions without one.",
-    "timezone": "The source dates this ticker in another time zone than the exchange's calendar.",
-    "missed_split": "The close jumps as it would if an adjustment for a split were missing.",
-    "unit_error": "The close jumps about a hundredfold, as it does when a unit is mistaken.",
-    "large_dividend": "The dividend is above 30 % of the close before.",
-}
-"""What each flag says about a bar, by its name."""
-
-CONTEXTUAL: Final = ("after_gap", "missed_split", "unit_error", "large_dividend")
-"""Flags that depend on other bars, so they are set again whenever a history changes."""
+from tickerlake.market.bars import PRICES, QUARANTINE, RAW
+from tickerlake.market.flags import CONTEXTUAL
 
 GAP_SESSIONS: Final = 5
 """A bar is flagged `after_gap` when more sessions than this are missing before it."""
+
+_NEUTRAL: Final = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
+"""What stands for an event that is not known."""
 
 _SMALLEST, _LARGEST = 1e-12, 1e12
 _FILLER_TOLERANCE: Final = 1e-5
@@ -49,15 +34,6 @@ _SMALLEST_SPLIT: Final = 1.2
 
 _UNIT_ERROR: Final = (70.0, 143.0)
 _LARGE_DIVIDEND: Final = 0.3
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A bar that is kept although something is odd about it; `name` is one of `FLAGS`."""
-
-    session: date
-    name: str
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -105,9 +81,12 @@ CHECKS: Final[Mapping[str, pl.Expr]] = {
 kept. A `placeholder` is what some exchanges' newest session looks like until its prices arrive."""
 
 
+_NONE: Final = pl.DataFrame(schema=QUARANTINE)
+
+
 def judge(
     bars: pl.DataFrame,
-    denied: pl.Expr,
+    denied: NDArray[np.bool_],
     *,
     today: date,
     last_closed: date,
@@ -118,19 +97,45 @@ def judge(
 
     Args:
         bars: columns of `market.bars.RAW`, in the source's order, each with at least one price.
-        denied: whether the calendar denies that the column `session` was a session.
+        denied: of which rows the calendar denies that there was a session.
         today: the exchange's date at the moment of the fetch.
         last_closed: the newest session that has closed.
         close_before: the close held for the session before the first row, if any.
         may_be_negative: prices may be negative, like those of futures.
     """
-    marked = bars.select(RAW.keys()).with_columns(
+    if _is_plain(bars, denied, today):
+        return Judged(_columns(bars, RAW), _NONE)
+    return _judge_each(
+        bars,
         _today=pl.lit(today),
         _last_closed=pl.lit(last_closed),
-        _denied=denied,
+        _denied=pl.Series(denied),
         _close_before=pl.lit(close_before, pl.Float64),
         _may_be_negative=pl.lit(may_be_negative),
     )
+
+
+def _is_plain(bars: pl.DataFrame, denied: NDArray[np.bool_], today: date) -> bool:
+    """Return whether no row can fail a check: the usual case, decided without a plan."""
+    opened, high, low, close = (bars[name].to_numpy() for name in PRICES)
+    session = bars["session"].to_numpy()
+    return bool(
+        # a price that is null is NaN here, of which nothing is true
+        all(((price >= _SMALLEST) & (price <= _LARGEST)).all() for price in (opened, close))
+        and ((low >= _SMALLEST) & (low <= high) & (high <= _LARGEST)).all()
+        and (session[1:] > session[:-1]).all()
+        and (session <= np.datetime64(today)).all()
+        and not denied.any()
+    )
+
+
+def _columns(bars: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    return bars if bars.columns == list(names) else bars.select(names)
+
+
+def _judge_each(bars: pl.DataFrame, **facts: pl.Expr | pl.Series) -> Judged:
+    """Judge row by row; `facts` are columns that the checks refer to."""
+    marked = bars.select(RAW.keys()).with_columns(**facts)
     reasons = pl.concat_str(
         [
             pl.when(failed.fill_null(value=False)).then(pl.lit(name))
@@ -146,43 +151,59 @@ def judge(
     )
 
 
-def _repairs() -> dict[str, pl.Expr]:
-    """Return the repaired columns, and `flags`."""
-    known = [pl.when(~_unknown(name)).then(pl.col(name)) for name in ("open", "high", "low")]
-    opened, high, low = known
-    top, bottom = pl.max_horizontal(opened, _close), pl.min_horizontal(opened, _close)
-    usable = {
-        name: pl.col(name).is_not_null() & pl.col(name).is_finite() & (pl.col(name) >= 0)
-        for name in ("dividend", "capital_gain")
-    }
-    split = pl.col("split")
-    usable["split"] = split.is_not_null() & split.is_finite() & (split > 0)
-    neutral = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
-    found = {
-        "range_widened": (high < top) | (low > bottom),
-        "open_unknown": opened.is_null(),
-        "range_unknown": high.is_null() | low.is_null(),
-        "volume_unknown": pl.col("volume").is_null() | (pl.col("volume") < 0),
-        "event_unknown": ~pl.all_horizontal(*usable.values()),
-        "dividend_currency": pl.col("dividend_currency").is_not_null(),
-    }
-    return {
-        "open": opened,
-        "high": pl.max_horizontal(high, top),
-        "low": pl.min_horizontal(low, bottom),
-        "volume": pl.col("volume").fill_null(0).clip(0),
-        "flags": _joined(found),
-        **{name: pl.when(usable[name]).then(name).otherwise(neutral[name]) for name in usable},
-    }
-
-
 def repair(bars: pl.DataFrame) -> pl.DataFrame:
     """Repair what is visibly wrong with a bar on its own, and add the column `flags`.
 
     Args:
         bars: good rows (`market.bars.RAW`).
     """
-    return bars.with_columns(**_REPAIRS)
+    opened, high, low = (_known(bars[name]) for name in ("open", "high", "low"))
+    close, volume = _floats(bars["close"]), _floats(bars["volume"])
+    top, bottom = np.fmax(opened, close), np.fmin(opened, close)
+    events = {name: _floats(bars[name]) for name in _NEUTRAL}
+    usable = {name: np.isfinite(each) & (each >= 0) for name, each in events.items()}
+    usable["split"] &= events["split"] > 0
+    found = {
+        "range_widened": (high < top) | (low > bottom),
+        "open_unknown": np.isnan(opened),
+        "range_unknown": np.isnan(high) | np.isnan(low),
+        "volume_unknown": ~(volume >= 0),
+        "event_unknown": ~np.logical_and.reduce([*usable.values()]),
+        "dividend_currency": ~_nulls(bars["dividend_currency"]),
+    }
+    flags = pl.Series("flags", _joined(found), pl.String)
+    if not any(each.any() for each in found.values()):
+        return bars.hstack([flags])
+    repaired = {
+        "open": opened,
+        "high": np.fmax(high, top),
+        "low": np.fmin(low, bottom),
+        **{name: np.where(usable[name], events[name], _NEUTRAL[name]) for name in _NEUTRAL},
+    }
+    return bars.with_columns(
+        *(pl.Series(name, each, nan_to_null=True) for name, each in repaired.items()),
+        pl.col("volume").fill_null(0).clip(0),
+        flags,
+    )
+
+
+def _known(prices: pl.Series) -> NDArray[np.float64]:
+    """Return prices, NaN where they are not known; see `_unknown`."""
+    values = _floats(prices)
+    return np.where(np.isfinite(values) & (values != 0), values, np.nan)
+
+
+def _floats(values: pl.Series) -> NDArray[np.float64]:
+    """Return numbers as floats; NaN where there is none."""
+    return values.to_numpy().astype(np.float64, copy=False)
+
+
+def _nulls(values: pl.Series) -> NDArray[np.bool_]:
+    """Return where values are null, without planning a query when all or none are."""
+    count = values.null_count()
+    if count in (0, len(values)):
+        return np.full(len(values), bool(count))
+    return values.is_null().to_numpy()
 
 
 def add_flags(bars: pl.DataFrame, flags: Mapping[str, pl.Series]) -> pl.DataFrame:
@@ -210,7 +231,7 @@ def flag_context(bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Seri
         found = _found_in_context(bars, splits, gaps)
     if not any(each.any() for each in found.values()) and (bars["flags"] == "").all():
         return bars
-    context = _joined({name: pl.lit(pl.Series(each)) for name, each in found.items()})
+    context = pl.lit(pl.Series(_joined(found), dtype=pl.String))
     lasting = (
         pl.col("flags")
         .str.split(",")
@@ -229,8 +250,9 @@ def _found_in_context(
     missing = np.diff(np.searchsorted(gaps.to_numpy(), session), prepend=0)
     missing[:1] = 0
     common, explained = np.zeros((2, len(close)), dtype=np.bool_)
+    large = np.flatnonzero(jump > _SPLIT_RATIOS[0] * (1 - _SPLIT_TOLERANCE))
     for ratio in _SPLIT_RATIOS:
-        common |= np.abs(jump / ratio - 1) < _SPLIT_TOLERANCE
+        common[large] |= np.abs(jump[large] / ratio - 1) < _SPLIT_TOLERANCE
     for day, ratio in splits.items():
         size = max(ratio, 1 / ratio)
         if size > _SMALLEST_SPLIT:
@@ -242,16 +264,17 @@ def _found_in_context(
         "after_gap": missing > GAP_SESSIONS,
         "missed_split": ~is_unit_error & (common | explained),
         "unit_error": is_unit_error,
-        "large_dividend": is_large & bars["dividend_currency"].is_null().to_numpy(),
+        "large_dividend": is_large & _nulls(bars["dividend_currency"]),
     }
 
 
-def _joined(found: Mapping[str, pl.Expr]) -> pl.Expr:
-    """Return the names of what is true, in order, separated by commas."""
-    names = [
-        pl.when(true.fill_null(value=False)).then(pl.lit(name)) for name, true in found.items()
-    ]
-    return pl.concat_str(names, separator=",", ignore_nulls=True)
+def _joined(found: Mapping[str, NDArray[np.bool_]]) -> list[str]:
+    """Return the names of what is true, for each row, in order, separated by commas."""
+    some = np.logical_or.reduce([*found.values()])
+    names = [""] * len(some)
+    for row in np.flatnonzero(some):
+        names[row] = ",".join(name for name, true in found.items() if true[row])
+    return names
 
 
 def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:
@@ -262,6 +285,3 @@ def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:
         ignore_nulls=True,
     )
     return both.str.split(",").list.unique(maintain_order=True).list.join(",")
-
-
-_REPAIRS: Final = _repairs()

@@ -12,7 +12,7 @@ from typing import Final
 
 from tickerlake.engines import Engine, Kind, Refreshed, Task, Work
 from tickerlake.errors import CorruptObjectError, StoreError
-from tickerlake.lake import Lake, backlog, derived, layout, manifests, notes
+from tickerlake.lake import Lake, backlog, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.retries import pause
@@ -143,7 +143,7 @@ class Rounds:
                 self._note(Refreshed(ticker, error=f"{ticker}: {error}", damaged=error.key))
             return []
         is_rebuild = kind == "rebuild"
-        wanted = derived.stored(self.lake) if is_rebuild else self._again
+        wanted = self._stored() if is_rebuild else self._again
         tickers = everything.keys() | wanted.keys()
         if is_rebuild:
             tickers |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
@@ -159,6 +159,11 @@ class Rounds:
             )
             for ticker in sorted(tickers if only is None else tickers & set(only))
         ]
+
+    def _stored(self) -> Mapping[str, set[str]]:
+        from tickerlake.lake import derived  # loads Polars
+
+        return derived.stored(self.lake)
 
     def _read(self, only: Collection[str] | None) -> list[Manifest]:
         """Read all manifests, except those that were read at the beginning."""
