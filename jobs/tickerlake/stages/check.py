@@ -10,6 +10,7 @@ from tickerlake.lake import Lake, history
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Rejected
 from tickerlake.lake.states import State
+from tickerlake.market.flags import FLAGS
 from tickerlake.stages import counted
 from tickerlake.stages.status import Ticker, status
 
