@@ -17,8 +17,8 @@ from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
 from tickerlake.errors import StoreError
 from tickerlake.lake import Lake, derived, history, layout, manifests, notes, open_lake
+from tickerlake.lake.derived import Derived
 from tickerlake.lake.store import Store
-from tickerlake.market.features import Daily
 from tickerlake.stages import transform, verify
 
 WRITES = ("put", "put_new", "replace", "delete")
@@ -100,7 +100,7 @@ def test_a_rebuild_that_is_killed_is_finished_by_the_next_transform(tmp_path_fac
             bars = stored.history.bars.with_columns(close=stored.history.bars["close"] + 1)
             wrong = replace(stored.history, bars=bars)
             lake.store.put(layout.history(ticker), history.encode(replace(stored, history=wrong)))
-            derived.put(lake, ticker, wrong, Daily(wrong.bars), {"2013-01"})
+            derived.put(lake, ticker, Derived(wrong, lake.grain), {"2013-01"})
         return lake
 
     lake = damaged()

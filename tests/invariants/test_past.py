@@ -24,6 +24,9 @@ from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import partitions, to_table_parquet
 from tickerlake.lake.tables import TABLES
 from tickerlake.stages import extract, lifecycle, transform
+from tickerlake.stages.log import log
+from tickerlake.stages.query import query
+from tickerlake.stages.relations import Past
 
 LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 MOMENTS: Final = 50 if LONG else 2
@@ -127,6 +130,28 @@ def same(lake: Lake, state: states.State, expected: dict[str, pl.DataFrame]) -> 
         assert_frame_equal(found, expected[name], check_exact=True)
 
 
+def told(state: states.State) -> list[tuple]:
+    """What the log of each ticker says, as rows of the view `revisions`."""
+    rows = []
+    for ticker in state.tickers():
+        for number, each in enumerate(log(state, ticker)):
+            run = ticker, each.run_id
+            rows += [
+                (*run, "revised", revision.column, revision.session) for revision in each.revised
+            ]
+            rows += [(*run, "split", None, day) for day in each.splits]
+            rows += [(*run, "restated", None, None)] if each.restated and number else []
+            rows += [(*run, "renamed_from", None, None)] if each.renamed_from else []
+            rows += [(*run, "renamed_to", None, None)] if each.renamed_to else []
+            rows += [(*run, "retired", None, each.retired)] if each.retired else []
+    return sorted(rows, key=str)
+
+
+def viewed(lake: Lake, state: states.State | None) -> list[tuple]:
+    sql = "select ticker, run_id, event, value, session from revisions"
+    return sorted(query(lake, sql, tables=state and Past(state)).rows(), key=str)
+
+
 def as_objects(lake: Lake, state: states.State) -> dict[str, bytes]:
     daily = frames.read(lake, "daily", state, Wanted())
     return {
@@ -146,6 +171,7 @@ def test_every_state_that_was_stored_is_read_again(grain, seed):
     for number, action in enumerate(actions):
         life.step(action, dice.randint(1, 5) if number else 9)
     commits = states.Commits(lake.store)
+    assert viewed(lake, None) == told(states.newest(lake, commits))
     for kept in life.kept if LONG else dice.sample(life.kept, 3):
         by_run = states.resolve(lake, kept.newest, commits)
         assert by_run.stamp == kept.stamp
@@ -159,6 +185,7 @@ def test_every_state_that_was_stored_is_read_again(grain, seed):
             if each.as_of <= moment
         )
         same(lake, state, life.oracle(runs))
+        assert viewed(lake, state) == told(state)
         assert states.resolve(lake, state.stamp, commits).runs == state.runs
 
 

@@ -63,11 +63,9 @@ def edited(before: dict[int, dict[str, object]], changes: list) -> dict[int, dic
 def test_what_changes_is_what_a_comparison_of_everything_finds(grain, closes, changes):
     before = {number: row(number, close) for number, close in closes.items()}
     old, new = held(before, "a"), held(edited(before, changes), "b")
-    rows, found = derived.update(new, old, grain)
+    given, found = derived.update(new, old, grain)
     ours, theirs = (derived.expected(each, derived.refined(each), grain) for each in (new, old))
-    assert dict(derived.encoded(new, rows, grain)) == {
-        part: to_table_parquet(each) for part, each in ours.items()
-    }
+    assert dict(given.encoded()) == {part: to_table_parquet(each) for part, each in ours.items()}
     differing = {
         part
         for part in ours.keys() | theirs.keys()

@@ -7,7 +7,7 @@ import pytest
 from tickerlake.lake import tables
 from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
 from tickerlake.market.features import DAILY, FEATURES
-from tickerlake.market.listing import TICKERS
+from tickerlake.market.bars import TICKERS
 
 
 def test_the_file_is_up_to_date():

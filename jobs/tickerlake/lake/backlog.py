@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import layout, manifests, notes
+from tickerlake.lake import checkpoints, layout, manifests, notes
+from tickerlake.lake.checkpoints import Checkpoint
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
 from tickerlake.lake.store import Store
@@ -26,11 +27,15 @@ class Survey(NamedTuple):
         runs: all run ids, sorted by the moment of their commit.
         receipts: the ids of the runs that have a receipt.
         behind: the runs that have a receipt but are missing from a ticker's history, by ticker.
+        checkpoint: what is known of most of them.
+        tail: the runs that have a manifest or a receipt beside the checkpoint.
     """
 
     runs: tuple[str, ...]
     receipts: frozenset[str]
     behind: Mapping[str, list[str]]
+    checkpoint: Checkpoint = Checkpoint()
+    tail: frozenset[str] = frozenset()
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -87,12 +92,21 @@ class Backlog(NamedTuple):
 def survey(store: Store) -> Survey:
     """List runs, receipts and notes on tickers that are behind.
 
-    Notes are written before the receipts that they make exceptions to. So listing receipts first
-    shows every note that matters.
+    The order matters. A manifest and its receipt are only removed when the checkpoint has the run.
+    Notes are written before the receipts that they make exceptions to, so whoever lists them last
+    sees every note that matters.
     """
+    tail = manifests.ids(store, layout.RUNS)
     receipts = frozenset(manifests.ids(store, layout.RECEIPTS))
+    checkpoint = checkpoints.load(store)
     behind = notes.behind_ids(store)
-    return Survey(tuple(manifests.all_ids(store)), receipts, behind)
+    return Survey(
+        tuple(sorted(checkpoint.run_ids.union(tail))),
+        receipts | checkpoint.run_ids,
+        behind,
+        checkpoint,
+        receipts.union(tail),
+    )
 
 
 def read(store: Store, surveyed: Survey) -> Backlog:

@@ -5,6 +5,7 @@ An object is called by its *part*: the partition's value of `date`, or `LISTING`
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -58,6 +59,7 @@ def _listing(held: History) -> dict[str, object]:
         "gaps": [day for day in held.gaps if last and day < last],
         "retired": held.retired,
         "renamed_to": held.renamed_to,
+        "events": [each._asdict() for each in held.events],
     }
 
 
@@ -73,8 +75,8 @@ def expected(
         wanted: the parts to return; None returns all.
     """
     found = {
-        name: rows[start:stop]
-        for name, start, stop in _slices(rows, grain)
+        name: rows[numbers]
+        for name, numbers in _slices(rows, grain)
         if wanted is None or name in wanted
     }
     if held.last is not None and (wanted is None or LISTING in wanted):
@@ -82,19 +84,58 @@ def expected(
     return found
 
 
-def update(new: History, old: History, grain: Grain) -> tuple[Daily, set[str]]:
-    """Return the rows that a new history gives, and the parts that differ from an old one's.
+class Derived:
+    """The parts that there should be of a history; features are computed when they are needed.
+
+    Attributes:
+        held: the history.
+        grain: of the lake.
+        rows: those of `daily`.
+        partitions: the numbers of the rows of each partition, by its value of `date`, in order.
+    """
+
+    def __init__(self, held: History, grain: Grain) -> None:
+        self.held, self.grain = held, grain
+        self.rows = Daily(held.bars)
+        self.partitions = dict(_slices(held.bars, grain))
+
+    @cached_property
+    def listing(self) -> dict[str, object]:
+        """The row of `tickers`; empty if no run has delivered it."""
+        return _listing(self.held)
+
+    def parts(self) -> set[str]:
+        """Return the names of the parts."""
+        return {*self.partitions, *([LISTING] if self.listing else [])}
+
+    def encoded(self, wanted: AbstractSet[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield parts and the bytes of their objects; None is all parts."""
+        found = {
+            name: rows for name, rows in self.partitions.items() if wanted is None or name in wanted
+        }
+        if found:
+            first, last = min(found), max(found)
+            start = found[first].start
+            table = self.rows.table(start, found[last].stop)
+            for name, rows in found.items():
+                yield name, to_table_parquet(table[rows.start - start : rows.stop - start])
+        if self.listing and (wanted is None or LISTING in wanted):
+            yield LISTING, to_table_parquet(pl.DataFrame([self.listing], schema=TICKERS))
+
+
+def update(new: History, old: History, grain: Grain) -> tuple[Derived, set[str]]:
+    """Return what a new history gives, and the parts of it that differ from an old one's.
 
     Parts that the new history lacks are among them. Features are causal, to the last bit: rows
     before the first bar that differs are the same, and when that bar lies in the last partition,
     or only follows what was there, there is nothing to compare at all.
     """
-    rows = Daily(new.bars)
+    given = Derived(new, grain)
     first = _first_difference(new.bars, old.bars)
     found = names(new.bars[first:], grain) | names(old.bars[first:], grain)
     if len(found) > 1 and first < old.bars.height:
-        found = _differing(rows, Daily(old.bars), first, grain)
-    return rows, found if _listing(new) == _listing(old) else found | {LISTING}
+        found = _differing(given.rows, Daily(old.bars), first, grain)
+    return given, found if given.listing == _listing(old) else found | {LISTING}
 
 
 def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
@@ -124,45 +165,24 @@ def _differing(new: Daily, old: Daily, first: int, grain: Grain) -> set[str]:
         ours, theirs = new.bars.get_column(name)[first:], old.bars.get_column(name)[there]
         differs |= ours.ne_missing(theirs).to_numpy()
     for name, values in new.values.items():
-        ours, theirs = values[first:], old.values[name][there]
-        differs |= (ours != theirs) & (np.isfinite(ours) | np.isfinite(theirs))
+        now, then = values[first:], old.values[name][there]
+        differs |= (now != then) & (np.isfinite(now) | np.isfinite(then))
     gone = held[~np.isin(held, sessions)]
     return {*_dates(sessions[differs], grain), *_dates(gone, grain)}
 
 
-def put(lake: Lake, ticker: str, held: History, rows: Daily, wanted: AbstractSet[str]) -> None:
+def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> None:
     """Write parts of a ticker; delete those that have no rows.
 
     Args:
         lake: the lake.
         ticker: whose history it is.
-        held: the history.
-        rows: those that it gives.
+        given: what its history gives.
         wanted: the parts.
     """
-    for part, data in encoded(held, rows, lake.grain, wanted):
+    for part, data in given.encoded(wanted):
         lake.store.put(key(part, ticker), data)
-    gone = wanted - parts(held, lake.grain)
-    lake.store.delete([key(part, ticker) for part in sorted(gone)])
-
-
-def parts(held: History, grain: Grain) -> set[str]:
-    """Return the parts that there should be."""
-    return names(held.bars, grain) | ({LISTING} if held.last is not None else set())
-
-
-def encoded(
-    held: History, rows: Daily, grain: Grain, wanted: AbstractSet[str] | None = None
-) -> Iterator[tuple[str, bytes]]:
-    """Yield the parts that there should be, and the bytes of their objects; see `expected`."""
-    slices = [each for each in _slices(held.bars, grain) if wanted is None or each[0] in wanted]
-    if slices:
-        first = slices[0][1]
-        table = rows.rows(first, slices[-1][2])
-        for name, start, stop in slices:
-            yield name, to_table_parquet(table[start - first : stop - first])
-    if held.last is not None and (wanted is None or LISTING in wanted):
-        yield LISTING, to_table_parquet(listing(held))
+    lake.store.delete([key(part, ticker) for part in sorted(wanted - given.parts())])
 
 
 def stored(lake: Lake) -> dict[str, set[str]]:
@@ -180,16 +200,16 @@ def stored(lake: Lake) -> dict[str, set[str]]:
 
 def names(bars: pl.DataFrame, grain: Grain) -> set[str]:
     """Return the partitions of bars that are sorted by session."""
-    return {name for name, _, _ in _slices(bars, grain)}
+    return {name for name, _ in _slices(bars, grain)}
 
 
-def _slices(bars: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, int, int]]:
+def _slices(bars: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, slice]]:
     """Yield each partition of bars that are sorted by session, with the numbers of its rows."""
     dates = _cut(bars["session"].to_numpy(), grain)
     borders = np.flatnonzero(dates[1:] != dates[:-1]) + 1
     for start, stop in zip((0, *borders), (*borders, len(dates)), strict=True):
         if start < stop:
-            yield str(dates[start]), int(start), int(stop)
+            yield str(dates[start]), slice(int(start), int(stop))
 
 
 def _dates(sessions: NDArray[np.datetime64], grain: Grain) -> set[str]:

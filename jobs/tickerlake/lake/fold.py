@@ -1,6 +1,6 @@
 """The fold that defines a ticker's history: what the runs delivered, oldest first. No I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 
@@ -10,7 +10,7 @@ import polars as pl
 from tickerlake.lake.manifests import Entry, Order, Rejected
 from tickerlake.market import quality, splits
 from tickerlake.market.bars import HISTORY, RAW
-from tickerlake.market.listing import Listing
+from tickerlake.market.listing import Event, Listing
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class History:
         listing: what the source says about the ticker itself.
         retired: the day after which the ticker is not asked for any more.
         renamed_to: the ticker that continues this one's history.
+        events: what changed about the ticker as a whole, oldest first.
         last: the order of the newest delivery folded in.
     """
 
@@ -54,6 +55,7 @@ class History:
     listing: Listing = field(default_factory=Listing)
     retired: date | None = None
     renamed_to: str | None = None
+    events: tuple[Event, ...] = ()
     last: Order | None = None
 
 
@@ -71,6 +73,7 @@ def fold_all(history: History, deliveries: Iterable[Delivery]) -> History:
 def fold(history: History, delivery: Delivery) -> History:
     """Add one delivery; flags that depend on other bars are left to `fold_all`."""
     entry = delivery.entry
+    events = (*history.events, *_events(history, delivery))
     if entry.restated:
         history = History(rejected=history.rejected, timezone=history.timezone)
     start = entry.start or date.max
@@ -88,8 +91,28 @@ def fold(history: History, delivery: Delivery) -> History:
         listing=history.listing.updated(entry.listing or Listing()),
         retired=entry.retired,
         renamed_to=entry.renamed_to,
+        events=events,
         last=delivery.order,
     )
+
+
+def _events(history: History, delivery: Delivery) -> Iterator[Event]:
+    entry, order = delivery.entry, delivery.order
+    if entry.renamed_from:
+        yield Event(*order, "renamed_from", detail=entry.renamed_from)
+    if history.last is None:
+        return
+    if entry.restated:
+        yield Event(*order, "restated", detail=entry.restated)
+    else:
+        announced = entry.splits or {}
+        for day in splits.changes(history.splits, announced, entry.start or date.max):
+            old, new = history.splits.get(day, 1.0), announced.get(day, 1.0)
+            yield Event(*order, "split", day, old, new)
+    if entry.renamed_to and entry.renamed_to != history.renamed_to:
+        yield Event(*order, "renamed_to", detail=entry.renamed_to)
+    if entry.retired != history.retired:
+        yield Event(*order, "retired" if entry.retired else "resumed", entry.retired)
 
 
 def _arrived(delivery: Delivery) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_table_parquet
 from tickerlake.market.bars import HISTORY
-from tickerlake.market.listing import Listing
+from tickerlake.market.listing import Event, Listing
 
 _SUMMARY: Final = {name: HISTORY[name] for name in ("session", "flags")}
 
@@ -227,6 +227,7 @@ def _known(history: History) -> dict[str, object]:
         "listing": asdict(history.listing),
         "retired": history.retired,
         "renamed_to": history.renamed_to,
+        "events": [(each.as_of.isoformat(), *each[1:]) for each in history.events],
     }
 
 
@@ -242,7 +243,12 @@ def _parse_known(known: dict[str, Any]) -> dict[str, Any]:
         ),
         "listing": _listing(known.get("listing") or {}),
         "retired": _day(known["retired"]),
+        "events": tuple(_event(*each) for each in known["events"]),
     }
+
+
+def _event(as_of: str, run_id: str, event: str, day: str | None, *rest: Any) -> Event:
+    return Event(datetime.fromisoformat(as_of), run_id, event, _day(day), *rest)
 
 
 def _listing(said: dict[str, Any]) -> Listing:

@@ -27,6 +27,10 @@ RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
 INDEX: Final = "refined/_index.json"
+LOG: Final = "_log/"
+CHECKPOINT: Final = "_log/checkpoint.parquet"
+ENTRIES: Final = "_log/entries/"
+ARCHIVE: Final = "_log/runs/"
 
 DIGEST: Final = r"^[0-9a-f]{32}$"
 """What the name of a blob looks like."""
@@ -46,6 +50,9 @@ _OBJECTS: Final = {
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
+    LOG: r"checkpoint\.parquet",
+    ENTRIES: rf"{_RUN_ID}-[0-9]+\.parquet",
+    ARCHIVE: rf"{_RUN_ID}\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 
@@ -100,6 +107,16 @@ def receipt(run_id: str) -> str:
 def lost(run_id: str) -> str:
     """Key of what is left of a manifest that could not be read."""
     return f"{LOST}{run_id}.json"
+
+
+def archived(run_id: str) -> str:
+    """Key of a manifest that the checkpoint contains."""
+    return f"{ARCHIVE}{run_id}.json"
+
+
+def entries(name: str) -> str:
+    """Key of a part of the checkpoint."""
+    return f"{ENTRIES}{name}.parquet"
 
 
 def behind(ticker: str, run_id: str) -> str:

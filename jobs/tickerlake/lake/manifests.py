@@ -1,7 +1,7 @@
 """Run manifests (the commits of raw) and the transformer's receipts for them."""
 
 import secrets
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -16,7 +16,8 @@ from pydantic import (
 )
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, layout
+from tickerlake.lake import Lake, checkpoints, layout
+from tickerlake.lake.checkpoints import Reader
 from tickerlake.lake.store import Store
 from tickerlake.market import symbols
 from tickerlake.market.flags import Flag
@@ -143,23 +144,28 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
 
 
+def committed_at(run_id: str) -> datetime:
+    """Return the moment (UTC) of a run's commit; it saw the market at that moment or before.
+
+    >>> committed_at("20261120T223005123456Z-70b0bb")
+    datetime.datetime(2026, 11, 20, 22, 30, 5, 123456, tzinfo=datetime.timezone.utc)
+    """
+    moment, _, _ = run_id.partition("-")
+    return datetime.strptime(moment, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
+
+
 def commit(store: Store, manifest: Manifest) -> None:
     """Write a manifest: from now on its blobs exist for readers."""
     key = layout.run(manifest.run_id)
-    if not store.put_same(key, _encode(manifest)):
+    if not store.put_same(key, encode(manifest)):
         raise CorruptObjectError(f"{key} already exists: run ids must not repeat")
-
-
-def rewrite(store: Store, manifest: Manifest) -> None:
-    """Replace a manifest with a corrected one; only a repair does this."""
-    store.put(layout.run(manifest.run_id), _encode(manifest))
 
 
 def acknowledge(store: Store, manifest: Manifest) -> None:
     """Write the receipt for a processed manifest."""
     tickers = tuple(sorted(manifest.tickers))
     receipt = Receipt(run_id=manifest.run_id, tickers=tickers)
-    store.put_same(layout.receipt(manifest.run_id), _encode(receipt))
+    store.put_same(layout.receipt(manifest.run_id), encode(receipt))
 
 
 def read(store: Store, run_id: str) -> Manifest:
@@ -179,6 +185,8 @@ def read_bytes(store: Store, run_id: str) -> bytes:
         UsageError: there is no such run.
     """
     data = store.get(layout.run(run_id))
+    if data is None:
+        data = store.get(layout.archived(run_id))
     if data is None:
         raise UsageError(f"{store.url} has no run {run_id!r}; `tickerlake status` lists the runs")
     return data
@@ -222,17 +230,18 @@ def cut(manifest: Manifest, tickers: Container[str]) -> Manifest:
 
 def all_ids(store: Store) -> list[str]:
     """List the ids of all runs, sorted by the moment of their commit."""
-    return ids(store, layout.RUNS)
+    tail = ids(store, layout.RUNS)
+    return sorted(checkpoints.load(store).run_ids.union(tail))
 
 
 def pending_ids(store: Store) -> list[str]:
     """List the ids of the runs that have no receipt."""
-    receipts = set(ids(store, layout.RECEIPTS))
-    return [run_id for run_id in all_ids(store) if run_id not in receipts]
+    tail, receipts = ids(store, layout.RUNS), ids(store, layout.RECEIPTS)
+    return sorted(set(tail) - set(receipts) - checkpoints.load(store).run_ids)
 
 
 def read_all(
-    store: Store, run_ids: Iterable[str], tickers: Container[str] | None = None
+    store: Store, run_ids: Iterable[str], tickers: Collection[str] | None = None
 ) -> list[Manifest]:
     """Read manifests, sorted from the oldest to the newest, without the blobs that are lost.
 
@@ -241,11 +250,16 @@ def read_all(
         run_ids: the runs to read.
         tickers: the tickers to keep; None keeps all.
     """
+    wanted = list(run_ids)
+    reader = Reader(store, checkpoints.load(store))
 
     def each() -> Iterator[Manifest]:
-        for run_id in run_ids:
-            manifest = read(store, run_id)
-            yield manifest if tickers is None else cut(manifest, tickers)
+        for run_id, data in reader.documents(wanted, tickers):
+            yield parse(run_id, data)
+        for run_id in wanted:
+            if run_id not in reader.checkpoint.run_ids:
+                manifest = read(store, run_id)
+                yield manifest if tickers is None else cut(manifest, tickers)
 
     return without_lost(each())
 
@@ -289,5 +303,6 @@ def ids(store: Store, prefix: str) -> list[str]:
     return sorted(layout.run_id(key) for key in store.keys(prefix))
 
 
-def _encode(model: BaseModel) -> bytes:
+def encode(model: BaseModel) -> bytes:
+    """Return a manifest or a receipt as it is stored."""
     return model.model_dump_json(indent=1, exclude_defaults=False).encode() + b"\n"

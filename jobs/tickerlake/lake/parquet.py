@@ -34,18 +34,19 @@ def to_table_parquet(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if isinstance(rows, pl.DataFrame):
-        rows = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    from tickerlake.market.arrays import arrow
+
+    table = arrow(rows) if isinstance(rows, pl.DataFrame) else rows
     buffer = pa.BufferOutputStream()
     with pq.ParquetWriter(
         buffer,
-        rows.schema,
+        table.schema,
         compression="snappy",
-        use_dictionary=[each.name for each in rows.schema if pa.types.is_large_string(each.type)],
+        use_dictionary=[each.name for each in table.schema if pa.types.is_string_view(each.type)],
         write_statistics=["session"],
         store_schema=False,
     ) as writer:
-        writer.write_table(rows)
+        writer.write_table(table)
         writer.add_key_value_metadata(metadata or {})
     data: bytes = buffer.getvalue().to_pybytes()
     return data

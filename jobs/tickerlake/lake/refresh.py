@@ -13,13 +13,12 @@ from typing import Final
 from tickerlake.errors import ConflictError, CorruptObjectError
 from tickerlake.lake import Lake, derived, history, index, layout, notes
 from tickerlake.lake.backlog import Settled
+from tickerlake.lake.derived import Derived
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
-from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.objects import Versioned
 from tickerlake.lake.retries import pause
-from tickerlake.market.features import Daily
 
 RACES: Final = 100
 """Lost races after which a ticker is left to the next transform."""
@@ -76,16 +75,16 @@ def refresh(
         new, version = stored.history, stored.version
         if backlog.new:
             new = history.advance(lake, ticker, stored.history, backlog.new)
-        rows, changed = derived.update(new, stored.history, lake.grain)
-        wanted = changed | {*recheck} | _owed(new, stored, unfinished, lake.grain)
+        given, changed = derived.update(new, stored.history, lake.grain)
+        wanted = changed | {*recheck} | _owed(given, stored, unfinished)
         if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
             try:
-                version = _replace(lake, ticker, new, folded, wanted, version)
+                version = _replace(lake, ticker, given, folded, wanted, version)
             except ConflictError:
                 pause(race)
                 continue
-        derived.put(lake, ticker, new, rows, wanted)
+        derived.put(lake, ticker, given, wanted)
         known = index.encode(new)
         return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
@@ -117,16 +116,16 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    rows, changed = derived.update(new, stored.history, lake.grain)
+    given, changed = derived.update(new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
-    wanted = changed | {*recheck} | _owed(new, stored, unfinished, lake.grain)
+    wanted = changed | {*recheck} | _owed(given, stored, unfinished)
     folded = _open(manifests, settled)
     try:
         if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
-            version = _replace(lake, ticker, new, folded, wanted, version)
+            version = _replace(lake, ticker, given, folded, wanted, version)
     except ConflictError:
         return LATE
-    derived.put(lake, ticker, new, rows, wanted)
+    derived.put(lake, ticker, given, wanted)
     known = index.encode(new)
     return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
 
@@ -161,8 +160,8 @@ def rebuild(
         return LATE
     stored = _decoded(found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
-    rows = Daily(new.bars)
-    differing = _differing(lake, ticker, new, rows, stored_parts)
+    given = Derived(new, lake.grain)
+    differing = _differing(lake, ticker, given, stored_parts)
     folded = _open(manifests, settled)
     is_right = _says(stored, new, folded)
     if is_right and not differing:
@@ -170,11 +169,11 @@ def rebuild(
     note = notes.put_recheck(store, {ticker: differing})
     try:
         if new.last is not None and not is_right:
-            version = _replace(lake, ticker, new, folded, differing, version)
+            version = _replace(lake, ticker, given, folded, differing, version)
     except ConflictError:
         store.delete([note])
         return LATE
-    derived.put(lake, ticker, new, rows, differing)
+    derived.put(lake, ticker, given, differing)
     if new.last is None and found:
         store.delete([key])
         version = None
@@ -201,28 +200,26 @@ def _says(stored: Stored | None, new: History, folded: Sequence[str]) -> bool:
 def _replace(
     lake: Lake,
     ticker: str,
-    new: History,
+    given: Derived,
     folded: Iterable[str],
     wanted: AbstractSet[str],
     version: str | None,
 ) -> str:
-    names = derived.names(new.bars, lake.grain)
+    names = given.partitions.keys()
     owed, gone = wanted & names, wanted - names - {derived.LISTING}
     span = Span(min(owed), max(owed)) if owed else None
-    data = history.encode(Stored(new, tuple(sorted(folded)), span, tuple(sorted(gone))))
+    data = history.encode(Stored(given.held, tuple(sorted(folded)), span, tuple(sorted(gone))))
     return lake.store.replace(layout.history(ticker), data, version)
 
 
-def _differing(
-    lake: Lake, ticker: str, new: History, rows: Daily, stored_parts: AbstractSet[str]
-) -> set[str]:
+def _differing(lake: Lake, ticker: str, given: Derived, stored_parts: AbstractSet[str]) -> set[str]:
     """Return the parts whose objects are not what they should be."""
     same = {
         part
-        for part, data in derived.encoded(new, rows, lake.grain, stored_parts)
+        for part, data in given.encoded(stored_parts)
         if lake.store.get(derived.key(part, ticker)) == data
     }
-    return (derived.parts(new, lake.grain) | stored_parts) - same
+    return (given.parts() | stored_parts) - same
 
 
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
@@ -234,13 +231,12 @@ def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
     return [each.run_id for each in manifests if each.run_id not in settled]
 
 
-def _owed(new: History, stored: Stored, unfinished: Collection[str], grain: Grain) -> set[str]:
+def _owed(given: Derived, stored: Stored, unfinished: Collection[str]) -> set[str]:
     """Return the parts that a history owes: its row of `tickers` in any case."""
     if not unfinished:
         return set()
     span = stored.owed
-    names = derived.names(new.bars, grain) if span else set()
-    owed = {name for name in names if span and span.first <= name <= span.last}
+    owed = {name for name in given.partitions if span and span.first <= name <= span.last}
     return {derived.LISTING, *stored.gone} | owed
 
 

@@ -12,12 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
+from itertools import groupby, islice
 from typing import Final
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, excerpts, history, layout, manifests
+from tickerlake.lake import (
+    Lake,
+    backlog,
+    checkpoints,
+    excerpts,
+    history,
+    layout,
+    manifests,
+    moment,
+)
+from tickerlake.lake.backlog import Survey
+from tickerlake.lake.checkpoints import Reader
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Order
+from tickerlake.lake.moment import Moment
+from tickerlake.lake.rewind import rewind
 from tickerlake.lake.store import Store
 
 Asked = str | date | datetime
@@ -25,6 +39,9 @@ Asked = str | date | datetime
 
 READERS: Final = 16
 """Manifests that are read at the same time."""
+
+AT_ONCE: Final = 4
+"""Manifests that are read together on the way back."""
 
 _STAMP: Final = re.compile(r"[0-9a-f]{12}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -38,32 +55,60 @@ class Commits:
         self._read: dict[str, bytes] = {}
         self._orders: dict[str, Order] = {}
 
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._store, checkpoints.load(self._store))
+
     def all_ids(self) -> list[str]:
         """List the ids of all runs, sorted by the moment of their commit."""
-        return manifests.all_ids(self._store)
+        tail = manifests.ids(self._store, layout.RUNS)
+        self.__dict__.pop("_reader", None)  # it may be from before the listing
+        return sorted(self._reader.checkpoint.run_ids.union(tail))
 
     def orders(self, run_ids: Iterable[str]) -> list[Order]:
         """Return runs, sorted from the oldest to the newest."""
         run_ids = list(run_ids)
         self._load(run_ids)
-        return sorted(self._orders[run_id] for run_id in run_ids)
+        known = self._reader.checkpoint.moments
+        return sorted(
+            Order(known[run_id], run_id) if run_id in known else self._orders[run_id]
+            for run_id in run_ids
+        )
 
     def read(self, run_ids: Iterable[str], tickers: Collection[str] | None) -> Iterator[Manifest]:
-        """Read manifests with these tickers; None is all of them."""
+        """Read manifests with these tickers, in no particular order; None is all of them."""
         run_ids = list(run_ids)
-        self._load(run_ids)
-        for run_id in run_ids:
-            yield excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
+        for run_id, data in self._reader.documents(run_ids, tickers):
+            yield manifests.parse(run_id, data)
+        yield from (self._excerpt(run_id, tickers) for run_id in self._load(run_ids))
 
-    def _load(self, run_ids: Iterable[str]) -> None:
-        missing = [run_id for run_id in run_ids if run_id not in self._read]
-        if not missing:
-            return
-        with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
-            for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
-                self._orders[run_id] = excerpts.parse(run_id, data, ()).order
-                # a manifest says the same of many tickers: it shrinks to a twentieth
-                self._read[run_id] = zlib.compress(data, 1)
+    def backwards(self, run_ids: Iterable[str], ticker: str) -> Iterator[Manifest]:
+        """Read manifests in the order of their runs, hardly more of them than are taken."""
+        is_folded = self._reader.checkpoint.run_ids.__contains__
+        for folded, group in groupby(run_ids, is_folded):
+            if folded:
+                part = list(group)
+                said = dict(self._reader.documents(part, {ticker}))
+                yield from (manifests.parse(run_id, said[run_id]) for run_id in part)
+            while part := list(islice(group, AT_ONCE)):
+                self._load(part)
+                yield from (self._excerpt(run_id, {ticker}) for run_id in part)
+
+    def _excerpt(self, run_id: str, tickers: Collection[str] | None) -> Manifest:
+        return excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
+
+    def _load(self, run_ids: Iterable[str]) -> list[str]:
+        """Fetch the manifests of those runs that are not in the checkpoint; return these runs."""
+        known = self._reader.checkpoint.run_ids
+        tail = [run_id for run_id in run_ids if run_id not in known]
+        missing = [run_id for run_id in tail if run_id not in self._read]
+        if missing:
+            with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
+                for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
+                    self._orders[run_id] = excerpts.parse(run_id, data, ()).order
+                    # a manifest says the same of many tickers: it shrinks to a twentieth
+                    self._read[run_id] = zlib.compress(data, 1)
+        return tail
 
     def _get(self, run_id: str) -> bytes:
         return manifests.read_bytes(self._store, run_id)
@@ -76,19 +121,25 @@ class State:
     Attributes:
         lake: the lake.
         commits: its manifests.
-        runs: the runs that the state is made of, sorted from the oldest to the newest.
-        moment: the moment (UTC) at which it is seen; it decides which sessions have closed.
+        runs: the runs that the state is made of, sorted by the moment of their commit.
+        asked: the moment (UTC) that was asked for, if it was one.
     """
 
     lake: Lake
     commits: Commits
-    runs: tuple[Order, ...]
-    moment: datetime
+    runs: tuple[str, ...]
+    asked: datetime | None = None
 
     @cached_property
     def stamp(self) -> str:
         """The state's short name."""
-        return stamp(run.run_id for run in self.runs)
+        return stamp(self.runs)
+
+    @cached_property
+    def moment(self) -> datetime:
+        """The moment (UTC) at which it is seen: it decides which sessions have closed."""
+        orders = [] if self.asked else self.commits.orders(self.runs)
+        return self.asked or (orders[-1].as_of if orders else datetime.now(UTC))
 
     def manifests(self, tickers: Collection[str] | None = None) -> list[Manifest]:
         """Read the manifests, sorted from the oldest to the newest.
@@ -96,7 +147,7 @@ class State:
         Args:
             tickers: the tickers to keep; None keeps all.
         """
-        return manifests.without_lost(self.commits.read((run.run_id for run in self.runs), tickers))
+        return manifests.without_lost(self.commits.read(self.runs, tickers))
 
     def tickers(self) -> list[str]:
         """Return the tickers of which something is known, sorted."""
@@ -111,8 +162,7 @@ class State:
 
         Together with those that have a stored history, they are all that a state may know.
         """
-        receipts = set(manifests.ids(self.lake.store, layout.RECEIPTS))
-        pending = [run.run_id for run in self.runs if run.run_id not in receipts]
+        pending = set(self.runs).intersection(manifests.pending_ids(self.lake.store))
         return _delivered(self.commits.read(pending, None))
 
     def histories(self, tickers: Collection[str]) -> Iterator[tuple[str, History]]:
@@ -122,13 +172,35 @@ class State:
             LostStateError: what a run delivered is lost.
             CorruptObjectError: a blob can't be read; says how to repair it.
         """
-        found = self.manifests(set(tickers))
+        now = moment.now(self.lake.store)
+        rebuilt: list[Manifest] | None = None
         for ticker in tickers:
             try:
-                yield ticker, history.rebuild(self.lake, ticker, found)
+                found = self._rewound(ticker, now)
+                if found is None:
+                    rebuilt = self.manifests(set(tickers)) if rebuilt is None else rebuilt
+                    found = history.rebuild(self.lake, ticker, rebuilt)
+                yield ticker, found
             except CorruptObjectError as error:
                 self.explain(error)
                 raise
+
+    def _rewound(self, ticker: str, now: Moment) -> History | None:
+        """Derive a history from the stored one, if that is exact and reads less."""
+        since = sorted(now.runs.difference(self.runs))
+        if len(since) >= len(self.runs) or ticker in now.pending or ticker not in now.versions:
+            return None
+        try:
+            stored = history.load_stored(self.lake, ticker)
+        except CorruptObjectError:
+            return None
+        if stored.version != now.versions[ticker]:
+            return None
+        later = list(self.commits.read(since, {ticker}))
+        newest_first = self.runs[::-1]
+        before = self.commits.backwards(newest_first, ticker)
+        commits = zip(before, [*newest_first[1:], ""], strict=True)
+        return rewind(self.lake, ticker, stored.history, later, commits)
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
@@ -173,14 +245,18 @@ def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
 
 def stored_stamp(lake: Lake) -> str:
     """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
-    receipts = set(manifests.ids(lake.store, layout.RECEIPTS))
-    return stamp(run_id for run_id in manifests.all_ids(lake.store) if run_id in receipts)
+    return surveyed_stamp(backlog.survey(lake.store))
+
+
+def surveyed_stamp(surveyed: Survey) -> str:
+    """Return the same for a lake that has been surveyed."""
+    return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
 def newest(lake: Lake, commits: Commits | None = None) -> State:
     """Return the state of all runs that are committed, whether transformed or not."""
     commits = commits or Commits(lake.store)
-    return _state(lake, commits, commits.all_ids())
+    return State(lake, commits, tuple(commits.all_ids()))
 
 
 def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
@@ -204,38 +280,37 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
     if layout.is_run_id(text):
         if text not in run_ids:
             manifests.read_bytes(lake.store, text)  # says what is wrong
-        return _state(lake, commits, [each for each in run_ids if each <= text])
+        return State(lake, commits, tuple(each for each in run_ids if each <= text))
     if _STAMP.fullmatch(text):
         return _stamped(lake, commits, run_ids, text)
-    return _known_at(lake, commits, commits.orders(run_ids), asked)
+    return _known_at(lake, commits, run_ids, asked)
 
 
-def _known_at(lake: Lake, commits: Commits, runs: Sequence[Order], asked: Asked) -> State:
+def _known_at(lake: Lake, commits: Commits, run_ids: Sequence[str], asked: Asked) -> State:
     until = _moment(asked)
-    known = tuple(run for run in runs if run.as_of <= until)
-    if runs and not known:
+    # a run saw the market before its commit, so only those that came later must be looked at
+    later = [run_id for run_id in run_ids if manifests.committed_at(run_id) > until]
+    unknown = {order.run_id for order in commits.orders(later) if order.as_of > until}
+    known = tuple(run_id for run_id in run_ids if run_id not in unknown)
+    if run_ids and not known:
+        first = commits.orders(run_ids)[0]
         raise UsageError(
             f"the lake knew nothing at {asked}: its first run saw the market at"
-            f" {runs[0].as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
+            f" {first.as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
         )
     return State(lake, commits, known, until)
-
-
-def _state(lake: Lake, commits: Commits, run_ids: Sequence[str]) -> State:
-    runs = tuple(commits.orders(run_ids))
-    return State(lake, commits, runs, runs[-1].as_of if runs else datetime.now(UTC))
 
 
 def _stamped(lake: Lake, commits: Commits, run_ids: Sequence[str], wanted: str) -> State:
     for number, found in enumerate(_stamps(run_ids)):
         if found == wanted:
-            return _state(lake, commits, run_ids[:number])
+            return State(lake, commits, tuple(run_ids[:number]))
     # a moment leaves out runs that were committed before others, but saw a later market
     runs = commits.orders(run_ids)
     for number in range(len(runs)):
-        known = tuple(runs[:number])
-        if stamp(run.run_id for run in known) == wanted:
-            return State(lake, commits, known, known[-1].as_of)
+        known = tuple(sorted(run.run_id for run in runs[:number]))
+        if stamp(known) == wanted:
+            return State(lake, commits, known)
     raise LostStateError(
         f"no state of the lake at {lake.store.url} has the stamp {wanted}: it is the stamp of"
         " another lake, or a run that it was made from is lost"

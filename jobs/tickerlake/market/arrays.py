@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from functools import cached_property
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
+from inspect import unwrap
+from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
@@ -27,8 +29,15 @@ _SMALL_PRICE: Final = 1e-3
 _MONTH: Final = 20  # sessions
 
 
-def _load_talib() -> Any:
-    """Return TA-Lib's own module, which its package wraps.
+def _load_talib() -> SimpleNamespace:
+    """Return TA-Lib's own functions, without what its package wraps around them for its Series."""
+    module = _load_module()
+    names = module.__TA_FUNCTION_NAMES__
+    return SimpleNamespace(**{name: unwrap(getattr(module, name)) for name in names})
+
+
+def _load_module() -> Any:
+    """Return the module that TA-Lib's package wraps.
 
     The package imports pandas, which takes a second, to accept its Series, too. Python documents
     that an import fails where `sys.modules` holds None; TA-Lib then does without pandas.
@@ -171,6 +180,11 @@ class Bars:
         """The lowest low of a year."""
         lowest: Array = talib.MIN(self.low, YEAR)
         return lowest
+
+
+def arrow(frame: pl.DataFrame) -> pa.Table:
+    """Return a frame as an Arrow table, without a copy; `pa.table` would import pandas."""
+    return pa.RecordBatchReader.from_stream(frame).read_all()
 
 
 def _column(values: Array) -> pa.Array:

@@ -45,6 +45,17 @@ HISTORY: Final[dict[str, pl.DataType]] = {
 were divided by (and the volume multiplied by) to get there: 1 unless a split came after the
 fetch. `flags` are names from `market.flags.FLAGS`, separated by commas; empty when all is well."""
 
+EVENT: Final[dict[str, pl.DataType]] = {
+    "as_of": pl.Datetime("us", "UTC"),
+    "run_id": pl.String(),
+    "event": pl.String(),
+    "session": pl.Date(),
+    "old": pl.Float64(),
+    "new": pl.Float64(),
+    "detail": pl.String(),
+}
+"""The fields of an event; see `market.listing.Event`."""
+
 TICKERS: Final[dict[str, pl.DataType]] = {
     "name": pl.String(),
     "exchange": pl.String(),
@@ -59,6 +70,7 @@ TICKERS: Final[dict[str, pl.DataType]] = {
     "gaps": pl.List(pl.Date()),
     "retired": pl.Date(),
     "renamed_to": pl.String(),
+    "events": pl.List(pl.Struct(EVENT)),
 }
 """What is known of a ticker, from the source's answers, its bars, and the commits on its life."""
 

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from tickerlake.market.arrays import YEAR, Array, Bars, ratio, record_batch, talib
+from tickerlake.market.arrays import YEAR, Array, Bars, arrow, ratio, record_batch, talib
 from tickerlake.market.bars import BAR
 
 
@@ -214,9 +214,9 @@ class Daily:
         """The features by name; what has no value is not finite."""
         return values(self.bars)
 
-    def rows(self, start: int, stop: int) -> pa.Table:
+    def table(self, start: int, stop: int) -> pa.Table:
         """Return rows (`DAILY`) as an Arrow table; what has no value is null."""
-        bars = self.bars[start:stop].to_arrow(compat_level=pl.CompatLevel.oldest())
+        bars = arrow(self.bars[start:stop])
         found = record_batch({name: each[start:stop] for name, each in self.values.items()})
         return pa.Table.from_arrays(
             [*bars.columns, *found.columns], names=[*bars.column_names, *found.schema.names]

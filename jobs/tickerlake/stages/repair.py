@@ -24,6 +24,7 @@ from tickerlake.errors import (
 from tickerlake.lake import (
     FORMAT,
     Lake,
+    audit,
     encode_marker,
     layout,
     manifests,
@@ -95,6 +96,7 @@ def repair(
     for key in lake.store.obstacles():
         lake.store.clear(key)
         report.done.append(f"{key}: moved what was in its place out of the way")
+    report.done += audit.mend(lake.store)
     findings = verify(lake, workers=workers)
     raw = RawRepair(lake, source, as_of)
     raw.mend(findings)

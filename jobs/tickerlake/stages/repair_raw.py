@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, SourceError
-from tickerlake.lake import Lake, blobs, history, layout, manifests
+from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifests
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.parquet import digest, to_parquet
 from tickerlake.market import calendars, splits
@@ -102,7 +102,7 @@ class RawRepair:
                     corrected = entry.corrected if 0 <= entry.corrected <= rows else 0
                     right.update(new=rows - corrected, corrected=corrected)
                 tickers[ticker] = entry.model_copy(update=right)
-            manifests.rewrite(store, manifest.model_copy(update={"tickers": tickers}))
+            checkpointing.rewrite(store, manifest.model_copy(update={"tickers": tickers}))
             self.done.append(f"{layout.run(run_id)}: counts match its blobs again")
 
     def _rows(self, prefix: str, ticker: str, names: dict[str, str]) -> int | None:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, history, manifests, states
+from tickerlake.lake import Lake, backlog, history, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.states import State
@@ -96,9 +96,10 @@ class Known(NamedTuple):
 
     Attributes:
         names: the tickers, sorted.
-        read: returns what is known of a ticker; of its bars at least `session` and `flags`.
+        read: returns what is known of a ticker, with `session` and `flags` of its bars.
         last: the ids of the last runs, newest first.
         pending: the manifests that the histories lack.
+        stamp: of the runs that have been processed.
         moment: of a past state; None is now.
     """
 
@@ -106,6 +107,7 @@ class Known(NamedTuple):
     read: Callable[[str], History]
     last: Sequence[str]
     pending: Sequence[Manifest]
+    stamp: str
     moment: datetime | None = None
 
 
@@ -148,7 +150,7 @@ def status(
         tickers=tuple(each for each in described if each.sessions or each.quarantined.rows),
         runs=runs,
         pending=tuple(manifest.run_id for manifest in known.pending),
-        stamp=state.stamp if state else states.stored_stamp(lake),
+        stamp=known.stamp,
         as_of=known.moment,
         damaged=(*damaged_runs, *damaged),
     )
@@ -156,19 +158,21 @@ def status(
 
 def _stored(lake: Lake) -> Known:
     """Return what the lake has stored."""
-    pending = manifests.pending(lake)
+    surveyed = backlog.survey(lake.store)
+    pending = backlog.read(lake.store, surveyed).manifests
     return Known(
         names=held.names(lake, pending),
         read=lambda name: history.load_summary(lake, name).history,
-        last=manifests.all_ids(lake.store)[: -LAST_RUNS - 1 : -1],
+        last=surveyed.runs[: -LAST_RUNS - 1 : -1],
         pending=pending,
+        stamp=states.surveyed_stamp(surveyed),
     )
 
 
 def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
-    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
-    return Known(state.tickers(), state.history, last, (), state.moment)
+    last = state.runs[: -LAST_RUNS - 1 : -1]
+    return Known(state.tickers(), state.history, last, (), state.stamp, state.moment)
 
 
 def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
@@ -211,12 +215,9 @@ def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None
 
 
 def _moment(runs: Sequence[Manifest]) -> datetime:
-    """Return the lake's current time, given its last runs, newest first."""
-    now = datetime.now(UTC)
-    if not runs:
-        return now
-    newest = max(runs, key=lambda run: run.order)
-    return newest.as_of if is_simulated(newest) else now
+    """Return the lake's current time, given its last runs."""
+    newest = max(runs, key=lambda run: run.order, default=None)
+    return newest.as_of if newest and is_simulated(newest) else datetime.now(UTC)
 
 
 def is_simulated(run: Manifest) -> bool:
@@ -274,8 +275,7 @@ def _exchange(ticker: str, known: History, moment: datetime) -> Exchange | None:
     Calendars are slow to load, so they are only asked when they may end, or when a day has passed
     that may have been a session.
     """
-    place = exchanges.place(ticker, known.timezone)
-    if place is None:
+    if (place := exchanges.place(ticker, known.timezone)) is None:
         return None
     today = moment.astimezone(ZoneInfo(known.timezone or _EARLIEST_ZONE)).date()
     last = known.bars["session"][-1]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
-from tickerlake.lake import Lake, index, layout, manifests, notes
+from tickerlake.lake import Lake, checkpointing, index, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
@@ -129,6 +129,8 @@ def transform(
     if only is None:
         report.processed += _write_receipts(rounds)
     _remove_notes(rounds, is_rebuild=rebuild)
+    if only is None:
+        checkpointing.tidy(lake.store, rounds.survey)
     return report
 
 

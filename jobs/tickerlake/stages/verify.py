@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import polars as pl
-from pydantic import ValidationError
 
 from tickerlake.engines.local import spread
-from tickerlake.errors import CorruptObjectError, UsageError
+from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, backlog, blobs, derived, history, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
-from tickerlake.lake.manifests import Entry, Manifest, Receipt
+from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import from_parquet, to_table_parquet
 from tickerlake.lake.parquet_statistics import lies
+from tickerlake.stages import verify_runs
 from tickerlake.stages.findings import Finding, Kind
 
 log = logging.getLogger(__name__)
@@ -45,8 +45,11 @@ def verify(
     Raises:
         StoreError: the lake can't be read.
     """
-    survey = backlog.survey(lake.store)
-    found, everything = _manifests(lake, survey)
+    try:
+        survey = backlog.survey(lake.store)
+        found, everything = verify_runs.manifests_of(lake, survey)
+    except CorruptObjectError as error:
+        return [Finding("checkpoint", error.key, str(error))]  # which runs there are is not known
     if wrong := _marker(lake, everything):
         return [wrong]  # nothing else can be said before this is put right
     stored = derived.stored(lake)
@@ -72,34 +75,6 @@ def _marker(lake: Lake, everything: Sequence[Manifest]) -> Finding | None:
         return None
     text = f"says that partitions are by {lake.grain}, but those of raw are by {grain}"
     return Finding("marker", layout.LAKE, text)
-
-
-def _manifests(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manifest]]:
-    """Read all manifests and receipts; report those that can't be read."""
-    found, read = [], []
-    for run_id in survey.runs:
-        try:
-            read.append(manifests.read(lake.store, run_id))
-        except (CorruptObjectError, UsageError) as error:
-            key = layout.run(run_id)
-            found.append(Finding("manifest", key, f"can't be read: {error}", run_id=run_id))
-    for run_id in sorted(survey.receipts):
-        key = layout.receipt(run_id)
-        if run_id not in survey.runs:
-            found.append(
-                Finding("manifest", layout.run(run_id), "is missing, though it has a receipt",
-                        run_id=run_id)
-            )  # fmt: skip
-        elif not _is_receipt(lake, key, run_id):
-            found.append(Finding("receipt", key, "can't be read", run_id=run_id))
-    return found, manifests.without_lost(read)
-
-
-def _is_receipt(lake: Lake, key: str, run_id: str) -> bool:
-    try:
-        return Receipt.model_validate_json(lake.store.get(key) or b"").run_id == run_id
-    except (ValidationError, CorruptObjectError):
-        return False
 
 
 def _unfinished(lake: Lake, survey: Survey) -> Iterator[Finding]:
