@@ -1,7 +1,7 @@
 """Blobs: the immutable objects of raw and quarantine, named after the rows that they hold."""
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+import io
+from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
@@ -12,12 +12,8 @@ from tickerlake.lake.manifests import Entry
 from tickerlake.lake.parquet import digest, from_parquet, partitions, to_parquet
 from tickerlake.market.bars import RAW
 
-MANY: Final = 4
-"""So many blobs are read at the same time, `READERS` at once; fewer one after the other."""
-
-READERS: Final = 16
-
 _RAW: Final = pl.Schema(RAW)
+_MANY: Final = 2
 
 
 def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str, str]:
@@ -43,17 +39,30 @@ def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
     keys = [
         layout.blob(layout.RAW, partition, ticker, name) for partition, name in entry.blobs.items()
     ]
-    if len(keys) < MANY:
-        frames = [_read(lake, key) for key in keys]
-    else:  # on S3 each takes a round trip
-        with ThreadPoolExecutor(READERS) as pool:
-            frames = list(pool.map(partial(_read, lake), keys))
-    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
+    found = lake.store.get_all(keys)
+    rows = _together(found)
+    if rows is None:
+        frames = [_rows(key, data) for key, data in zip(keys, found, strict=True)]
+        rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
     return rows if rows["session"].is_sorted() else rows.sort("session")
 
 
-def _read(lake: Lake, key: str) -> pl.DataFrame:
-    data = lake.store.get(key)
+def _together(found: Sequence[bytes | None]) -> pl.DataFrame | None:
+    """Return the rows of many blobs by one query, as each costs a fraction of a millisecond.
+
+    None if there is one or none, or if something is wrong with one of them.
+    """
+    whole = [io.BytesIO(data) for data in found if data is not None]
+    if len(found) < _MANY or len(whole) < len(found):
+        return None
+    try:
+        rows = pl.read_parquet(whole, hive_partitioning=False)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError):
+        return None
+    return rows if rows.schema == _RAW else None
+
+
+def _rows(key: str, data: bytes | None) -> pl.DataFrame:
     if data is None:
         raise CorruptObjectError(
             f"{key} is listed by a manifest, but is missing; `tickerlake repair` fetches it again",
