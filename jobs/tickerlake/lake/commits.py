@@ -1,4 +1,4 @@
-"""The manifests of a lake for who reads many of them, from the checkpoint or by themselves."""
+"""The manifests of a lake, for whoever reads many of them, or a few tickers of them."""
 
 import zlib
 from collections.abc import Collection, Iterable, Iterator

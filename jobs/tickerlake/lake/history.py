@@ -17,7 +17,7 @@ from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
-from tickerlake.lake.parquet import from_parquet, to_table_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.bars import HISTORY
 from tickerlake.market.listing import Event, Listing
 
@@ -180,7 +180,7 @@ def encode(stored: Stored) -> bytes:
     history = stored.history
     if history.last is None:
         raise ValueError("a history that no run delivered is not stored")
-    return to_table_parquet(
+    return to_parquet(
         history.bars,
         {
             "tickerlake.splits": json.dumps(

@@ -66,7 +66,7 @@ def known(history: "History") -> Known:
         last=sessions[-1] if len(sessions) else None,
         since=history.since,
         gaps=history.gaps,
-        is_rebased=bool((factors != 1.0).any()),
+        is_rebased=bool((factors.to_numpy() != 1.0).any()),
         timezone=history.timezone,
         retired=history.retired,
     )

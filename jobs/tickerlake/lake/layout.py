@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tickerlake.market import symbols
@@ -156,6 +156,16 @@ def is_run_id(text: str) -> bool:
     (True, False)
     """
     return bool(re.fullmatch(_RUN_ID, text))
+
+
+def committed_at(run_id: str) -> datetime:
+    """Return the moment (UTC) of a run's commit; it saw the market at that moment or before.
+
+    >>> committed_at("20261120T223005123456Z-70b0bb")
+    datetime.datetime(2026, 11, 20, 22, 30, 5, 123456, tzinfo=datetime.timezone.utc)
+    """
+    moment, _, _ = run_id.partition("-")
+    return datetime.strptime(moment, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def is_alien(key: str) -> bool:

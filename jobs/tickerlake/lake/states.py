@@ -126,8 +126,7 @@ class State:
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
-        [(_, found)] = self.histories([ticker])
-        return found
+        return next(self.histories([ticker]))[1]
 
     def explain(self, error: CorruptObjectError) -> None:
         """Raise a `LostStateError` if an object is missing because it is lost for good."""
@@ -219,7 +218,7 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
 def _known_at(lake: Lake, commits: Commits, run_ids: Sequence[str], asked: Asked) -> State:
     until = _moment(asked)
     # a run saw the market before its commit, so only those that came later must be looked at
-    later = [run_id for run_id in run_ids if manifests.committed_at(run_id) > until]
+    later = [run_id for run_id in run_ids if layout.committed_at(run_id) > until]
     unknown = {order.run_id for order in commits.orders(later) if order.as_of > until}
     known = tuple(run_id for run_id in run_ids if run_id not in unknown)
     if run_ids and not known:

@@ -14,7 +14,7 @@ from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.lake.parquet import from_parquet, to_table_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.lake.parquet_statistics import lies
 from tickerlake.stages import verify_packs, verify_runs
 from tickerlake.stages.findings import Finding, Kind
@@ -177,7 +177,7 @@ class _Check:
                 return "is missing" if expected is not None else ""
             if expected is None:
                 return "should not exist"
-            if data != to_table_parquet(expected) and not _equal(from_parquet(data, key), expected):
+            if data != to_parquet(expected) and not _equal(from_parquet(data, key), expected):
                 return "is not what raw gives"
         except CorruptObjectError as error:
             return f"can't be read: {error}"
@@ -188,7 +188,7 @@ class _Check:
     ) -> Iterator[Finding]:
         """Report a file whose rows are right, but whose footer misleads engines."""
         data = self.lake.store.get(key)
-        if data is None or (expected is not None and data == to_table_parquet(expected)):
+        if data is None or (expected is not None and data == to_parquet(expected)):
             return
         columns = _lies(data)
         if columns:
