@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from small_market import SESSIONS, SPLIT, run
 
 from tickerlake.lake import Lake, frames, layout, pushdown, states
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.parquet import to_parquet
 
@@ -131,7 +132,7 @@ def test_sessions_decide_which_partitions_are_read(lived):
 
 
 def test_manifests_are_read_once_for_all_states(counted):
-    commits = states.Commits(counted.store)
+    commits = Commits(counted.store)
     for day in DAYS[1:]:
         state = states.resolve(counted, day, commits)
         frames.read(counted, "daily", state, Wanted(("A",)))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.lake.manifests import Manifest
     from tickerlake.stages.check import Checked
+    from tickerlake.stages.compact import Report as CompactReport
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
@@ -125,6 +126,19 @@ def repaired(report: "RepairReport", *, pruned: bool) -> None:
         if report.left
         else "OK: history and refined match raw."
     )
+
+
+def compacted(report: "CompactReport") -> None:
+    """Say what a compaction did."""
+    for line in report.failed:
+        click.echo(line, err=True)
+    if report.is_needless:
+        click.echo("Nothing to compact: in a lake by day, an object holds one bar by definition.")
+        return
+    packed, deleted = counted(report.packed, "blob"), counted(report.deleted, "blob")
+    click.echo(f"Packed {packed}, deleted {deleted} that an older pack has.")
+    if report.packed:
+        click.echo("A compaction in a day or later deletes what was packed now.")
 
 
 def checked(found: "Checked") -> None:

@@ -1,4 +1,4 @@
-"""The engine of one process: threads. Polars and the store release the GIL."""
+"""The engine of one process: threads. Polars, TA-Lib and the store release the GIL."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,22 +7,33 @@ from typing import Final, TypeVar
 from tickerlake.engines import Engine, Refreshed, Task, Work
 from tickerlake.lake import Lake
 from tickerlake.lake.retries import arriving
+from tickerlake.lake.turns import Turns
 
 WORKERS: Final = 8
+"""Tickers in progress at the same time on a disk."""
+
+IN_FLIGHT: Final = 64
+"""The same on S3, where most of them wait for an answer."""
 
 T = TypeVar("T")
 Answer = TypeVar("Answer")
 
 
-def threads(workers: int = WORKERS) -> Engine:
-    """Return an engine of threads.
+def threads(workers: int | None = None) -> Engine:
+    """Return an engine of threads, of which as many compute as there are cores.
 
     Args:
-        workers: tickers in progress at the same time.
+        workers: tickers in progress at the same time; None is as many as suit the store.
     """
 
     def engine(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
-        return spread(lambda task: work(lake, task), tasks, workers)
+        turns = Turns()
+
+        def one(task: Task) -> Refreshed:
+            with turns.taken():
+                return work(lake, task)
+
+        return spread(one, tasks, workers or (IN_FLIGHT if lake.store.is_remote else WORKERS))
 
     return engine
 

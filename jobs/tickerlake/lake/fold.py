@@ -156,4 +156,5 @@ def _gaps(history: History, entry: Entry, arrived: pl.Series) -> tuple[date, ...
         for day in history.gaps
         if entry.start is None or entry.end is None or not entry.start <= day <= entry.end
     }
-    return tuple(sorted((outside | set(entry.gaps)) - set(arrived)))
+    found = outside | set(entry.gaps)
+    return tuple(sorted(found - set(arrived))) if found else ()

@@ -17,7 +17,7 @@ from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
-from tickerlake.lake.parquet import from_parquet, to_table_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.bars import HISTORY
 from tickerlake.market.listing import Event, Listing
 
@@ -119,10 +119,14 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
     Raises:
         CorruptObjectError: a listed blob is missing or is not a Parquet file.
     """
-    for manifest in manifests:
-        entry = manifest.tickers.get(ticker)
-        if entry is not None and entry.delivers:
-            yield Delivery(manifest.order, entry, blobs.read(lake, ticker, entry))
+    found = [
+        (manifest.order, entry)
+        for manifest in manifests
+        if (entry := manifest.tickers.get(ticker)) is not None and entry.delivers
+    ]
+    rows = blobs.read_all(lake, ticker, [entry for _, entry in found])
+    for (order, entry), each in zip(found, rows, strict=True):
+        yield Delivery(order, entry, each)
 
 
 def load(lake: Lake, ticker: str) -> History:
@@ -176,7 +180,7 @@ def encode(stored: Stored) -> bytes:
     history = stored.history
     if history.last is None:
         raise ValueError("a history that no run delivered is not stored")
-    return to_table_parquet(
+    return to_parquet(
         history.bars,
         {
             "tickerlake.splits": json.dumps(

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tickerlake.market import symbols
@@ -32,6 +32,8 @@ CHECKPOINT: Final = "_log/checkpoint.parquet"
 ENTRIES: Final = "_log/entries/"
 ARCHIVE: Final = "_log/runs/"
 
+PACK: Final = "pack.parquet"
+
 DIGEST: Final = r"^[0-9a-f]{32}$"
 """What the name of a blob looks like."""
 
@@ -41,7 +43,7 @@ _TICKER: Final = r"ticker=[^/]+"
 _OBJECTS: Final = {
     RUNS: rf"{_RUN_ID}\.json",
     LOST: rf"{_RUN_ID}\.json",
-    RAW: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
+    RAW: rf"{_DATE}/{_TICKER}/([0-9a-f]{{32}}|pack)\.parquet",
     QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
     HISTORY: rf"{_TICKER}/history\.parquet",
     DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
@@ -77,6 +79,11 @@ def partition_of(session: date, grain: Grain) -> str:
 def blob(prefix: str, date: str, ticker: str, digest: str) -> str:
     """Key of an immutable object under `RAW` or `QUARANTINE`."""
     return f"{prefix}date={date}/ticker={symbols.encode(ticker)}/{digest}.parquet"
+
+
+def pack(date: str, ticker: str) -> str:
+    """Key of the pack of a partition of `raw`."""
+    return f"{RAW}date={date}/ticker={symbols.encode(ticker)}/{PACK}"
 
 
 def history(ticker: str) -> str:
@@ -149,6 +156,16 @@ def is_run_id(text: str) -> bool:
     (True, False)
     """
     return bool(re.fullmatch(_RUN_ID, text))
+
+
+def committed_at(run_id: str) -> datetime:
+    """Return the moment (UTC) of a run's commit; it saw the market at that moment or before.
+
+    >>> committed_at("20261120T223005123456Z-70b0bb")
+    datetime.datetime(2026, 11, 20, 22, 30, 5, 123456, tzinfo=datetime.timezone.utc)
+    """
+    moment, _, _ = run_id.partition("-")
+    return datetime.strptime(moment, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def is_alien(key: str) -> bool:

@@ -144,16 +144,6 @@ def new_run_id() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(3)}"
 
 
-def committed_at(run_id: str) -> datetime:
-    """Return the moment (UTC) of a run's commit; it saw the market at that moment or before.
-
-    >>> committed_at("20261120T223005123456Z-70b0bb")
-    datetime.datetime(2026, 11, 20, 22, 30, 5, 123456, tzinfo=datetime.timezone.utc)
-    """
-    moment, _, _ = run_id.partition("-")
-    return datetime.strptime(moment, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
-
-
 def commit(store: Store, manifest: Manifest) -> None:
     """Write a manifest: from now on its blobs exist for readers."""
     key = layout.run(manifest.run_id)

@@ -14,7 +14,7 @@ import polars as pl
 
 from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold
-from tickerlake.lake.manifests import Entry, Manifest, Order, committed_at
+from tickerlake.lake.manifests import Entry, Manifest, Order
 from tickerlake.market import quality
 from tickerlake.market.listing import Listing
 
@@ -54,11 +54,13 @@ def rewind(
         if entry is not None and entry.delivers:
             waiting.append((manifest.order, entry))
         # a run saw the market before its commit, so nothing that follows is newer than these
-        settled = [each for each in waiting if not next_id or each[0].as_of > committed_at(next_id)]
+        settled = [
+            each for each in waiting if not next_id or each[0].as_of > layout.committed_at(next_id)
+        ]
         for order, found in sorted(settled, key=lambda each: each[0], reverse=True):
             search.absorb(order, found)
         waiting = [each for each in waiting if each not in settled]
-        if search.is_over or (next_id and search.has_all(committed_at(next_id).date())):
+        if search.is_over or (next_id and search.has_all(layout.committed_at(next_id).date())):
             break
     return search.history()
 

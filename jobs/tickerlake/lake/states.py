@@ -6,112 +6,33 @@ delivered it; so a state is a set of runs, and everything in it is derived from 
 
 import hashlib
 import re
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
-from itertools import groupby, islice
 from typing import Final
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
 from tickerlake.lake import (
     Lake,
     backlog,
-    checkpoints,
-    excerpts,
     history,
     layout,
     manifests,
     moment,
 )
 from tickerlake.lake.backlog import Survey
-from tickerlake.lake.checkpoints import Reader
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
-from tickerlake.lake.manifests import Manifest, Order
+from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.moment import Moment
 from tickerlake.lake.rewind import rewind
-from tickerlake.lake.store import Store
 
 Asked = str | date | datetime
 """A moment, a day (its end, in UTC), the id of a run, or a stamp."""
 
-READERS: Final = 16
-"""Manifests that are read at the same time."""
-
-AT_ONCE: Final = 4
-"""Manifests that are read together on the way back."""
-
 _STAMP: Final = re.compile(r"[0-9a-f]{12}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-class Commits:
-    """The manifests of a lake; each is read once, however many states and tickers need it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read: dict[str, bytes] = {}
-        self._orders: dict[str, Order] = {}
-
-    @cached_property
-    def _reader(self) -> Reader:
-        return Reader(self._store, checkpoints.load(self._store))
-
-    def all_ids(self) -> list[str]:
-        """List the ids of all runs, sorted by the moment of their commit."""
-        tail = manifests.ids(self._store, layout.RUNS)
-        self.__dict__.pop("_reader", None)  # it may be from before the listing
-        return sorted(self._reader.checkpoint.run_ids.union(tail))
-
-    def orders(self, run_ids: Iterable[str]) -> list[Order]:
-        """Return runs, sorted from the oldest to the newest."""
-        run_ids = list(run_ids)
-        self._load(run_ids)
-        known = self._reader.checkpoint.moments
-        return sorted(
-            Order(known[run_id], run_id) if run_id in known else self._orders[run_id]
-            for run_id in run_ids
-        )
-
-    def read(self, run_ids: Iterable[str], tickers: Collection[str] | None) -> Iterator[Manifest]:
-        """Read manifests with these tickers, in no particular order; None is all of them."""
-        run_ids = list(run_ids)
-        for run_id, data in self._reader.documents(run_ids, tickers):
-            yield manifests.parse(run_id, data)
-        yield from (self._excerpt(run_id, tickers) for run_id in self._load(run_ids))
-
-    def backwards(self, run_ids: Iterable[str], ticker: str) -> Iterator[Manifest]:
-        """Read manifests in the order of their runs, hardly more of them than are taken."""
-        is_folded = self._reader.checkpoint.run_ids.__contains__
-        for folded, group in groupby(run_ids, is_folded):
-            if folded:
-                part = list(group)
-                said = dict(self._reader.documents(part, {ticker}))
-                yield from (manifests.parse(run_id, said[run_id]) for run_id in part)
-            while part := list(islice(group, AT_ONCE)):
-                self._load(part)
-                yield from (self._excerpt(run_id, {ticker}) for run_id in part)
-
-    def _excerpt(self, run_id: str, tickers: Collection[str] | None) -> Manifest:
-        return excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
-
-    def _load(self, run_ids: Iterable[str]) -> list[str]:
-        """Fetch the manifests of those runs that are not in the checkpoint; return these runs."""
-        known = self._reader.checkpoint.run_ids
-        tail = [run_id for run_id in run_ids if run_id not in known]
-        missing = [run_id for run_id in tail if run_id not in self._read]
-        if missing:
-            with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
-                for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
-                    self._orders[run_id] = excerpts.parse(run_id, data, ()).order
-                    # a manifest says the same of many tickers: it shrinks to a twentieth
-                    self._read[run_id] = zlib.compress(data, 1)
-        return tail
-
-    def _get(self, run_id: str) -> bytes:
-        return manifests.read_bytes(self._store, run_id)
 
 
 @dataclass(frozen=True)
@@ -204,8 +125,7 @@ class State:
 
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
-        [(_, found)] = self.histories([ticker])
-        return found
+        return next(self.histories([ticker]))[1]
 
     def explain(self, error: CorruptObjectError) -> None:
         """Raise a `LostStateError` if an object is missing because it is lost for good."""
@@ -253,10 +173,18 @@ def surveyed_stamp(surveyed: Survey) -> str:
     return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
-def newest(lake: Lake, commits: Commits | None = None) -> State:
-    """Return the state of all runs that are committed, whether transformed or not."""
+def newest(
+    lake: Lake, commits: Commits | None = None, *, runs: Collection[str] | None = None
+) -> State:
+    """Return the state of all runs that are committed, whether transformed or not.
+
+    Args:
+        lake: the lake.
+        commits: what is read of the lake's manifests already.
+        runs: the runs that are known; None lists them.
+    """
     commits = commits or Commits(lake.store)
-    return State(lake, commits, tuple(commits.all_ids()))
+    return State(lake, commits, tuple(commits.all_ids() if runs is None else sorted(runs)))
 
 
 def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
@@ -289,7 +217,7 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
 def _known_at(lake: Lake, commits: Commits, run_ids: Sequence[str], asked: Asked) -> State:
     until = _moment(asked)
     # a run saw the market before its commit, so only those that came later must be looked at
-    later = [run_id for run_id in run_ids if manifests.committed_at(run_id) > until]
+    later = [run_id for run_id in run_ids if layout.committed_at(run_id) > until]
     unknown = {order.run_id for order in commits.orders(later) if order.as_of > until}
     known = tuple(run_id for run_id in run_ids if run_id not in unknown)
     if run_ids and not known:

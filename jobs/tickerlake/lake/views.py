@@ -428,8 +428,8 @@ _BETWEEN: Final = """(e.as_of > v.as_of_before
 
 _REVISIONS: Final = View(
     "revisions",
-    "What runs have changed, as `tickerlake log` tells it: the values of bars that the source"
-    " delivered again, the splits and restatements that re-based them, renames and retirements."
+    "What runs have changed: revised values, splits, restatements, renames and retirements. It says"
+    " what `tickerlake log` says."
     " Bars that were only rescaled for a split, and those of a restated past, have no rows of their"
     " own. Athena has no rows `revised`, since `raw` does not say there which run delivered a bar.",
     {
