@@ -1,7 +1,7 @@
 """Blobs: the immutable objects of raw and quarantine, named after the rows that they hold."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import polars as pl
@@ -31,28 +31,37 @@ def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str,
 
 
 def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
-    """Read the bars that an entry of a manifest delivers.
+    """Read the bars that an entry of a manifest delivers; see `fetch` and `decode`."""
+    return decode(fetch(lake, ticker, entry))
+
+
+def fetch(lake: Lake, ticker: str, entry: Entry) -> dict[str, bytes | None]:
+    """Return the blobs that an entry of a manifest lists, by key; None is one that is missing."""
+    keys = [
+        layout.blob(layout.RAW, partition, ticker, name) for partition, name in entry.blobs.items()
+    ]
+    return dict(zip(keys, lake.store.get_all(keys), strict=True))
+
+
+def decode(found: Mapping[str, bytes | None]) -> pl.DataFrame:
+    """Return the bars in blobs, sorted by session.
 
     Raises:
         CorruptObjectError: a blob is missing or damaged; names it.
     """
-    keys = [
-        layout.blob(layout.RAW, partition, ticker, name) for partition, name in entry.blobs.items()
-    ]
-    found = lake.store.get_all(keys)
     rows = _together(found)
     if rows is None:
-        frames = [_rows(key, data) for key, data in zip(keys, found, strict=True)]
+        frames = [_rows(key, data) for key, data in found.items()]
         rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
     return rows if rows["session"].is_sorted() else rows.sort("session")
 
 
-def _together(found: Sequence[bytes | None]) -> pl.DataFrame | None:
+def _together(found: Mapping[str, bytes | None]) -> pl.DataFrame | None:
     """Return the rows of many blobs by one query, as each costs a fraction of a millisecond.
 
     None if there is one or none, or if something is wrong with one of them.
     """
-    whole = [io.BytesIO(data) for data in found if data is not None]
+    whole = [io.BytesIO(data) for data in found.values() if data is not None]
     if len(found) < _MANY or len(whole) < len(found):
         return None
     try:

@@ -15,6 +15,7 @@ import polars as pl
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, blobs, layout
+from tickerlake.lake.computing import computed
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
@@ -97,7 +98,13 @@ def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
 
 def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manifest]) -> History:
     """Fold manifests into a history; they are sorted, and newer than all that it has seen."""
-    return fold_all(history, deliveries(lake, ticker, manifests))
+    fetched = [
+        (manifest.order, entry, blobs.fetch(lake, ticker, entry))
+        for manifest in manifests
+        if (entry := manifest.tickers.get(ticker)) and entry.delivers
+    ]
+    arrived = (Delivery(order, entry, blobs.decode(found)) for order, entry, found in fetched)
+    return computed(fold_all, history, arrived)
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -150,7 +157,8 @@ def load_stored(lake: Lake, ticker: str) -> Stored:
     found = lake.store.get_versioned(key)
     if found is None:
         return Stored()
-    return replace(_readable(key, lambda: decode(found.data, key)), version=found.version)
+    stored = computed(_readable, key, lambda: decode(found.data, key))
+    return replace(stored, version=found.version)
 
 
 def _readable(key: str, read_stored: Callable[[], Stored]) -> Stored:
