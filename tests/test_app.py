@@ -49,6 +49,24 @@ def sample(lake: str) -> str:
     return manifest.run_id
 
 
+@pytest.mark.parametrize(
+    ("end", "last"),
+    [
+        (date(2013, 2, 27), date(2013, 2, 27)),
+        (date(2013, 3, 2), date(2013, 3, 2)),
+        (date(2013, 3, 3), date(2013, 3, 2)),
+        (date.max, date(2013, 3, 2)),
+    ],
+)
+def test_nobody_is_asked_for_days_after_tomorrow(tmp_path, end, last):
+    """The recording ends on 1 March 2013; further east, the second has already begun."""
+    source = SourceSettings(offline=True)
+    lake = str(tmp_path / "lake")
+    settings = ExtractSettings(lake, ("FB",), start=date(2013, 2, 1), end=end, source=source)
+    [manifest] = app.extract(settings).manifests
+    assert manifest.tickers["FB"].end == last
+
+
 @pytest.fixture
 def registered(monkeypatch) -> list[tuple[str, list[str]]]:
     """What was registered, by database."""

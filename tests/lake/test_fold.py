@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.fold import fold as fold_one
 from tickerlake.lake.history import Stored, encode
-from tickerlake.lake.manifests import Entry, Order
+from tickerlake.lake.manifests import Entry, Order, Rejected
 from tickerlake.market import quality
 from tickerlake.market.flags import Flag
+from tickerlake.market.listing import Listing
 
 DAYS = [date(2026, 2, 2) + timedelta(n) for n in range(10)]
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
@@ -73,6 +74,46 @@ def test_a_delivery_brings_a_retired_ticker_back():
     assert fold(first, retired).renamed_to == "B"
     again = fold(first, retired, (window(2, 3), DAYS[2:4]))
     assert (again.retired, again.renamed_to) == (None, None)
+
+
+def test_a_restated_past_leaves_nothing_behind():
+    """What was refused stays refused, and the zone and what has happened stay known."""
+    bad = (Rejected(DAYS[8], "no_close", "0" * 8),)
+    said = {"name": "Old", "currency": "GBp"}
+    before = (
+        window(0, 6, 5, splits={DAYS[3]: 2.0}, rejected=bad, timezone="Europe/London",
+               listing=Listing(**said)),
+        DAYS[:5],
+    )  # fmt: skip
+    after = (window(2, 4, 3, restated="GBp became GBP"), [DAYS[2], DAYS[4]])
+    held, alone = fold(before, after), fold(after)
+    assert held.bars["session"].to_list() == [DAYS[2], DAYS[4]]
+    assert (held.splits, held.since, held.gaps) == ({}, DAYS[2], (DAYS[3],))
+    assert (held.listing, alone.listing) == (Listing(), Listing())
+    assert (held.rejected, held.timezone) == (bad, "Europe/London")
+    assert [each.event for each in held.events] == ["restated"]
+    assert alone.events == ()  # nothing was held
+
+
+def test_what_happens_is_told_when_it_happens():
+    first = (window(0, 4, splits={DAYS[1]: 3.0}, renamed_from="OLD"), DAYS[:5])
+    known = {"splits": {DAYS[1]: 3.0}}
+    split = (window(1, 5, splits={DAYS[1]: 3.0, DAYS[5]: 2.0}), [DAYS[5]])
+    withdrawn = (window(1, 6, **known), [DAYS[6]])
+    retired = (window(6, 6, retired=DAYS[7], renamed_to="NEW"), [])
+    same = (window(6, 7, retired=DAYS[7], renamed_to="NEW"), [DAYS[7]])
+    back = (window(7, 8), [DAYS[8]])
+    told = fold(first, split, withdrawn, retired, same, back).events
+    assert [(each.run_id, each.event, each.session, each.old, each.new, each.detail)
+            for each in told] == [
+        ("0", "renamed_from", None, None, None, "OLD"),
+        ("1", "split", DAYS[5], 1.0, 2.0, None),
+        ("2", "split", DAYS[5], 2.0, 1.0, None),
+        ("3", "renamed_to", None, None, None, "NEW"),
+        ("3", "retired", DAYS[7], None, None, None),
+        ("5", "resumed", None, None, None, None),
+    ]  # fmt: skip
+    assert told[1].as_of == MOMENT + timedelta(minutes=1)
 
 
 def test_a_zone_that_is_not_stated_is_not_forgotten():

@@ -245,6 +245,18 @@ def test_a_session_that_the_source_calls_open_is_not_stored(lake, ticker):
     assert held.bars["session"].to_list() == known[:5]
 
 
+@pytest.mark.parametrize("hour", [time(10, 15), time(11, 30), time(14)])
+def test_an_open_session_is_neither_stored_nor_refused(lake, ticker, hour):
+    """Asked for until today, in the morning: in Sydney it is still yesterday in UTC."""
+    known = days(ticker)
+    source = Source(ticker, *(bar(day) for day in known[:5]))
+    moment = datetime.combine(known[4], hour, ZoneInfo(PLACES[ticker])).astimezone(UTC)
+    entry = extract.extract(
+        lake, source, [ticker], as_of=moment, start=FIRST, end=known[4], workers=1
+    ).entries[ticker]
+    assert (entry.new, entry.quarantined, entry.rejected) == (4, 0, ())
+
+
 def test_the_open_session_is_no_gap(lake, ticker):
     known = days(ticker)
     source = Source(ticker, *(bar(day) for day in known[:4]))

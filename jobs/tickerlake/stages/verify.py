@@ -9,7 +9,7 @@ import polars as pl
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, backlog, blobs, derived, history, layout, manifests, notes
+from tickerlake.lake import Lake, backlog, blobs, derived, history, index, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
@@ -125,6 +125,7 @@ class _Check:
         stored: dict[str, set[str]],
     ) -> None:
         self.lake, self.survey, self.everything, self.stored = lake, survey, everything, stored
+        self.indexed = index.entries(lake.store)
 
     def ticker(self, ticker: str) -> Iterator[Finding]:
         """Yield what is wrong with a ticker."""
@@ -155,6 +156,9 @@ class _Check:
             yield Finding("derived", key, "is not what raw gives", ticker)
         elif stored.version:
             yield from self._footer(ticker, key)
+        version, known = self.indexed.get(ticker, (None, None))
+        if version == stored.version and known not in (None, index.known(stored.history)):
+            yield Finding("derived", layout.INDEX, f"says what {key} does not say", ticker)
         yield from self._parts(ticker, new, stored)
 
     def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
