@@ -10,7 +10,7 @@ import polars as pl
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, layout, packs
 from tickerlake.lake.manifests import Entry
-from tickerlake.lake.parquet import digest, from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet import digest, from_parquet, partitions, to_blob
 from tickerlake.market.bars import RAW
 
 _RAW: Final = pl.Schema(RAW)
@@ -30,7 +30,7 @@ def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str,
     names = {}
     for partition, part in partitions(rows, lake.grain):
         names[partition] = name = digest(part)
-        key, data = layout.blob(prefix, partition, ticker, name), to_parquet(part)
+        key, data = layout.blob(prefix, partition, ticker, name), to_blob(part)
         if not lake.store.put_new(key, data) and not is_whole(lake.store.get(key), name):
             lake.store.put(key, data)
     return names
