@@ -1,5 +1,6 @@
 """What a transform does with runs of which a part fails, comes late, or says nothing."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -201,6 +202,25 @@ def test_what_was_overtaken_is_noted_for_the_next_transform(lake):
     [note] = notes.rechecks(lake.store).values()
     parts = ("2026", derived.LISTING)
     assert note.tickers == {"A": parts, "B": parts}
+
+
+@pytest.mark.parametrize("overtaken", [0, 1, None])
+def test_whoever_was_overtaken_in_any_round_is_noted(lake, overtaken):
+    """The first round's history is not the one that is found afterwards: there is a second."""
+    commit(lake, 0, A=[bar(DAY)])
+    rounds = []
+
+    def engine(lake, work, tasks):
+        number = len(rounds)
+        rounds.append([task.ticker for task in tasks])
+        for task in tasks:
+            done = replace(work(lake, task), overtook=number == overtaken)
+            yield done if number else replace(done, version="another")
+
+    transform.transform(lake, engine=engine)
+    assert rounds == [["A"], ["A"]]
+    noted = [note.tickers for note in notes.rechecks(lake.store).values()]
+    assert noted == ([] if overtaken is None else [{"A": ("2026", derived.LISTING)}])
 
 
 def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):
