@@ -9,7 +9,7 @@ import polars as pl
 from tickerlake.errors import CorruptObjectError, SourceError
 from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifests, packs
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.lake.parquet import digest, to_parquet
+from tickerlake.lake.parquet import digest, to_blob
 from tickerlake.market import calendars, splits
 from tickerlake.market.bars import RAW
 from tickerlake.sources import Source
@@ -115,7 +115,7 @@ class RawRepair:
                 for name, rows in found.items():
                     if digest(rows) == name:
                         key = layout.blob(layout.RAW, partition, finding.ticker, name)
-                        self.lake.store.put(key, to_parquet(rows))
+                        self.lake.store.put(key, to_blob(rows))
                 self.lake.store.delete([finding.key])
                 self.done.append(f"{finding.key}: unpacked")
 
@@ -138,7 +138,7 @@ class RawRepair:
         store, key = self.lake.store, finding.key
         data = store.get(key)
         if blobs.is_whole(data, layout.digest(key)) and data is not None:
-            store.put(key, to_parquet(pl.read_parquet(data)))  # only its footer was wrong
+            store.put(key, to_blob(pl.read_parquet(data)))  # only its footer was wrong
             self.done.append(f"{key}: written again with a correct footer")
             return None
         manifest = manifests.read(store, finding.run_id)
@@ -148,7 +148,7 @@ class RawRepair:
         if finding.kind == "blob":
             for origin, rows in self._candidates(finding.ticker, manifest, window):
                 if digest(rows) == layout.digest(key):
-                    store.put(key, to_parquet(rows))
+                    store.put(key, to_blob(rows))
                     self.done.append(f"{key}: restored from {origin}")
                     return None
         return window
