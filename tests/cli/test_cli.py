@@ -313,6 +313,16 @@ def test_what_is_typed_goes_before_the_environment(tmp_path):
     assert held(lake) == ["FB", "IBM"]
 
 
+@pytest.mark.parametrize(("grain", "most", "warns"), [("day", 1, 1), ("day", 2, 0), ("year", 0, 0)])
+def test_a_grain_that_does_not_suit_is_warned_of(tmp_path, monkeypatch, grain, most, warns):
+    monkeypatch.setitem(app.SUITS, "day", most)
+    lake = str(tmp_path / "lake")
+    warning = f"a lake by {grain} of 2 tickers gets very many small files"
+    done = tickerlake(*RUN, lake, "FB", "IBM", "--grain", grain)
+    assert done.stderr.count(warning) == warns
+    assert warning not in tickerlake(*RUN, lake, "FB", "IBM", "AAPL").stderr
+
+
 def test_machines_share_tickers_and_none_is_asked_for_twice(tmp_path):
     lake, names = str(tmp_path / "lake"), ["AAPL", "FB", "IBM", "MSFT"]
     seen: list[str] = []
