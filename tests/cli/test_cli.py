@@ -14,6 +14,7 @@ from helpers import tickerlake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickerlake import app
 from tickerlake.cli.commands import tickerlake as command
 from tickerlake.settings import Shard
 
