@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from tickerlake.engines import Engine, Refreshed, Task, Work
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, computing
 from tickerlake.lake.retries import arriving
-from tickerlake.lake.turns import Turns
 
 WORKERS: Final = 8
 """Tickers in progress at the same time on a disk."""
@@ -19,18 +18,19 @@ T = TypeVar("T")
 Answer = TypeVar("Answer")
 
 
-def threads(workers: int | None = None) -> Engine:
-    """Return an engine of threads, of which as many compute as there are cores.
+def threads(workers: int | None = None, *, cores: int = computing.CORES) -> Engine:
+    """Return an engine of threads that wait for the store, and others that compute.
 
     Args:
         workers: tickers in progress at the same time; None is as many as suit the store.
+        cores: threads that compute.
     """
 
     def engine(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
-        turns = Turns()
+        pool = computing.pool(cores)
 
         def one(task: Task) -> Refreshed:
-            with turns.taken():
+            with computing.handed_to(pool):
                 return work(lake, task)
 
         return spread(one, tasks, workers or (IN_FLIGHT if lake.store.is_remote else WORKERS))

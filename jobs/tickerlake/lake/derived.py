@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tickerlake.lake import Lake, layout
+from tickerlake.lake.computing import one_by_one
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.parquet import to_parquet
@@ -182,7 +183,7 @@ def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> No
         given: what its history gives.
         wanted: the parts.
     """
-    for part, data in given.encoded(wanted):
+    for part, data in one_by_one(given.encoded(wanted)):
         lake.store.put(key(part, ticker), data)
     lake.store.delete([key(part, ticker) for part in sorted(wanted - given.parts())])
 

@@ -6,7 +6,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ import polars as pl
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, blobs, layout
+from tickerlake.lake.computing import computed
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
@@ -97,7 +98,7 @@ def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
 
 def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manifest]) -> History:
     """Fold manifests into a history; they are sorted, and newer than all that it has seen."""
-    return fold_all(history, deliveries(lake, ticker, manifests))
+    return computed(fold_all, history, deliveries(lake, ticker, manifests))
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -113,8 +114,8 @@ def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None
     return advance(lake, ticker, History(), manifests)
 
 
-def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterable[Delivery]:
-    """Read what manifests deliver for a ticker.
+def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterator[Delivery]:
+    """Fetch what manifests deliver for a ticker; it is decoded when it is taken.
 
     Raises:
         CorruptObjectError: a listed blob is missing or is not a Parquet file.
@@ -124,9 +125,8 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
         for manifest in manifests
         if (entry := manifest.tickers.get(ticker)) is not None and entry.delivers
     ]
-    rows = blobs.read_all(lake, ticker, [entry for _, entry in found])
-    for (order, entry), each in zip(found, rows, strict=True):
-        yield Delivery(order, entry, each)
+    fetched = blobs.fetch(lake, ticker, [entry for _, entry in found])
+    return (Delivery(order, entry, blobs.decode(ticker, entry, fetched)) for order, entry in found)
 
 
 def load(lake: Lake, ticker: str) -> History:
@@ -154,7 +154,8 @@ def load_stored(lake: Lake, ticker: str) -> Stored:
     found = lake.store.get_versioned(key)
     if found is None:
         return Stored()
-    return replace(_readable(key, lambda: decode(found.data, key)), version=found.version)
+    stored = computed(_readable, key, lambda: decode(found.data, key))
+    return replace(stored, version=found.version)
 
 
 def _readable(key: str, read_stored: Callable[[], Stored]) -> Stored:

@@ -21,7 +21,7 @@ from tickerlake.errors import (
     NoLakeError,
     StoreError,
 )
-from tickerlake.lake import layout, objects, turns
+from tickerlake.lake import layout, objects
 from tickerlake.lake.disk import Disk
 from tickerlake.lake.objects import Found, Objects, Remote, UncertainError, Versioned
 from tickerlake.lake.retries import ATTEMPTS, attempt, interruptible, pause
@@ -64,7 +64,7 @@ class Store:
         """
         if isinstance(self._objects, Disk) or len(keys) < _MANY:
             return [self.get(key) for key in keys]
-        with ThreadPoolExecutor(READERS) as pool, turns.waiting():
+        with ThreadPoolExecutor(READERS) as pool:
             return list(pool.map(self.get, keys))
 
     def get_versioned(self, key: str) -> Versioned | None:
@@ -221,8 +221,7 @@ class Store:
             and threading.current_thread() is threading.main_thread()
         ):
             return attempt(self.url, interruptible, partial(call, *args, **kwargs))
-        with turns.waiting():
-            return attempt(self.url, call, *args, **kwargs)
+        return attempt(self.url, call, *args, **kwargs)
 
 
 def open_store(url: str, *, create: bool = False) -> Store:
