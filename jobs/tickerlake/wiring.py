@@ -44,7 +44,7 @@ def source(
         yield stack.enter_context(yahoo), moment or datetime.now(UTC)
 
 
-def engine(name: EngineName, workers: int) -> "Engine":
+def engine(name: EngineName, workers: int | None) -> "Engine":
     """Return the engine with a name; only `local` uses the workers."""
     if name == "spark":
         from tickerlake.engines import spark

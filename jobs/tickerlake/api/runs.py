@@ -22,7 +22,7 @@ def run(settings: ExtractSettings) -> Ran:
     }
     if extracted.entries and len(failed) == len(extracted.entries):
         raise AllFailedError(f"every ticker failed: {'; '.join(list(failed.values())[:3])}")
-    done = app.transform(TransformSettings(settings.lake, settings.workers))
+    done = app.transform(TransformSettings(settings.lake))
     failed |= {ticker: each.error for ticker, each in done.refreshed.items() if each.error}
     entries = extracted.entries.values()
     return Ran(
