@@ -1,14 +1,18 @@
-"""What a day reads on a lake with many runs: `python benchmarks/reads.py`; about a minute.
+"""What a day reads on a lake with many runs: `python benchmarks/reads.py`; about two minutes.
 
-It counts the objects read and the listings of a lake in memory: on a healthy day, on the day after
-a transform that was killed before its receipt, on days on which a ticker is broken, and on a day on
-which an old run arrives late. The law that the figures show, for T tickers:
+It counts the objects read and the listings of a lake in memory: when it is opened, on a day without
+news, by `status`, on a healthy day, on the day after a transform that was killed before its
+receipt, on days on which a ticker is broken, and on a day on which an old run arrives late. The law
+that the figures show, for T tickers:
 
-    extract     T histories
-    transform   T histories, T blobs, 1 manifest, however many runs there are
+    extract     T histories, 1 checkpoint
+    transform   T histories, T blobs, 1 manifest, 2 checkpoints, however many runs there are
                 a day after a crash: the manifest of that run in addition
                 a broken ticker: the note on it, and the object that is damaged
-                a late run: all manifests, once, and all blobs of the tickers that it names
+                a late run: the checkpoint's part of its tickers, the manifests beside the
+                checkpoint (about `checkpointing.TAIL`), and all blobs of the tickers it names
+
+A listing counts once for every 1,000 keys.
 """
 
 import threading
@@ -20,7 +24,16 @@ from datetime import time as time_of_day
 
 import polars as pl
 
-from tickerlake.lake import Lake, blobs, create_lake, history, layout, manifests
+from tickerlake.lake import (
+    Lake,
+    backlog,
+    blobs,
+    checkpointing,
+    create_lake,
+    history,
+    layout,
+    manifests,
+)  # fmt: skip
 from tickerlake.lake.history import Stored
 from tickerlake.lake.manifests import Entry, Manifest, Order
 from tickerlake.lake.objects import Found, Versioned
@@ -29,6 +42,7 @@ from tickerlake.market import calendars
 from tickerlake.market.bars import RAW
 from tickerlake.sources import Fetched
 from tickerlake.stages.extract import extract
+from tickerlake.stages.status import status
 from tickerlake.stages.transform import transform
 
 RUNS = (10, 100, 1_000, 10_000)
@@ -37,6 +51,8 @@ SCHEDULE = calendars.of("T000").schedule["session"]
 DAYS = SCHEDULE.filter(SCHEDULE.is_between(date(2025, 1, 2), date(2025, 6, 30))).to_list()
 HELD = 60
 """Sessions that a lake holds at the beginning."""
+PAGE = 1_000
+"""Keys that S3 lists with one request."""
 
 
 class Market:
@@ -84,8 +100,9 @@ class Counting(Store):
 
     def find_all(self, prefix: str) -> Iterator[Found]:
         """Count a listing."""
-        self.listings += 1
-        return super().find_all(prefix)
+        found = list(super().find_all(prefix))
+        self.listings += max(1, -(-len(found) // PAGE))
+        return iter(found)
 
 
 def evening(day: date) -> datetime:
@@ -115,6 +132,7 @@ def lived(runs: int) -> Lake:
         last = max(last, again.order)
     for ticker in TICKERS:
         remember(lake, ticker, last)
+    checkpointing.tidy(lake.store, backlog.survey(lake.store))
     return lake
 
 
@@ -171,7 +189,29 @@ def with_a_late_run(lake: Lake) -> tuple[Counter[str], int]:
     return day(lake, 0)
 
 
+def opening(lake: Lake) -> tuple[Counter[str], int]:
+    """Count what it takes to know which runs there are, and which are pending."""
+    store = Counting(lake.store)
+    backlog.read(store, backlog.survey(store))
+    return Counter(transform=store.reads.total()), store.listings
+
+
+def without_news(lake: Lake) -> tuple[Counter[str], int]:
+    """Count a run on an evening on which there is nothing to fetch."""
+    return day(lake, -1)
+
+
+def told(lake: Lake) -> tuple[Counter[str], int]:
+    """Count `status`, with all its tickers."""
+    store = Counting(lake.store)
+    status(Lake(store, lake.grain), 1)
+    return Counter(transform=store.reads.total()), store.listings
+
+
 KINDS: dict[str, Callable[[Lake], tuple[Counter[str], int]]] = {
+    "opening a lake": opening,
+    "a day without news": without_news,
+    "status": told,
     "a healthy day": lambda lake: day(lake, 0),
     "the day after a crash": after_a_crash,
     "a day with a broken ticker": with_a_broken_ticker,

@@ -2,6 +2,7 @@
 
 import math
 import random
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -51,18 +52,41 @@ def odd_tables(_: object = None) -> dict[str, pl.DataFrame]:
         daily.append(frame.select(pl.lit(ticker).alias("ticker"), pl.all()))
         gaps = [] if number % 2 else [date(2020, 1, 2), date(2020, 5, 4)]
         kind = "INDEX" if ticker == "^D" else None if ticker == "E" else "EQUITY"
-        listings.append({"ticker": ticker, "instrument_type": kind, "gaps": gaps, "exchange": "X"})
+        said = {"instrument_type": kind, "gaps": gaps, "exchange": "X", "events": []}
+        listings.append({"ticker": ticker, **said})
+    listings[0]["events"], listings[1]["events"] = list(happened()), RESTATED
     schema = {"ticker": pl.String(), **TABLES["tickers"].schema}
     tickers = pl.DataFrame(listings, schema=schema)
     return {"daily": pl.concat(daily), "tickers": tickers, "raw": versions(dice)}
 
 
+SPLITS = {("A", date(2020, 1, 8)): 2.0, ("A", date(2020, 1, 9)): 1 / 3}
+KNOWN = {("A", date(2020, 1, 8)): 4, ("A", date(2020, 1, 9)): 7}
+"""The numbers of the runs that first saw the splits."""
+
+
+def run(number: int) -> dict[str, object]:
+    return {"run_id": f"run-{number:02}", "as_of": datetime(2020, 2, 1 + number, tzinfo=UTC)}
+
+
+RESTATED = [
+    {**run(6), "event": "restated", "detail": "prices"},
+    {**run(9), "event": "retired", "session": date(2020, 2, 9)},
+]
+
+
+def happened() -> Iterator[dict[str, object]]:
+    """What the ticker A's row of `tickers` says has happened, besides."""
+    yield {**run(0), "event": "renamed_from", "detail": "Z"}
+    for (_, day), number in sorted(KNOWN.items()):
+        split = {"session": day, "old": 1.0, "new": SPLITS["A", day]}
+        yield {**run(number), "event": "split", **split}
+
+
 def versions(dice: random.Random) -> pl.DataFrame:
     """Deliveries of a few bars, on the basis of their day: wobbles, corrections, late splits."""
     rows = []
-    splits = {("A", date(2020, 1, 8)): 2.0, ("A", date(2020, 1, 9)): 1 / 3}
-    known = {key: dice.randint(3, 9) for key in splits}
-    for run in range(12):
+    for number in range(12):
         for ticker in ("A", "B"):
             for day in range(6, 11):
                 session = date(2020, 1, day)
@@ -70,19 +94,17 @@ def versions(dice: random.Random) -> pl.DataFrame:
                     continue
                 factor = math.prod(
                     ratio
-                    for (each, ex_date), ratio in splits.items()
-                    if each == ticker and ex_date > session and known[each, ex_date] <= run
+                    for (each, ex_date), ratio in SPLITS.items()
+                    if each == ticker and ex_date > session and KNOWN[each, ex_date] <= number
                 )
-                split = splits.get((ticker, session), 1.0)
-                split = split if run >= known.get((ticker, session), 99) else 1.0
+                split = SPLITS.get((ticker, session), 1.0)
+                split = split if number >= KNOWN.get((ticker, session), 99) else 1.0
                 price = dice.choice([60.0] * 9 + [60.00001, 61.0, 66.0]) / factor
                 opened = dice.choice([price] * 9 + [None])
                 volume = round(dice.choice([3000] * 9 + [3001]) * factor)
-                moment = datetime(2020, 2, 1 + run, tzinfo=UTC)
                 rows.append(
-                    {"ticker": ticker, "run_id": f"run-{run:02}", "as_of": moment}
+                    {"ticker": ticker, **run(number)}
                     | bar(session, price, open=opened, split=split, volume=volume)
                 )
     schema = {"ticker": pl.String(), "run_id": pl.String(), "as_of": HISTORY["as_of"], **RAW}
-    # a split is known from the run on that first delivers its bar
     return pl.DataFrame(rows, schema=schema)

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import pytest
 
@@ -46,6 +47,24 @@ def sample(lake: str) -> str:
     )
     [manifest] = app.extract(settings).manifests
     return manifest.run_id
+
+
+@pytest.mark.parametrize(
+    ("end", "last"),
+    [
+        (date(2013, 2, 27), date(2013, 2, 27)),
+        (date(2013, 3, 2), date(2013, 3, 2)),
+        (date(2013, 3, 3), date(2013, 3, 2)),
+        (date.max, date(2013, 3, 2)),
+    ],
+)
+def test_nobody_is_asked_for_days_after_tomorrow(tmp_path, end, last):
+    """The recording ends on 1 March 2013; further east, the second has already begun."""
+    source = SourceSettings(offline=True)
+    lake = str(tmp_path / "lake")
+    settings = ExtractSettings(lake, ("FB",), start=date(2013, 2, 1), end=end, source=source)
+    [manifest] = app.extract(settings).manifests
+    assert manifest.tickers["FB"].end == last
 
 
 @pytest.fixture
@@ -161,12 +180,14 @@ def test_the_source_gets_its_budget(monkeypatch):
 
     def opened(**settings: object) -> object:
         given.append(settings)
-        return nullcontext("source")
+        return nullcontext(SimpleNamespace(search=lambda text: [text]))
 
     monkeypatch.setattr(yahoo, "Yahoo", opened)
     moment = datetime(2013, 3, 1, tzinfo=UTC)
     settings = SourceSettings(yahoo_url="http://x", requests_per_second=0.25, as_of=moment)
     with wiring.source(settings, workers=3) as (source, now):
-        assert (source, now) == ("source", moment)
+        assert now == moment
+        assert given == []  # it is opened when it is asked
+        assert source.search("X") == source.search("X") == ["X"]
     [settled] = given
     assert settled.items() >= {"url": "http://x", "requests_per_second": 0.25, "workers": 3}.items()

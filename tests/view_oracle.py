@@ -195,50 +195,61 @@ def gaps(tables: Tables) -> pl.DataFrame:
     )
 
 
+NUMBERS = ["open", "high", "low", "close", "volume", "dividend", "capital_gain", "split"]
+
+
 def revisions(tables: Tables) -> pl.DataFrame:
-    columns = ["open", "high", "low", "close", "volume", "dividend", "capital_gain", "split"]
-    rows, splits = [], {}
-    versions = tables["raw"].sort("as_of", "run_id").to_dicts()
-    for bar in versions:
-        if bar["split"] not in (None, 1.0):
-            key = bar["ticker"], bar["session"], bar["split"]
-            splits.setdefault(key, bar["as_of"])
+    """Version after version, with what has happened to the ticker in between."""
+    rows = [
+        {"ticker": ticker, **event}
+        for ticker, events in tables["tickers"].select("ticker", "events").iter_rows()
+        for event in events or []
+    ]
+    happened = [(each["as_of"], each["run_id"], each) for each in rows]
     held: dict[tuple[str, date], dict] = {}
-    for bar in versions:
+    for bar in tables["raw"].sort("as_of", "run_id").to_dicts():
         before = held.get((bar["ticker"], bar["session"]))
         held[bar["ticker"], bar["session"]] = bar
         if before is None:
             continue
-        factor = math.prod(
-            ratio
-            for (ticker, day, ratio), since in splits.items()
-            if ticker == bar["ticker"] and day > bar["session"]
-            and before["as_of"] < since <= bar["as_of"]
-        )  # fmt: skip
-        scale = {"volume": factor, "split": 1.0}
-        was = {
-            name: None if before[name] is None else before[name] * scale.get(name, 1 / factor)
-            for name in columns
-        }
-        if any(not _is_same(name, was[name], bar[name]) for name in columns):
-            rows.append(
-                {
-                    **{name: bar[name] for name in ("ticker", "session", "run_id", "as_of")},
-                    "run_id_before": before["run_id"],
-                    "as_of_before": before["as_of"],
-                    "split_factor": float(factor),
-                    **{f"{name}_before": was[name] for name in columns},
-                    **{name: bar[name] for name in columns},
-                }
-            )
-    return pl.DataFrame(rows or {name: [] for name in VIEWS["revisions"].columns},
-                        infer_schema_length=None)  # fmt: skip
+        first, last = ((each["as_of"], each["run_id"]) for each in (before, bar))
+        between = [
+            event
+            for *moment, event in happened
+            if event["ticker"] == bar["ticker"] and first < tuple(moment) <= last
+        ]
+        if any(event["event"] == "restated" for event in between):
+            continue
+        ratios = [
+            event["new"] / event["old"]
+            for event in between
+            if event["event"] == "split" and event["session"] > bar["session"]
+        ]
+        rows += _revised(before, bar, math.prod(ratios))
+    columns = {name: [each.get(name) for each in rows] for name in VIEWS["revisions"].columns}
+    return pl.DataFrame(columns)
 
 
-def _is_same(name: str, was: float | None, now: float | None) -> bool:
-    if was is None or now is None:
-        return was is now
-    return abs(now - was) < 0.99 if name == "volume" else abs(now - was) <= 2e-6 * abs(now)
+def _revised(before: dict, bar: dict, factor: float):
+    said = {name: bar[name] for name in ("ticker", "session", "as_of", "run_id")}
+    said |= {"event": "revised", "as_of_before": before["as_of"]}
+    for name in NUMBERS:
+        was, now = before[name], bar[name]
+        if was is not None:
+            was *= {"volume": factor, "split": 1.0}.get(name, 1 / factor)
+        if not _is_same(was, now, rough=abs(factor - 1) > 1e-8, whole=name == "volume"):
+            old, new = (None if each is None else float(each) for each in (was, now))
+            yield {**said, "value": name, "old": old, "new": new}
+    for name in ("currency", "dividend_currency"):
+        if before[name] != bar[name]:
+            detail = f"{before[name] or 'none'} to {bar[name] or 'none'}"
+            yield {**said, "value": name, "detail": detail}
+
+
+def _is_same(was: float | None, now: float | None, *, rough: bool, whole: bool) -> bool:
+    if was is None or now is None or not rough:
+        return was == now
+    return abs(now - was) <= 1e-5 * abs(now) + whole
 
 
 ORACLES = {

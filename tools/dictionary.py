@@ -13,7 +13,7 @@ from tickerlake.lake.tables import QUARANTINED, TABLES, Table, column, comment, 
 from tickerlake.lake.views import VIEWS, View
 from tickerlake.market.bars import BAR, SIGNIFICANT_DIGITS
 from tickerlake.market.features import FEATURES
-from tickerlake.market.quality import FLAGS
+from tickerlake.market.flags import FLAGS
 
 _CHECKOUT: Final = Path(__file__).parents[1]
 PATH: Final = _CHECKOUT / "docs" / "data-dictionary.md"
@@ -57,10 +57,7 @@ def _section(title: str, text: str, header: tuple[str, ...], rows: _Rows) -> str
 
 def _views() -> str:
     """Return the part on views."""
-    rows = [
-        (f"[`{name}`](#{name})", view.doc + ("" if view.in_athena else " Not in Athena."))
-        for name, view in VIEWS.items()
-    ]
+    rows = [(f"[`{name}`](#{name})", view.doc) for name, view in VIEWS.items()]
     text = (
         "A view is a query with a name. It is the same in `tickerlake query`, in Athena (once the"
         " transformer or `tickerlake catalog sync` has run), in Spark, and in a file that"

@@ -147,7 +147,7 @@ class Copy:
         """Return the exit code of the tests once they have ended, and undo the mistake."""
         process, status = os.waitpid(self.process, os.WNOHANG)
         code = os.waitstatus_to_exitcode(status) if process else None
-        if code is None and self.seconds > LONGEST:
+        if code is None and mistake and self.seconds > LONGEST:
             os.killpg(self.process, signal.SIGKILL)
             os.waitpid(self.process, 0)
             code = _FAILED

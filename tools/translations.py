@@ -12,6 +12,7 @@ from typing import Final
 import sqlglot
 
 from tickerlake.lake.views import VIEWS
+from tickerlake.market.bars import EVENT
 
 PATH: Final = Path(__file__).parents[1] / "jobs" / "tickerlake" / "lake" / "views.json"
 DIALECTS: Final = ("trino", "spark")
@@ -30,6 +31,10 @@ def translate(sql: str, dialect: str) -> str:
         pretty=True,
         unsupported_level=sqlglot.ErrorLevel.RAISE,
     )
+    if dialect == "trino":  # there, an array of rows becomes a column for each field
+        return translated.replace(
+            "UNNEST(events) AS u(e)", f"UNNEST(events) AS e({', '.join(EVENT)})"
+        )
     return translated
 
 
@@ -37,9 +42,10 @@ def render() -> str:
     """Return the text of the file with all translations."""
     found = {
         dialect: {
-            name: translate(view.sql, dialect)
+            name: translate(
+                view.athena_sql if view.athena_sql and dialect == "trino" else view.sql, dialect
+            )
             for name, view in VIEWS.items()
-            if view.in_athena or dialect != "trino"
         }
         for dialect in DIALECTS
     }

@@ -134,14 +134,15 @@ run "what_each_role_needs" {
   assert {
     condition = { for s in data.aws_iam_policy_document.extractor.statement : s.sid => [s.actions, s.resources] } == {
       AppendToRawAndQuarantine = [toset(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*", "${var.bucket_arn}/quarantine/*"])]
-      ReadHistoryAndReceipts   = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*"])]
+      ReadHistoryAndReceipts   = [toset(["s3:GetObject"]), toset([for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json", "_log/*"] : "${var.bucket_arn}/${name}"])]
     }
     error_message = "The extractor can't do its work, or can do more."
   }
   assert {
     condition = { for s in data.aws_iam_policy_document.transformer.statement : s.sid => [s.actions, s.resources] } == {
-      ReadRaw                = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*"])]
-      WriteHistoryAndRefined = [toset(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*", "${var.bucket_arn}/tickers/*"])]
+      ReadRaw                        = [toset(["s3:GetObject"]), toset(["${var.bucket_arn}/_lake.json", "${var.bucket_arn}/raw/*"])]
+      WriteHistoryAndRefined         = [toset(["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]), toset(["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/*", "${var.bucket_arn}/tickers/*", "${var.bucket_arn}/_log/*"])]
+      RemoveManifestsOfTheCheckpoint = [toset(["s3:DeleteObject"]), toset(["${var.bucket_arn}/raw/_runs/*"])]
       MaintainPartitions = [
         toset(["glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable", "glue:GetPartitions", "glue:BatchCreatePartition", "glue:BatchUpdatePartition", "glue:DeletePartition"]),
         toset(["arn:aws:glue:us-east-1:123456789012:catalog", "arn:aws:glue:us-east-1:123456789012:database/lake", "arn:aws:glue:us-east-1:123456789012:table/lake/*"]),
@@ -171,7 +172,7 @@ run "what_each_role_needs" {
     error_message = "The scheduler can't start the extractor or keep what it could not start."
   }
   assert {
-    condition     = one([for s in data.aws_iam_policy_document.reader.statement : s.resources if s.sid == "ReadTheLake"]) == toset([for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*"] : "${var.bucket_arn}/${folder}"])
+    condition     = one([for s in data.aws_iam_policy_document.reader.statement : s.resources if s.sid == "ReadTheLake"]) == toset([for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*", "_log/*"] : "${var.bucket_arn}/${folder}"])
     error_message = "A reader can't read the lake."
   }
 }

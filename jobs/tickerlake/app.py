@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from tickerlake.aws.starter import Arrival, Launch
     from tickerlake.diagnosis import Diagnosis
     from tickerlake.lake.manifests import Manifest
+    from tickerlake.lake.once import Histories
     from tickerlake.sources import Source
+    from tickerlake.stages.compact import Report as CompactReport
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
@@ -44,8 +46,17 @@ MANY: Final = 0.1
 """A stage logs a separate event when a larger share of its tickers failed."""
 
 
-def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> "ExtractReport":
+def extract(
+    settings: ExtractSettings,
+    progress: Progress = lambda *_: None,
+    histories: "Histories | None" = None,
+) -> "ExtractReport":
     """Fetch bars into the lake's raw data; create the lake if there is none.
+
+    Args:
+        settings: what to fetch.
+        progress: see `progress.Progress`.
+        histories: keeps what is read of histories for the transform that follows.
 
     Raises:
         UsageError: the settings are wrong, or no ticker is known.
@@ -62,7 +73,7 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
         lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
         ended = Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
-            lake,
+            histories.of(lake) if histories else lake,
             source,
             tickers,
             as_of=moment,
@@ -78,9 +89,16 @@ def extract(settings: ExtractSettings, progress: Progress = lambda *_: None) -> 
 
 
 def transform(
-    settings: TransformSettings, progress: Progress = lambda *_: None
+    settings: TransformSettings,
+    progress: Progress = lambda *_: None,
+    histories: "Histories | None" = None,
 ) -> "TransformReport":
     """Process pending runs into history and refined.
+
+    Args:
+        settings: what to process.
+        progress: see `progress.Progress`.
+        histories: what the extraction before has read of histories.
 
     Raises:
         UsageError: the settings are wrong, or there is no such run.
@@ -93,7 +111,7 @@ def transform(
     if settings.run_id:
         manifests.read(lake.store, settings.run_id)
     report = tickerlake.stages.transform.transform_all(
-        lake,
+        histories.of(lake) if histories else lake,
         engine=wiring.engine(settings.engine, settings.workers),
         rebuild=settings.rebuild,
         progress=Counter(progress).one_more,
@@ -149,6 +167,18 @@ def repair(
     if done:
         report.done.insert(0, done)
     return report
+
+
+def compact(
+    lake: str = LAKE, workers: int = WORKERS, progress: Progress = lambda *_: None
+) -> "CompactReport":
+    """Put the loose blobs of closed partitions into packs."""
+    import tickerlake.stages.compact
+    from tickerlake.lake import open_lake
+
+    return tickerlake.stages.compact.compact(
+        open_lake(lake), workers=workers, progress=Counter(progress).one_more
+    )
 
 
 def rename(lake: str, old: str, new: str, first_day: date) -> "Manifest":

@@ -1,7 +1,7 @@
 """Settings: what the stages need, typed, and checked on creation. They import nothing heavy."""
 
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final, Literal
 
 from tickerlake.errors import BadSettingError
@@ -11,6 +11,8 @@ EngineName = Literal["local", "spark"]
 LAKE: Final = "./lake"
 WORKERS: Final = 8
 REQUESTS_PER_SECOND: Final = 5.0
+RECORDED: Final = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+"""The current time when offline: the evening of the recording's last session."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class ExtractSettings:
 class TransformSettings:
     """What `transform` needs.
 
-    `workers` are the tickers in progress at the same time; None is as many as suit the lake's store.
+    `workers` are the tickers in progress at the same time; None is as many as suit the store.
     `catalog` is the Glue Data Catalog's database in which new partitions are registered; the run
     `run_id` must exist, or the transform fails.
     """

@@ -80,10 +80,10 @@ def _read(location: str) -> bytes:
 
 
 def _held(url: str) -> list[str]:
-    import tickerlake.stages.status
+    import tickerlake.stages.held
     from tickerlake.lake import open_lake
 
     try:
-        return tickerlake.stages.status.tickers(open_lake(url))
+        return tickerlake.stages.held.tickers(open_lake(url))
     except NoLakeError:
         return []

@@ -3,45 +3,75 @@
 Heavy imports are inside the functions, so that checking settings stays cheap.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Final
 
-from tickerlake.settings import EngineName, SourceSettings
+from tickerlake.settings import RECORDED, EngineName, SourceSettings
 
 if TYPE_CHECKING:
     from tickerlake.engines import Engine
     from tickerlake.lake import Lake
-    from tickerlake.sources import Source
+    from tickerlake.sources import Fetched, Source
+    from tickerlake.sources.yahoo import Yahoo
 
 RETRIES: Final = 4
 """How often a failed request is retried."""
+
+
+class _OnDemand:
+    """A source that is opened when it is first asked: loading yfinance takes seconds."""
+
+    def __init__(self, name: str, connect: "Callable[[], Yahoo]") -> None:
+        self.name = name
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._source: Yahoo | None = None
+
+    def _opened(self) -> "Yahoo":
+        with self._lock:
+            self._source = self._source or self._connect()
+            return self._source
+
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> "Fetched":
+        """See `sources.Source`."""
+        return self._opened().fetch(symbol, start, end, timezone)
+
+    def search(self, text: str) -> list[str]:
+        """See `Yahoo.search`."""
+        return self._opened().search(text)
 
 
 @contextmanager
 def source(
     settings: SourceSettings, workers: int, retries: int = RETRIES
 ) -> "Iterator[tuple[Source, datetime]]":
-    """Open the source; yield it and its current time."""
-    from contextlib import ExitStack
-
-    from tickerlake.sources.yahoo import Yahoo
-
+    """Yield the source, which is opened when it is first asked, and its current time."""
     moment, url = settings.as_of, settings.yahoo_url
+    if settings.offline:
+        moment = moment or RECORDED
+    elif url and not moment:
+        from tickerlake.sources.replay import clock
+
+        moment = clock(url)
     with ExitStack() as stack:
-        if settings.offline:
-            from tickerlake.sources.replay import END, Replay
 
-            moment = moment or END
-            url = stack.enter_context(Replay(now=moment)).url
-        elif url and not moment:
-            from tickerlake.sources.replay import clock
+        def connect() -> "Yahoo":
+            from tickerlake.sources.yahoo import Yahoo
 
-            moment = clock(url)
-        rate = settings.requests_per_second
-        yahoo = Yahoo(url=url, requests_per_second=rate, workers=workers, retries=retries)
-        yield stack.enter_context(yahoo), moment or datetime.now(UTC)
+            place = url
+            if settings.offline:
+                from tickerlake.sources.replay import Replay
+
+                place = stack.enter_context(Replay(now=moment or RECORDED)).url
+            rate = settings.requests_per_second
+            return stack.enter_context(
+                Yahoo(url=place, requests_per_second=rate, workers=workers, retries=retries)
+            )
+
+        yield _OnDemand("yahoo", connect), moment or datetime.now(UTC)
 
 
 def engine(name: EngineName, workers: int | None) -> "Engine":

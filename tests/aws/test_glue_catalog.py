@@ -32,7 +32,7 @@ from tickerlake.lake import Lake, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, new_run_id
 from tickerlake.lake.parquet import digest, partitions, to_parquet
 from tickerlake.lake.store import Store
-from tickerlake.lake.views import VIEWS as ALL_VIEWS
+from tickerlake.lake.views import VIEWS
 from tickerlake.stages import transform
 
 URL = "s3://bucket/some/lake"
@@ -42,8 +42,6 @@ IN_PLACE = Synced()
 FUNCTION_SCOPED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 pytestmark = pytest.mark.usefixtures("aws")
-
-VIEWS = {name: view for name, view in ALL_VIEWS.items() if view.in_athena}
 
 _number = itertools.count()
 

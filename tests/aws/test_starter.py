@@ -288,6 +288,17 @@ def test_a_repeated_event_starts_no_second_job_run(job):
     assert [run["Arguments"]["--run-id"] for run in job_runs(job)] == [RUN, OTHER]
 
 
+def test_a_repeated_event_finds_its_job_run_among_others(job):
+    """Some minutes later, when the claims count no more."""
+    for run_id in (RUN, OTHER):
+        starter.handler(event(run_id), None)
+        key = f"lake/{layout.STARTS}{run_id}-0.json"
+        boto3.client("s3").delete_object(Bucket="bucket", Key=key)
+    for run_id in (RUN, OTHER):
+        starter.handler(event(run_id), None)
+    assert started(job) == [OTHER, RUN]
+
+
 def test_a_run_that_has_its_receipt_starts_nothing(job):
     boto3.client("s3").put_object(Bucket="bucket", Key="lake/" + layout.receipt(RUN), Body=b"{}")
     assert starter.handler(event(), None) == {"handled": [RUN]}

@@ -6,9 +6,11 @@ from types import ModuleType
 
 import pytest
 
+from tickerlake.lake import checkpointing
 from tickerlake.stages import transform, verify
 
-FEW, MANY = 3, 40
+FEW, MANY = 105, 250
+"""Both have a checkpoint, and the same number of manifests beside it."""
 
 
 @pytest.fixture(scope="module")
@@ -25,24 +27,30 @@ def reads() -> ModuleType:
 
 
 def test_reads_of_a_day_do_not_grow_with_runs_and_trouble_at_most_doubles_them(reads):
-    healthy = {}
+    seen: dict[str, tuple[object, int]] = {}
+    kinds = sorted(reads.KINDS.keys() - {"a day with a late run"})
     for runs in (FEW, MANY):
-        for kind in ("a healthy day", "the day after a crash", "a day with a broken ticker"):
+        for kind in kinds:
             counted, listings = reads.KINDS[kind](reads.lived(runs))
-            healthy.setdefault(kind, (counted, listings))
-            assert (counted, listings) == healthy[kind], f"{kind} costs more after {runs} runs"
-            assert counted["transform"] <= 2 * healthy["a healthy day"][0]["transform"]
-            assert counted["extract"] <= 2 * healthy["a healthy day"][0]["extract"]
+            assert (counted, listings) == seen.setdefault(kind, (counted, listings)), kind
+    healthy, _ = seen["a healthy day"]
+    for kind in ("the day after a crash", "a day with a broken ticker"):
+        counted, _ = seen[kind]
+        assert counted["transform"] <= 2 * healthy["transform"]
+        assert counted["extract"] <= 2 * healthy["extract"]
     tickers = len(reads.TICKERS)
-    assert healthy["a healthy day"][0] == {"extract": tickers, "transform": 2 * tickers + 1}
+    # each reads the checkpoint and the index, and the transform a manifest
+    assert healthy == {"extract": tickers + 2, "transform": 2 * tickers + 3}
+    assert seen["opening a lake"] == ({"transform": 1}, 3)
 
 
-def test_a_late_run_reads_every_manifest_once_and_the_blobs_of_its_ticker(reads):
+def test_a_late_run_reads_its_part_of_the_checkpoint_the_tail_and_its_tickers_blobs(reads):
     counted, _ = reads.with_a_late_run(reads.lived(MANY))
-    tickers, past = len(reads.TICKERS), MANY + 1
-    today = 2 * tickers + 2  # histories, blobs, today's manifest and the late one
+    tickers, tail = len(reads.TICKERS), checkpointing.KEPT
+    today = tickers + (tickers - 1) + 3  # histories, the others' blobs, two manifests, checkpoint
+    again = 5  # the checkpoint and the index, twice, and a part of the checkpoint
     late_ticker = 1 + 3  # its history again, and its blobs: the first load's, today's, the late one
-    assert counted["transform"] <= today + past + late_ticker
+    assert counted["transform"] == today + tail + again + late_ticker
 
 
 def test_the_past_that_the_benchmark_makes_is_what_its_runs_give(reads):

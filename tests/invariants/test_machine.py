@@ -1,6 +1,7 @@
-"""Any history of extract, transform, rebuild, repair, rename and retire on a failing store.
+"""Any history of extract, transform, rebuild, compact, repair, rename, retire on a failing store.
 
-Afterwards the lake equals one that nobody disturbed, on local disk and on S3. Set
+Checkpoints are made all the time. Afterwards the lake equals one that nobody disturbed, on local
+disk and on S3. Set
 `TICKERLAKE_LONG_TESTS=1` for many more histories.
 """
 
@@ -8,12 +9,13 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Final
 
 import boto3
 import faults
+import pytest
 from helpers import new_lake, point_to
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -27,12 +29,13 @@ from hypothesis.stateful import (
 from small_market import SESSIONS, SPLIT, Steady, evening, in_turn, prices, state
 
 from tickerlake.errors import StoreError, TickerlakeError, UsageError
-from tickerlake.lake import Lake, layout, manifests, notes
+from tickerlake.lake import Lake, checkpointing, layout, manifests, notes
 from tickerlake.lake.store import Store
-from tickerlake.stages import extract, lifecycle, repair, transform, verify
+from tickerlake.stages import compact, extract, lifecycle, repair, transform, verify
 
 LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 DAYS: Final = [*SESSIONS[3:7], SPLIT, SESSIONS[-2], SESSIONS[-1]]
+DAMAGED: Final = (layout.HISTORY, layout.DAILY, layout.RAW, layout.LOG)
 FATES: Final = ("before", "after", "killed")
 STAYS, OLD, NEW, ENDS = "A", "B", "C", "D"
 
@@ -157,12 +160,17 @@ class Life(RuleBasedStateMachine):
         self._with(fault, lambda: transform.transform(self.lake, engine=in_turn, rebuild=True))
 
     @rule(fault=FAULT)
+    def compact(self, fault: tuple[int, str]) -> None:
+        self._with(fault, lambda: compact.compact(self.lake, workers=1))
+
+    @rule(fault=FAULT)
     def repair(self, fault: tuple[int, str]) -> None:
         self._with(fault, self._repair)
 
-    @rule(what=st.sampled_from([layout.HISTORY, layout.DAILY, layout.RAW]), dice=st.integers(0, 99))
+    @rule(what=st.sampled_from(DAMAGED), dice=st.integers(0, 99))
     def damage_and_repair(self, what: str, dice: int) -> None:
-        keys = sorted(key for key in self.lake.store.keys(what) if key.endswith(".parquet"))
+        found = self.lake.store.keys(what)
+        keys = sorted(key for key in found if key.endswith(".parquet") or what == layout.LOG)
         if keys:
             self.lake.store.put(keys[dice % len(keys)], b"garbage")
             self._repair()
@@ -214,6 +222,16 @@ def undisturbed(last: int | None) -> dict[str, object]:
             tickers.append(NEW)
         assert transform.transform(lake).exit_code == 0
     return prices(state(lake, tickers))
+
+
+@pytest.fixture(autouse=True)
+def checkpoints_all_the_time(monkeypatch):
+    monkeypatch.setattr(checkpointing, "TAIL", 3)
+    monkeypatch.setattr(checkpointing, "KEPT", 1)
+    monkeypatch.setattr(checkpointing, "PART_ROWS", 4)
+    monkeypatch.setattr(checkpointing, "GRACE", -1.0)
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=-400))
+    monkeypatch.setattr(compact, "GRACE", timedelta(days=-1))
 
 
 def live(kind: type[Life], examples: int, steps: int) -> None:

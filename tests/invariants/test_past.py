@@ -19,13 +19,20 @@ from polars.testing import assert_frame_equal
 from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
 
 from tickerlake.lake import Lake, blobs, frames, layout, manifests, states
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.lake.tables import TABLES
 from tickerlake.stages import extract, lifecycle, transform
+from tickerlake.stages.log import log
+from tickerlake.stages.query import query
+from tickerlake.stages.relations import Past
 
 LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
+CERTAIN: Final = ("split", "restatement", "late dividend")
+"""What happens in every life."""
+
 MOMENTS: Final = 50 if LONG else 2
 ACTIONS: Final = ("evening", "evening", "evening", "late", "rename", "retire", "rebuild")
 
@@ -61,7 +68,7 @@ class Life:
 
     def __init__(self, lake: Lake, world: World) -> None:
         self.lake, self.world, self.day = lake, world, FIRST
-        self.tickers = list(TICKERS)
+        self.tickers, self.commits = list(TICKERS), 0
         self.kept: list[Kept] = []
 
     def step(self, action: str, leap: int) -> None:
@@ -69,6 +76,12 @@ class Life:
         assert transform.transform(self.lake).exit_code == 0
         if not self.kept or self.kept[-1].runs != set(manifests.all_ids(self.lake.store)):
             self.kept.append(keep(self.lake))
+
+    def run_id(self) -> str:
+        """Return the id of a run that is committed now, minutes after it saw the market."""
+        self.commits += 1
+        moment = evening(self.day) + timedelta(minutes=3, seconds=self.commits)
+        return f"{moment:%Y%m%dT%H%M%S%fZ}-{self.commits:06x}"
 
     def evening(self, leap: int) -> None:
         self.day = self.world.today = self.day + timedelta(leap)
@@ -127,6 +140,28 @@ def same(lake: Lake, state: states.State, expected: dict[str, pl.DataFrame]) -> 
         assert_frame_equal(found, expected[name], check_exact=True)
 
 
+def told(state: states.State) -> list[tuple]:
+    """What the log of each ticker says, as rows of the view `revisions`."""
+    rows = []
+    for ticker in state.tickers():
+        for number, each in enumerate(log(state, ticker)):
+            run = ticker, each.run_id
+            rows += [
+                (*run, "revised", revision.column, revision.session) for revision in each.revised
+            ]
+            rows += [(*run, "split", None, day) for day in each.splits]
+            rows += [(*run, "restated", None, None)] if each.restated and number else []
+            rows += [(*run, "renamed_from", None, None)] if each.renamed_from else []
+            rows += [(*run, "renamed_to", None, None)] if each.renamed_to else []
+            rows += [(*run, "retired", None, each.retired)] if each.retired else []
+    return sorted(rows, key=str)
+
+
+def viewed(lake: Lake, state: states.State | None) -> list[tuple]:
+    sql = "select ticker, run_id, event, value, session from revisions"
+    return sorted(query(lake, sql, tables=state and Past(state)).rows(), key=str)
+
+
 def as_objects(lake: Lake, state: states.State) -> dict[str, bytes]:
     daily = frames.read(lake, "daily", state, Wanted())
     return {
@@ -138,14 +173,17 @@ def as_objects(lake: Lake, state: states.State) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("seed", range(10 if LONG else 1))
 @pytest.mark.parametrize("grain", ["day", "month", "year"])
-def test_every_state_that_was_stored_is_read_again(grain, seed):
+def test_every_state_that_was_stored_is_read_again(grain, seed, monkeypatch):
     dice = random.Random(f"{grain} {seed}")
     lake = new_lake("memory://", grain)
-    life = Life(lake, World(events=sorted(happening(dice) for _ in range(6))))
+    kinds = [*CERTAIN, *dice.choices(list(KINDS), k=3)]
+    life = Life(lake, World(events=sorted(happening(dice, kind) for kind in kinds)))
+    monkeypatch.setattr(manifests, "new_run_id", life.run_id)
     actions = ["evening", *dice.sample(ACTIONS, len(ACTIONS)), "late", "evening"]
     for number, action in enumerate(actions):
         life.step(action, dice.randint(1, 5) if number else 9)
-    commits = states.Commits(lake.store)
+    commits = Commits(lake.store)
+    assert viewed(lake, None) == told(states.newest(lake, commits))
     for kept in life.kept if LONG else dice.sample(life.kept, 3):
         by_run = states.resolve(lake, kept.newest, commits)
         assert by_run.stamp == kept.stamp
@@ -159,13 +197,13 @@ def test_every_state_that_was_stored_is_read_again(grain, seed):
             if each.as_of <= moment
         )
         same(lake, state, life.oracle(runs))
+        assert viewed(lake, state) == told(state)
         assert states.resolve(lake, state.stamp, commits).runs == state.runs
 
 
-def happening(dice: random.Random) -> tuple[date, str, str, float]:
+def happening(dice: random.Random, kind: str) -> tuple[date, str, str, float]:
     day = FIRST + timedelta(dice.randint(7, DAYS - 2))
-    ticker, kind = dice.choice(list(TICKERS)), dice.choice(list(KINDS))
-    return day, ticker, kind, dice.choice([0.01, 0.93, 2.0, 7.0, 0.4714])
+    return day, dice.choice(list(TICKERS)), kind, dice.choice([0.01, 0.93, 2.0, 7.0, 0.4714])
 
 
 def moments(lake: Lake, dice: random.Random) -> list[datetime]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import boto3
 import faults
@@ -250,6 +251,27 @@ def test_a_lock_that_somebody_holds_is_a_sentence(lake, monkeypatch):
         lake.store.replace("b", b"2", lake.store.get_versioned("b").version)
     assert lake.store.get("a") == b"1"
     lake.store.replace("a", b"2", version)
+
+
+def test_who_waits_for_a_lock_looks_a_few_times_and_gives_up_after_its_seconds(lake, monkeypatch):
+    """Told by a clock that stands still but for the waits themselves."""
+    now, waits = [0.0], []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        now[0] += seconds
+        assert now[0] <= disk.LOCK_SECONDS + 1
+
+    monkeypatch.setattr(
+        disk, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=wait, time_ns=time.time_ns)
+    )
+    lake.store.put("a", b"1")
+    version = lake.store.get_versioned("a").version
+    with (disk_folder(lake) / "a").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(StoreError, match=f"for {disk.LOCK_SECONDS:.0f} seconds"):
+            lake.store.replace("a", b"2", version)
+    assert sum(waits) >= disk.LOCK_SECONDS
 
 
 def test_a_lock_in_the_way_is_a_sentence_where_there_are_no_hard_links(lake, monkeypatch):

@@ -1,13 +1,21 @@
 """The fold: what one delivery does to a history, fact by fact."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 from helpers import bar, bars
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tickerlake.lake.fold import Delivery, History, fold_all
-from tickerlake.lake.manifests import Entry, Order
-from tickerlake.market.quality import Flag
+from tickerlake.lake.fold import fold as fold_one
+from tickerlake.lake.history import Stored, encode
+from tickerlake.lake.manifests import Entry, Order, Rejected
+from tickerlake.market import quality
+from tickerlake.market.flags import Flag
+from tickerlake.market.listing import Listing
 
 DAYS = [date(2026, 2, 2) + timedelta(n) for n in range(10)]
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
@@ -68,8 +76,83 @@ def test_a_delivery_brings_a_retired_ticker_back():
     assert (again.retired, again.renamed_to) == (None, None)
 
 
+def test_a_restated_past_leaves_nothing_behind():
+    """What was refused stays refused, and the zone and what has happened stay known."""
+    bad = (Rejected(DAYS[8], "no_close", "0" * 8),)
+    said = {"name": "Old", "currency": "GBp"}
+    before = (
+        window(0, 6, 5, splits={DAYS[3]: 2.0}, rejected=bad, timezone="Europe/London",
+               listing=Listing(**said)),
+        DAYS[:5],
+    )  # fmt: skip
+    after = (window(2, 4, 3, restated="GBp became GBP"), [DAYS[2], DAYS[4]])
+    held, alone = fold(before, after), fold(after)
+    assert held.bars["session"].to_list() == [DAYS[2], DAYS[4]]
+    assert (held.splits, held.since, held.gaps) == ({}, DAYS[2], (DAYS[3],))
+    assert (held.listing, alone.listing) == (Listing(), Listing())
+    assert (held.rejected, held.timezone) == (bad, "Europe/London")
+    assert [each.event for each in held.events] == ["restated"]
+    assert alone.events == ()  # nothing was held
+
+
+def test_what_happens_is_told_when_it_happens():
+    first = (window(0, 4, splits={DAYS[1]: 3.0}, renamed_from="OLD"), DAYS[:5])
+    known = {"splits": {DAYS[1]: 3.0}}
+    split = (window(1, 5, splits={DAYS[1]: 3.0, DAYS[5]: 2.0}), [DAYS[5]])
+    withdrawn = (window(1, 6, **known), [DAYS[6]])
+    retired = (window(6, 6, retired=DAYS[7], renamed_to="NEW"), [])
+    same = (window(6, 7, retired=DAYS[7], renamed_to="NEW"), [DAYS[7]])
+    back = (window(7, 8), [DAYS[8]])
+    told = fold(first, split, withdrawn, retired, same, back).events
+    assert [(each.run_id, each.event, each.session, each.old, each.new, each.detail)
+            for each in told] == [
+        ("0", "renamed_from", None, None, None, "OLD"),
+        ("1", "split", DAYS[5], 1.0, 2.0, None),
+        ("2", "split", DAYS[5], 2.0, 1.0, None),
+        ("3", "renamed_to", None, None, None, "NEW"),
+        ("3", "retired", DAYS[7], None, None, None),
+        ("5", "resumed", None, None, None, None),
+    ]  # fmt: skip
+    assert told[1].as_of == MOMENT + timedelta(minutes=1)
+
+
 def test_a_zone_that_is_not_stated_is_not_forgotten():
     first = (window(0, 2, timezone="Asia/Tokyo"), DAYS[:3])
     assert fold(first, (window(2, 3), [DAYS[3]])).timezone == "Asia/Tokyo"
     moved = (window(2, 3, timezone="Asia/Seoul"), [DAYS[3]])
     assert fold(first, moved).timezone == "Asia/Seoul"
+
+
+@given(st.data())
+def test_many_deliveries_at_once_are_the_same_as_one_after_the_other(data):
+    """With corrections, odd bars, flags, splits, restatements, gaps, and empty deliveries."""
+    odd = st.sampled_from(
+        [{}, {}, {}, {"open": 0.0}, {"open": None}, {"close": 200.0}, {"volume": -1}]
+    )
+    deliveries = []
+    for number in range(data.draw(st.integers(1, 12))):
+        first = data.draw(st.integers(0, 9))
+        last = data.draw(st.integers(first, 9))
+        sessions = [day for day in DAYS[first : last + 1] if data.draw(st.booleans())]
+        rows = [
+            bar(day, **{"close": data.draw(st.sampled_from([1.0, 100.0])), **data.draw(odd)})
+            for day in sessions
+        ]
+        split = data.draw(st.sampled_from([{}, {}, {}, {DAYS[5]: 2.0}]))
+        entry = Entry(
+            outcome="ok",
+            start=DAYS[first],
+            end=DAYS[last],
+            splits=split,
+            restated=data.draw(st.sampled_from(["", "", "", "why"])),
+            flags=[Flag(day, "timezone") for day in sessions if data.draw(st.integers(0, 9)) == 0],
+            gaps=[DAYS[last]] if DAYS[last] not in sessions else [],
+        )
+        order = Order(MOMENT + timedelta(minutes=number), str(number))
+        deliveries.append(Delivery(order, entry, bars(*rows)))
+    single = History()
+    for each in deliveries:
+        single = fold_one(single, each)
+    gaps = pl.Series("session", single.gaps, pl.Date)
+    single = replace(single, bars=quality.flag_context(single.bars, single.splits, gaps))
+    assert encode(Stored(fold_all(History(), deliveries))) == encode(Stored(single))

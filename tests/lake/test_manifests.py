@@ -60,8 +60,10 @@ def test_they_are_sorted_by_the_moment_of_the_fetch_and_then_by_the_commit(lake)
     commit(lake, name(2), minutes=1)
     commit(lake, name(4), minutes=1)
     commit(lake, name(3), minutes=1)
-    found = manifests.read_all(lake.store, manifests.all_ids(lake.store))
-    assert [each.run_id for each in found] == [name(2), name(3), name(4), name(1)]
+    for listed in (manifests.all_ids(lake.store), manifests.all_ids(lake.store)[::-1]):
+        found = manifests.read_all(lake.store, listed)
+        assert [each.run_id for each in found] == [name(2), name(3), name(4), name(1)]
+        assert found[1].order < found[2].order
 
 
 def test_of_some_tickers_only_they_are_read(lake):

@@ -106,19 +106,30 @@ def test_a_rebuild_of_what_is_right_writes_nothing(lake):
     assert history.load_stored(lake, "A").version == version
 
 
-def faster(monkeypatch: pytest.MonkeyPatch, rival) -> None:
-    """Let a rival act just before the history is replaced."""
-    swap, rivals = refresh._replace, iter([True])
+def faster(monkeypatch: pytest.MonkeyPatch, when: str, rival) -> None:
+    """Let a rival act at a moment of a rebuild or a derivation."""
+    if when == "before it begins":
+        rival()
+        return
+    module, name = {
+        "when it has read the history": (history, "rebuild"),
+        "just before it replaces it": (refresh, "_replace"),
+    }[when]
+    work, rivals = getattr(module, name), iter([True])
 
-    def replacing(*arguments):
+    def beaten(*arguments):
         if next(rivals, False):
             rival()
-        return swap(*arguments)
+        return work(*arguments)
 
-    monkeypatch.setattr(refresh, "_replace", replacing)
+    monkeypatch.setattr(module, name, beaten)
 
 
-def test_a_rebuild_undoes_no_transform_that_was_faster(lake, monkeypatch):
+MOMENTS = ["before it begins", "when it has read the history", "just before it replaces it"]
+
+
+@pytest.mark.parametrize("when", MOMENTS)
+def test_a_rebuild_undoes_no_transform_that_was_faster(lake, monkeypatch, when):
     first = commit(lake, 0, bar(DAY, 1.0))
     refresh.refresh(lake, "A", [first], Settled())
     stored = history.load_stored(lake, "A")
@@ -127,19 +138,20 @@ def test_a_rebuild_undoes_no_transform_that_was_faster(lake, monkeypatch):
         layout.history("A"), history.encode(replace(stored, history=wrong)), stored.version
     )
     second = commit(lake, 1, bar(DAY, 2.0))
-    faster(monkeypatch, lambda: refresh.refresh(lake, "A", [second], Settled()))
+    faster(monkeypatch, when, lambda: refresh.refresh(lake, "A", [second], Settled()))
     done = refresh.rebuild(lake, "A", [first], settled(first), version, {"2026-02"})
     assert done == LATE
     assert history.load(lake, "A").bars["close"].to_list() == [2.0]
 
 
-def test_a_derivation_undoes_no_transform_that_was_faster(lake):
+@pytest.mark.parametrize("when", MOMENTS)
+def test_a_derivation_undoes_no_transform_that_was_faster(lake, monkeypatch, when):
     first = commit(lake, 5, bar(DAY, 1.0))
     refresh.refresh(lake, "A", [first], Settled())
     version = history.load_stored(lake, "A").version
     late = commit(lake, 1, bar(DAY + timedelta(1), 3.0))
     second = commit(lake, 9, bar(DAY, 2.0))
-    refresh.refresh(lake, "A", [second], Settled())
+    faster(monkeypatch, when, lambda: refresh.refresh(lake, "A", [second], Settled()))
     assert refresh.derive(lake, "A", [late, first], settled(first), version) == LATE
     assert history.load(lake, "A").bars["close"].to_list() == [2.0]
     version = history.load_stored(lake, "A").version

@@ -1,5 +1,6 @@
 import math
 from datetime import date, timedelta
+from unittest import mock
 
 import polars as pl
 import pytest
@@ -7,7 +8,7 @@ from helpers import bar, bars
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickerlake.market import calendars, quality
+from tickerlake.market import calendars, flags, quality
 from tickerlake.market.bars import HISTORY, PRICES, QUARANTINE, RAW
 
 NYSE = calendars.of("AAPL")
@@ -19,7 +20,9 @@ TODAY = date(2013, 3, 8)
 
 def judge(*rows, exchange=NYSE, **settings) -> quality.Judged:
     settings = {"today": TODAY, "last_closed": date(2013, 3, 7), **settings}
-    return quality.judge(bars(*rows), exchange.denies(), **settings)
+    found = bars(*rows)
+    denied = exchange.denied(found["session"].to_numpy())
+    return quality.judge(found, denied, **settings)
 
 
 def flat(session: date, close: float, **fields: object) -> dict[str, object]:
@@ -141,23 +144,23 @@ def test_what_is_known_to_be_wrong_is_repaired_and_flagged(name):
 prices = st.none() | st.sampled_from([0.0, -1.0, 1.0, 100.0]) | st.floats(allow_nan=True)
 
 
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {
-                "session": st.dates(DAY - timedelta(12), TODAY + timedelta(3)),
-                **dict.fromkeys(PRICES, prices),
-                "volume": st.none() | st.integers(-2, 2),
-                **dict.fromkeys(("dividend", "capital_gain", "split"), prices),
-                "currency": st.none() | st.just("USD"),
-                "dividend_currency": st.none() | st.just("EUR"),
-                "source": st.just("test"),
-            }
-        ),
-        max_size=8,
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "session": st.dates(DAY - timedelta(12), TODAY + timedelta(3)),
+            **dict.fromkeys(PRICES, prices),
+            "volume": st.none() | st.integers(-2, 2),
+            **dict.fromkeys(("dividend", "capital_gain", "split"), prices),
+            "currency": st.none() | st.just("USD"),
+            "dividend_currency": st.none() | st.just("EUR"),
+            "source": st.just("test"),
+        }
     ),
-    st.booleans(),
+    max_size=8,
 )
+
+
+@given(ROWS, st.booleans())
 def test_every_row_is_kept_or_quarantined_and_what_is_kept_can_be_used(rows, may_be_negative):
     found = judge(*rows, may_be_negative=may_be_negative)
     assert found.good.height + found.bad.height == len(rows)
@@ -172,7 +175,7 @@ def test_every_row_is_kept_or_quarantined_and_what_is_kept_can_be_used(rows, may
         assert repaired[name].is_finite().all()
         assert not repaired[name].has_nulls()
     names = {name for text in repaired["flags"] for name in text.split(",") if name}
-    assert names <= quality.FLAGS.keys()
+    assert names <= flags.FLAGS.keys()
     # what has been repaired stays as it is
     again = quality.repair(repaired.select(RAW.keys()))
     assert again.select(set(RAW) - {"flags"}).equals(repaired.select(set(RAW) - {"flags"}))
@@ -260,8 +263,8 @@ def test_flags_that_no_longer_hold_go_and_the_others_stay():
 
 
 def test_every_flag_is_documented_with_a_sentence():
-    assert all(text.endswith(".") for text in quality.FLAGS.values())
-    assert set(quality.CONTEXTUAL) <= quality.FLAGS.keys()
+    assert all(text.endswith(".") for text in flags.FLAGS.values())
+    assert set(flags.CONTEXTUAL) <= flags.FLAGS.keys()
 
 
 EVENTS = {"dividend": 0.0, "capital_gain": 0.0, "split": 1.0}
@@ -315,3 +318,17 @@ def test_a_jump_is_flagged_up_to_4_percent_from_a_common_ratio(ratio, move, reve
     jump = ratio * (1 + move)
     [_, flag] = context(bar(DAYS[0], 100.0), bar(DAYS[1], 100.0 * jump if reverse else 100 / jump))
     assert flag == ("missed_split" if abs(move) < 0.04 else "")
+
+
+@given(ROWS | st.lists(st.sampled_from(DAYS[:12]).map(bar), max_size=4), st.booleans())
+def test_a_usual_answer_is_judged_as_row_by_row(rows, may_be_negative):
+    """What can be seen at a glance is what the checks say."""
+    found = bars(*rows)
+    denied = NYSE.denied(found["session"].to_numpy())
+    facts = {"last_closed": TODAY, "may_be_negative": may_be_negative, "today": TODAY}
+    at_a_glance = quality.judge(found, denied, **facts)
+    with mock.patch.object(quality, "_is_plain", return_value=False):
+        one_by_one = quality.judge(found, denied, **facts)
+    assert at_a_glance.good.equals(one_by_one.good)
+    assert at_a_glance.bad.equals(one_by_one.bad)
+    assert at_a_glance.bad.schema == one_by_one.bad.schema

@@ -81,6 +81,7 @@ def assert_same(answer, expected: pl.DataFrame, name: str) -> None:
         assert types == [(column, each.kind) for column, each in declared]
     found = pl.from_arrow(answer.select(expected.columns).toArrow())
     columns = ("ticker", "benchmark", "session", "week", "month", "currency", "run_id")
+    columns += ("event", "value", "detail")
     keys = [each for each in columns if each in expected.columns]
     assert_frame_equal(
         found.sort(keys), expected.sort(keys), rel_tol=1e-9, abs_tol=1e-9, check_dtypes=False

@@ -17,7 +17,7 @@ from tickerlake.errors import (
 from tickerlake.lake import Lake, history, layout, manifests
 from tickerlake.lake.manifests import Entry
 from tickerlake.market import calendars
-from tickerlake.market.quality import Flag
+from tickerlake.market.flags import Flag
 from tickerlake.sources import Fetched, Listing
 from tickerlake.stages import extract, transform, verify
 
@@ -34,7 +34,7 @@ FIRST = date(2026, 2, 2)
 
 def days(ticker: str) -> list[date]:
     """Ten sessions."""
-    return calendars.of(ticker).expected(FIRST, FIRST + timedelta(20)).head(10).to_list()
+    return calendars.of(ticker).expected(FIRST, FIRST + timedelta(20))[:10].tolist()
 
 
 class Source:
@@ -243,6 +243,18 @@ def test_a_session_that_the_source_calls_open_is_not_stored(lake, ticker):
     fetch(lake, ticker, source, known[4])
     held = history.current(lake, ticker, manifests.pending(lake))
     assert held.bars["session"].to_list() == known[:5]
+
+
+@pytest.mark.parametrize("hour", [time(10, 15), time(11, 30), time(14)])
+def test_an_open_session_is_neither_stored_nor_refused(lake, ticker, hour):
+    """Asked for until today, in the morning: in Sydney it is still yesterday in UTC."""
+    known = days(ticker)
+    source = Source(ticker, *(bar(day) for day in known[:5]))
+    moment = datetime.combine(known[4], hour, ZoneInfo(PLACES[ticker])).astimezone(UTC)
+    entry = extract.extract(
+        lake, source, [ticker], as_of=moment, start=FIRST, end=known[4], workers=1
+    ).entries[ticker]
+    assert (entry.new, entry.quarantined, entry.rejected) == (4, 0, ())
 
 
 def test_the_open_session_is_no_gap(lake, ticker):

@@ -11,6 +11,7 @@ from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, manifests, states
 from tickerlake.stages import extract, lifecycle, transform
 from tickerlake.stages.log import diff, log
+from tickerlake.stages.query import query
 
 SPLIT = date(2026, 2, 12)
 CORRECTED = date(2026, 2, 19)
@@ -21,6 +22,7 @@ EVENTS = [
     (CORRECTED, "AAPL", "late dividend", 0.5),
     (RESTATED, "AAPL", "restatement", 0.93),
 ]
+RESTATEMENT = "the closes up to 2026-02-24 moved by a factor of 0.93"
 LATE_DIVIDEND = date(2026, 2, 10)
 """The sixth session before it became known."""
 
@@ -56,6 +58,27 @@ def test_each_run_says_what_it_brought(lived):
     [moved] = log(states.newest(lived), "NEW")
     assert moved.renamed_from == "AAPL"
     assert moved.new == 18
+
+
+def test_sql_tells_the_same(lived):
+    found = query(
+        lived,
+        "select ticker, session, event, value, old, new, detail from revisions"
+        " where value is null or value <> 'volume' order by ticker, as_of, event",
+    )
+    assert found.rows() == [
+        ("AAPL", SPLIT, "split", None, 1.0, 2.0, None),
+        ("AAPL", LATE_DIVIDEND, "revised", "dividend", 0.0, 0.5, None),
+        ("AAPL", None, "restated", None, None, None, RESTATEMENT),
+        ("AAPL", None, "renamed_to", None, None, None, "NEW"),
+        ("AAPL", RENAMED, "retired", None, None, None, None),
+        ("NEW", None, "renamed_from", None, None, None, "AAPL"),
+    ]
+    lifecycle_over = query(lived, "select distinct as_of_before is null, event from revisions")
+    assert set(lifecycle_over.rows()) == {
+        (event != "revised", event)
+        for event in ("revised", "split", "restated", "renamed_to", "retired", "renamed_from")
+    }
 
 
 def test_a_split_alone_is_no_difference_but_a_late_dividend_is(lived):

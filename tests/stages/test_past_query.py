@@ -68,7 +68,9 @@ def test_only_the_tickers_of_a_statement_are_read(lived, sql):
     query(lived, sql, tables=Past(state))
     touched = {layout.values(key).get("ticker") for key in lived.store.reads} - {None}
     assert touched == {"BB"}
-    assert all(key.startswith((layout.RAW, layout.HISTORY)) for key in lived.store.reads)
+    assert all(
+        key.startswith((layout.RAW, layout.HISTORY, layout.CHECKPOINT)) for key in lived.store.reads
+    )
 
 
 def test_what_is_lost_is_said_by_our_own_error(then):

@@ -8,7 +8,9 @@ from helpers import bar, bars
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickerlake.lake import index
 from tickerlake.lake.fold import History
+from tickerlake.lake.index import Known
 from tickerlake.market import calendars
 from tickerlake.market.bars import HISTORY
 from tickerlake.stages.planning import Window, plan
@@ -34,7 +36,7 @@ def held_until(
 
 
 def wanted(held: History, *, start: date | None = None, as_of: datetime = NOW) -> Window | None:
-    return plan(held, NYSE, as_of, start, None)
+    return plan(index.known(held), NYSE, as_of, start, None)
 
 
 def test_a_new_ticker_is_fetched_from_the_start():
@@ -90,7 +92,7 @@ def test_an_earlier_start_extends_what_is_held_once():
     ids=["inside", "long before", "long after", "around"],
 )
 def test_an_explicit_window_is_widened_until_it_touches_what_is_held(start, end, expected):
-    window = plan(held_until(LAST), NYSE, NOW, start, end)
+    window = plan(index.known(held_until(LAST)), NYSE, NOW, start, end)
     assert window is not None
     assert (window.start, window.end) == expected
     assert bool(window.note) == ((start, end) != expected)
@@ -99,7 +101,7 @@ def test_an_explicit_window_is_widened_until_it_touches_what_is_held(start, end,
 @given(st.dates(date(2000, 1, 1), date(2013, 12, 31)), st.integers(0, 400))
 def test_no_window_leaves_a_hole(start, days):
     held = held_until(LAST)
-    window = plan(held, NYSE, NOW, start, start + timedelta(days))
+    window = plan(index.known(held), NYSE, NOW, start, start + timedelta(days))
     assert window is not None
     assert window.start <= held.bars["session"][-1]
     assert window.end >= held.bars["session"][0]
@@ -109,7 +111,7 @@ def test_after_its_calendar_ends_every_weekday_may_be_a_session():
     exchange = calendars.of("RELIANCE.NS")
     assert exchange.ends is not None
     after = datetime.combine(exchange.ends + timedelta(days=15), NOW.time(), UTC)
-    window = plan(History(), exchange, after, exchange.ends, None)
+    window = plan(Known(), exchange, after, exchange.ends, None)
     assert window is not None
     assert window.end > exchange.ends + timedelta(days=10)
 

@@ -14,7 +14,8 @@ from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.parquet import digest, to_parquet
 from tickerlake.market import calendars
 from tickerlake.market.bars import RAW
-from tickerlake.stages.status import GOING_ON, Quarantined, Ticker, status, tickers
+from tickerlake.stages.held import tickers
+from tickerlake.stages.status import GOING_ON, Quarantined, Ticker, status
 from tickerlake.stages.transform import transform
 
 DAYS = [date(2013, 2, day) for day in (4, 5, 7, 8)]  # the 6th is missing

@@ -8,7 +8,7 @@ import pytest
 from helpers import bar, bars, new_lake
 from small_market import STEPS, fetch, run
 
-from tickerlake.lake import Lake, blobs, history, layout, manifests
+from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Order, Rejected
 from tickerlake.lake.parquet import from_parquet, to_parquet
@@ -127,13 +127,13 @@ def test_counts_that_are_wrong_are_a_finding(lived, field):
     if field == "quarantined":
         names = blobs.write(lived, layout.QUARANTINE, "A", bars(bar(DAY)))
         entry = entry.model_copy(update={"quarantine": names, "quarantined": 1})
-        manifests.rewrite(
+        checkpointing.rewrite(
             lived.store, manifest.model_copy(update={"tickers": {**manifest.tickers, "A": entry}})
         )
         assert found(lived) == []
     wrong = entry.model_copy(update={field: getattr(entry, field) + 1})
     tickers = {**manifest.tickers, "A": wrong}
-    manifests.rewrite(lived.store, manifest.model_copy(update={"tickers": tickers}))
+    checkpointing.rewrite(lived.store, manifest.model_copy(update={"tickers": tickers}))
     assert found(lived) == [("counts", layout.run(run_id))]
 
 

@@ -1,6 +1,6 @@
 """The views in DuckDB: what they say of recorded and of odd bars, by an independent oracle."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
@@ -35,14 +35,19 @@ class Frames:
 def recorded(tmp_path_factory) -> dict[str, pl.DataFrame]:
     """AAPL and MSFT over their splits and dividends, IBM, and FB from its first day on."""
     lake = str(tmp_path_factory.mktemp("views") / "lake")
-    settings = ExtractSettings(
-        lake,
-        ("AAPL", "FB", "IBM", "MSFT"),
-        start=date(2003, 1, 2),
-        grain="year",
-        source=SourceSettings(offline=True, requests_per_second=1000.0),
-    )
-    assert app.extract(settings).exit_code == 0
+    for as_of in (
+        datetime(2005, 2, 25, 23, tzinfo=UTC),
+        datetime(2005, 2, 28, 23, tzinfo=UTC),
+        None,
+    ):
+        settings = ExtractSettings(
+            lake,
+            ("AAPL", "FB", "IBM", "MSFT"),
+            start=date(2003, 1, 2),
+            grain="year",
+            source=SourceSettings(offline=True, as_of=as_of, requests_per_second=1000.0),
+        )
+        assert app.extract(settings).exit_code in (0, 3)
     assert app.transform(TransformSettings(lake)).exit_code == 0
     return {
         name: query(open_lake(lake), f"select * from {name}")

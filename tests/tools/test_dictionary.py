@@ -5,9 +5,8 @@ import polars as pl
 import pytest
 
 from tickerlake.lake import tables
-from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
+from tickerlake.market.bars import HISTORY, QUARANTINE, RAW, TICKERS
 from tickerlake.market.features import DAILY, FEATURES
-from tickerlake.market.listing import TICKERS
 
 
 def test_the_file_is_up_to_date():

@@ -207,9 +207,12 @@ data "aws_iam_policy_document" "extractor" {
 
   # They say what the lake already holds.
   statement {
-    sid       = "ReadHistoryAndReceipts"
-    actions   = ["s3:GetObject"]
-    resources = ["${var.bucket_arn}/history/*", "${var.bucket_arn}/refined/_runs/*"]
+    sid     = "ReadHistoryAndReceipts"
+    actions = ["s3:GetObject"]
+    resources = [
+      for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json", "_log/*"] :
+      "${var.bucket_arn}/${name}"
+    ]
   }
 }
 
@@ -226,9 +229,16 @@ data "aws_iam_policy_document" "transformer" {
     sid     = "WriteHistoryAndRefined"
     actions = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     resources = concat(
-      [for folder in ["history/*", "refined/*", "tickers/*"] : "${var.bucket_arn}/${folder}"],
+      [for folder in ["history/*", "refined/*", "tickers/*", "_log/*"] : "${var.bucket_arn}/${folder}"],
       var.report ? ["${var.bucket_arn}/_report/*"] : [],
     )
+  }
+
+  # Manifests that the checkpoint has; copies of them are in _log/runs/.
+  statement {
+    sid       = "RemoveManifestsOfTheCheckpoint"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${var.bucket_arn}/raw/_runs/*"]
   }
 
   statement {
@@ -312,7 +322,7 @@ data "aws_iam_policy_document" "reader" {
   statement {
     sid       = "ReadTheLake"
     actions   = ["s3:GetObject"]
-    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*"] : "${var.bucket_arn}/${folder}"]
+    resources = [for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*", "_log/*"] : "${var.bucket_arn}/${folder}"]
   }
 
   statement {

@@ -4,6 +4,7 @@ from tickerlake import app
 from tickerlake.api.results import Ran
 from tickerlake.errors import AllFailedError
 from tickerlake.lake import open_lake, states
+from tickerlake.lake.once import Histories
 from tickerlake.settings import ExtractSettings, TransformSettings
 
 
@@ -14,7 +15,8 @@ def run(settings: ExtractSettings) -> Ran:
         AllFailedError: every ticker failed.
         UsageError, LakeError, SourceError: as their names say.
     """
-    extracted = app.extract(settings)
+    histories = Histories()
+    extracted = app.extract(settings, histories=histories)
     failed = {
         ticker: entry.reason or entry.outcome
         for ticker, entry in extracted.entries.items()
@@ -22,7 +24,7 @@ def run(settings: ExtractSettings) -> Ran:
     }
     if extracted.entries and len(failed) == len(extracted.entries):
         raise AllFailedError(f"every ticker failed: {'; '.join(list(failed.values())[:3])}")
-    done = app.transform(TransformSettings(settings.lake))
+    done = app.transform(TransformSettings(settings.lake), histories=histories)
     failed |= {ticker: each.error for ticker, each in done.refreshed.items() if each.error}
     entries = extracted.entries.values()
     return Ran(

@@ -11,7 +11,8 @@ from tickerlake.api.arguments import Day, Tickers
 from tickerlake.api.results import Frame
 from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, frames, layout, states
-from tickerlake.lake.states import Asked, Commits, State
+from tickerlake.lake.commits import Commits
+from tickerlake.lake.states import Asked, State
 from tickerlake.stages import counted
 
 

@@ -38,8 +38,6 @@ def put_views(glue: Any, database: str) -> int:
     held = {table["Name"]: table for page in pages for table in page["TableList"]}
     put = 0
     for name, view in VIEWS.items():
-        if not view.in_athena:
-            continue
         wanted = definition(view, database)
         if name not in held:
             with suppress(glue.exceptions.AlreadyExistsException):  # by another run, just now

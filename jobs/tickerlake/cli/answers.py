@@ -27,6 +27,7 @@ _EXAMPLES: Final = (
     "select session, close, sma_50 from daily where ticker = {ticker} order by session limit 5",
     "select month, close, return_1m from monthly where ticker = {ticker} order by month limit 9",
 )
+DICTIONARY: Final = "https://github.com/tickerlake/tickerlake/blob/main/docs/data-dictionary.md"
 _PATIENCE: Final = 2.0
 """Seconds to wait for a pipe to send anything before we assume that it has no SQL."""
 
@@ -79,7 +80,10 @@ def examples(ticker: str | None) -> str:
         ["Tables:", *_meanings(MEANINGS)],
         ["Views:", *_meanings(views)],
         ["Examples:", *questions],
-        ['`tickerlake query "describe NAME"` lists the columns of a table or view.'],
+        [
+            '`tickerlake query "describe NAME"` lists the columns of a table or view; see also',
+            f"  {DICTIONARY}",
+        ],
     ]
     return "\n\n".join("\n".join(lines) for lines in parts)
 

@@ -57,12 +57,15 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
     Name the tickers (tickerlake run AAPL MSFT), or leave them out to bring those that the lake
     holds up to date.
     """
+    from tickerlake.lake.once import Histories
+
+    histories = Histories()
     with output.progress_of("extract") as progress:
-        extracted = app.extract(extraction, progress)
+        extracted = app.extract(extraction, progress, histories)
     output.extracted(extracted, extraction.lake)
     try:
         with output.progress_of("transform") as progress:
-            transformed = app.transform(transformation, progress)
+            transformed = app.transform(transformation, progress, histories)
     except NoLakeError as error:  # every ticker failed, so no lake was created
         raise AllFailedError(_reasons(extracted)) from error
     output.transformed(transformed)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.lake.manifests import Manifest
     from tickerlake.stages.check import Checked
+    from tickerlake.stages.compact import Report as CompactReport
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
@@ -66,16 +67,21 @@ def extracted(report: "ExtractReport", lake: str) -> None:
 
 def transformed(report: "TransformReport") -> None:
     """Say how a transform ended."""
-    from tickerlake.lake.derived import LISTING
-
-    wrote = sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
     click.echo(
         f"Processed {counted(len(report.processed), 'run')}:"
-        f" wrote {counted(wrote, 'partition')} of `daily`."
+        f" wrote {counted(_written(report), 'partition')} of `daily`."
     )
     for each in report.refreshed.values():
         if each.error:
             click.echo(f"  {each.ticker} failed: {each.error}")
+
+
+def _written(report: "TransformReport") -> int:
+    if not report.refreshed:
+        return 0
+    from tickerlake.lake.derived import LISTING  # loads Polars
+
+    return sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
 
 
 def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> None:
@@ -120,6 +126,19 @@ def repaired(report: "RepairReport", *, pruned: bool) -> None:
         if report.left
         else "OK: history and refined match raw."
     )
+
+
+def compacted(report: "CompactReport") -> None:
+    """Say what a compaction did."""
+    for line in report.failed:
+        click.echo(line, err=True)
+    if report.is_needless:
+        click.echo("Nothing to compact: in a lake by day, an object holds one bar by definition.")
+        return
+    packed, deleted = counted(report.packed, "blob"), counted(report.deleted, "blob")
+    click.echo(f"Packed {packed}, deleted {deleted} that an older pack has.")
+    if report.packed:
+        click.echo("A compaction in a day or later deletes what was packed now.")
 
 
 def checked(found: "Checked") -> None:

@@ -54,6 +54,7 @@ class Refreshed:
         is_late: nothing was done, because it has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
         version: the version tag of the history that the partitions were made from.
+        known: what that history says to the next extraction (`lake.index.encode`).
     """
 
     ticker: str
@@ -63,6 +64,7 @@ class Refreshed:
     is_late: bool = False
     overtook: bool = field(default=False, compare=False)
     version: str | None = field(default=None, compare=False)
+    known: str | None = field(default=None, compare=False)
 
 
 Work = Callable[["Lake", Task], Refreshed]

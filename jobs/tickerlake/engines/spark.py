@@ -42,7 +42,7 @@ is retried."""
 
 OUTCOMES: Final = (
     "ticker string, partitions array<string>, error string, damaged string, is_late boolean,"
-    " overtook boolean, version string"
+    " overtook boolean, version string, known string"
 )
 """The fields of `Refreshed`."""
 
@@ -159,6 +159,7 @@ def _run(
             "is_late": pa.bool_(),
             "overtook": pa.bool_(),
             "version": pa.string(),
+            "known": pa.string(),
         }
     )
     for part in parts:

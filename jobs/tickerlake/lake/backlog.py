@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import layout, manifests, notes
+from tickerlake.lake import checkpoints, layout, manifests, notes
+from tickerlake.lake.checkpoints import Checkpoint
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
-from tickerlake.lake.parquet import digest, from_parquet
 from tickerlake.lake.store import Store
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,15 @@ class Survey(NamedTuple):
         runs: all run ids, sorted by the moment of their commit.
         receipts: the ids of the runs that have a receipt.
         behind: the runs that have a receipt but are missing from a ticker's history, by ticker.
+        checkpoint: what is known of most of them.
+        tail: the runs that have a manifest or a receipt beside the checkpoint.
     """
 
     runs: tuple[str, ...]
     receipts: frozenset[str]
     behind: Mapping[str, list[str]]
+    checkpoint: Checkpoint = Checkpoint()
+    tail: frozenset[str] = frozenset()
 
     @property
     def pending(self) -> tuple[str, ...]:
@@ -88,12 +93,21 @@ class Backlog(NamedTuple):
 def survey(store: Store) -> Survey:
     """List runs, receipts and notes on tickers that are behind.
 
-    Notes are written before the receipts that they make exceptions to. So listing receipts first
-    shows every note that matters.
+    The order matters. A manifest and its receipt are only removed when the checkpoint has the run.
+    Notes are written before the receipts that they make exceptions to, so whoever lists them last
+    sees every note that matters.
     """
+    tail = manifests.ids(store, layout.RUNS)
     receipts = frozenset(manifests.ids(store, layout.RECEIPTS))
+    checkpoint = checkpoints.load(store)
     behind = notes.behind_ids(store)
-    return Survey(tuple(manifests.all_ids(store)), receipts, behind)
+    return Survey(
+        tuple(sorted(checkpoint.run_ids.union(tail))),
+        receipts | checkpoint.run_ids,
+        behind,
+        checkpoint,
+        receipts.union(tail),
+    )
 
 
 def read(store: Store, surveyed: Survey) -> Backlog:
@@ -114,7 +128,7 @@ def read(store: Store, surveyed: Survey) -> Backlog:
                 manifest, {name for name in retried if run_id in retried[name]}
             )
         found.append(manifest)
-    return Backlog(tuple(manifests.without_lost(found)), broken, tuple(damaged))
+    return Backlog(tuple(without_lost(found)), broken, tuple(damaged))
 
 
 def is_hopeless(note: Behind, run_ids: Sequence[str]) -> bool:
@@ -138,6 +152,8 @@ def _behind(store: Store, surveyed: Survey) -> tuple[dict[str, Behind], dict[str
 
 def _is_whole(store: Store, note: Behind) -> bool:
     """Return whether the object that a note calls damaged has been replaced by a good one."""
+    from tickerlake.lake.parquet import digest, from_parquet
+
     key = note.damaged
     try:
         data = store.get(key)

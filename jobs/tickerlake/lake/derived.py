@@ -18,9 +18,8 @@ from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.parquet import to_parquet
 from tickerlake.market import features
-from tickerlake.market.bars import BAR
+from tickerlake.market.bars import BAR, TICKERS
 from tickerlake.market.features import Daily
-from tickerlake.market.listing import TICKERS
 
 LISTING: Final = "listing"
 """The part that is the ticker's row of the table `tickers`."""
@@ -61,6 +60,7 @@ def _listing(held: History) -> dict[str, object]:
         "gaps": [day for day in held.gaps if last and day < last],
         "retired": held.retired,
         "renamed_to": held.renamed_to,
+        "events": [each._asdict() for each in held.events],
     }
 
 
@@ -168,8 +168,8 @@ def _differing(new: Daily, old: Daily, first: int, grain: Grain) -> set[str]:
         ours, theirs = new.bars.get_column(name)[first:], old.bars.get_column(name)[there]
         differs |= ours.ne_missing(theirs).to_numpy()
     for name, values in new.values.items():
-        ours, theirs = values[first:], old.values[name][there]
-        differs |= (ours != theirs) & (np.isfinite(ours) | np.isfinite(theirs))
+        now, then = values[first:], old.values[name][there]
+        differs |= (now != then) & (np.isfinite(now) | np.isfinite(then))
     gone = held[~np.isin(held, sessions)]
     return {*_dates(sessions[differs], grain), *_dates(gone, grain)}
 

@@ -20,7 +20,7 @@ from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
 from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.bars import HISTORY
-from tickerlake.market.listing import Listing
+from tickerlake.market.listing import Event, Listing
 
 _SUMMARY: Final = {name: HISTORY[name] for name in ("session", "flags")}
 
@@ -98,13 +98,7 @@ def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
 
 def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manifest]) -> History:
     """Fold manifests into a history; they are sorted, and newer than all that it has seen."""
-    fetched = [
-        (manifest.order, entry, blobs.fetch(lake, ticker, entry))
-        for manifest in manifests
-        if (entry := manifest.tickers.get(ticker)) and entry.delivers
-    ]
-    arrived = (Delivery(order, entry, blobs.decode(found)) for order, entry, found in fetched)
-    return computed(fold_all, history, arrived)
+    return computed(fold_all, history, list(deliveries(lake, ticker, manifests)))
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -126,10 +120,14 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
     Raises:
         CorruptObjectError: a listed blob is missing or is not a Parquet file.
     """
-    for manifest in manifests:
-        entry = manifest.tickers.get(ticker)
-        if entry is not None and entry.delivers:
-            yield Delivery(manifest.order, entry, blobs.read(lake, ticker, entry))
+    found = [
+        (manifest.order, entry)
+        for manifest in manifests
+        if (entry := manifest.tickers.get(ticker)) is not None and entry.delivers
+    ]
+    rows = blobs.read_all(lake, ticker, [entry for _, entry in found])
+    for (order, entry), each in zip(found, rows, strict=True):
+        yield Delivery(order, entry, each)
 
 
 def load(lake: Lake, ticker: str) -> History:
@@ -235,6 +233,7 @@ def _known(history: History) -> dict[str, object]:
         "listing": asdict(history.listing),
         "retired": history.retired,
         "renamed_to": history.renamed_to,
+        "events": [(each.as_of.isoformat(), *each[1:]) for each in history.events],
     }
 
 
@@ -250,7 +249,12 @@ def _parse_known(known: dict[str, Any]) -> dict[str, Any]:
         ),
         "listing": _listing(known.get("listing") or {}),
         "retired": _day(known["retired"]),
+        "events": tuple(_event(*each) for each in known["events"]),
     }
+
+
+def _event(as_of: str, run_id: str, event: str, day: str | None, *rest: Any) -> Event:
+    return Event(datetime.fromisoformat(as_of), run_id, event, _day(day), *rest)
 
 
 def _listing(said: dict[str, Any]) -> Listing:

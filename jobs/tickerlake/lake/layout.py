@@ -3,12 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import date, timedelta
-from typing import Final, Literal, get_args
-
-import polars as pl
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tickerlake.market import symbols
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Grain = Literal["day", "month", "year"]
 GRAINS: Final = get_args(Grain)
@@ -25,6 +26,13 @@ BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
 STARTS: Final = "refined/_starts/"
 LOST: Final = "raw/_lost/"
+INDEX: Final = "refined/_index.json"
+LOG: Final = "_log/"
+CHECKPOINT: Final = "_log/checkpoint.parquet"
+ENTRIES: Final = "_log/entries/"
+ARCHIVE: Final = "_log/runs/"
+
+PACK: Final = "pack.parquet"
 
 DIGEST: Final = r"^[0-9a-f]{32}$"
 """What the name of a blob looks like."""
@@ -35,7 +43,7 @@ _TICKER: Final = r"ticker=[^/]+"
 _OBJECTS: Final = {
     RUNS: rf"{_RUN_ID}\.json",
     LOST: rf"{_RUN_ID}\.json",
-    RAW: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
+    RAW: rf"{_DATE}/{_TICKER}/([0-9a-f]{{32}}|pack)\.parquet",
     QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
     HISTORY: rf"{_TICKER}/history\.parquet",
     DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
@@ -44,6 +52,9 @@ _OBJECTS: Final = {
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
+    LOG: r"checkpoint\.parquet",
+    ENTRIES: rf"{_RUN_ID}-[0-9]+\.parquet",
+    ARCHIVE: rf"{_RUN_ID}\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 
@@ -53,8 +64,10 @@ UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
 _FORMATS: Final = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 
 
-def partition(grain: Grain) -> pl.Expr:
+def partition(grain: Grain) -> "pl.Expr":
     """Return the value of the partition column `date` for the column `session`."""
+    import polars as pl
+
     return pl.col("session").dt.to_string(_FORMATS[grain])
 
 
@@ -66,6 +79,11 @@ def partition_of(session: date, grain: Grain) -> str:
 def blob(prefix: str, date: str, ticker: str, digest: str) -> str:
     """Key of an immutable object under `RAW` or `QUARANTINE`."""
     return f"{prefix}date={date}/ticker={symbols.encode(ticker)}/{digest}.parquet"
+
+
+def pack(date: str, ticker: str) -> str:
+    """Key of the pack of a partition of `raw`."""
+    return f"{RAW}date={date}/ticker={symbols.encode(ticker)}/{PACK}"
 
 
 def history(ticker: str) -> str:
@@ -98,6 +116,16 @@ def lost(run_id: str) -> str:
     return f"{LOST}{run_id}.json"
 
 
+def archived(run_id: str) -> str:
+    """Key of a manifest that the checkpoint contains."""
+    return f"{ARCHIVE}{run_id}.json"
+
+
+def entries(name: str) -> str:
+    """Key of a part of the checkpoint."""
+    return f"{ENTRIES}{name}.parquet"
+
+
 def behind(ticker: str, run_id: str) -> str:
     """Key of the note that a run is not in a ticker's history, though it has a receipt."""
     return f"{BEHIND}ticker={symbols.encode(ticker)}/{run_id}.json"
@@ -128,6 +156,16 @@ def is_run_id(text: str) -> bool:
     (True, False)
     """
     return bool(re.fullmatch(_RUN_ID, text))
+
+
+def committed_at(run_id: str) -> datetime:
+    """Return the moment (UTC) of a run's commit; it saw the market at that moment or before.
+
+    >>> committed_at("20261120T223005123456Z-70b0bb")
+    datetime.datetime(2026, 11, 20, 22, 30, 5, 123456, tzinfo=datetime.timezone.utc)
+    """
+    moment, _, _ = run_id.partition("-")
+    return datetime.strptime(moment, "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def is_alien(key: str) -> bool:

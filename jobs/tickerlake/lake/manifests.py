@@ -1,7 +1,7 @@
 """Run manifests (the commits of raw) and the transformer's receipts for them."""
 
 import secrets
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal, NamedTuple
 
@@ -16,11 +16,13 @@ from pydantic import (
 )
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, layout
+from tickerlake.lake import Lake, checkpoints, layout
+from tickerlake.lake.checkpoints import Reader
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.store import Store
 from tickerlake.market import symbols
+from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
-from tickerlake.market.quality import Flag
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")
@@ -146,20 +148,15 @@ def new_run_id() -> str:
 def commit(store: Store, manifest: Manifest) -> None:
     """Write a manifest: from now on its blobs exist for readers."""
     key = layout.run(manifest.run_id)
-    if not store.put_same(key, _encode(manifest)):
+    if not store.put_same(key, encode(manifest)):
         raise CorruptObjectError(f"{key} already exists: run ids must not repeat")
-
-
-def rewrite(store: Store, manifest: Manifest) -> None:
-    """Replace a manifest with a corrected one; only a repair does this."""
-    store.put(layout.run(manifest.run_id), _encode(manifest))
 
 
 def acknowledge(store: Store, manifest: Manifest) -> None:
     """Write the receipt for a processed manifest."""
     tickers = tuple(sorted(manifest.tickers))
     receipt = Receipt(run_id=manifest.run_id, tickers=tickers)
-    store.put_same(layout.receipt(manifest.run_id), _encode(receipt))
+    store.put_same(layout.receipt(manifest.run_id), encode(receipt))
 
 
 def read(store: Store, run_id: str) -> Manifest:
@@ -179,6 +176,8 @@ def read_bytes(store: Store, run_id: str) -> bytes:
         UsageError: there is no such run.
     """
     data = store.get(layout.run(run_id))
+    if data is None:
+        data = store.get(layout.archived(run_id))
     if data is None:
         raise UsageError(f"{store.url} has no run {run_id!r}; `tickerlake status` lists the runs")
     return data
@@ -222,17 +221,18 @@ def cut(manifest: Manifest, tickers: Container[str]) -> Manifest:
 
 def all_ids(store: Store) -> list[str]:
     """List the ids of all runs, sorted by the moment of their commit."""
-    return ids(store, layout.RUNS)
+    tail = ids(store, layout.RUNS)
+    return sorted(checkpoints.load(store).run_ids.union(tail))
 
 
 def pending_ids(store: Store) -> list[str]:
     """List the ids of the runs that have no receipt."""
-    receipts = set(ids(store, layout.RECEIPTS))
-    return [run_id for run_id in all_ids(store) if run_id not in receipts]
+    tail, receipts = ids(store, layout.RUNS), ids(store, layout.RECEIPTS)
+    return sorted(set(tail) - set(receipts) - checkpoints.load(store).run_ids)
 
 
 def read_all(
-    store: Store, run_ids: Iterable[str], tickers: Container[str] | None = None
+    store: Store, run_ids: Iterable[str], tickers: Collection[str] | None = None
 ) -> list[Manifest]:
     """Read manifests, sorted from the oldest to the newest, without the blobs that are lost.
 
@@ -241,40 +241,18 @@ def read_all(
         run_ids: the runs to read.
         tickers: the tickers to keep; None keeps all.
     """
+    wanted = list(run_ids)
+    reader = Reader(store, checkpoints.load(store))
 
     def each() -> Iterator[Manifest]:
-        for run_id in run_ids:
-            manifest = read(store, run_id)
-            yield manifest if tickers is None else cut(manifest, tickers)
+        for run_id, data in reader.documents(wanted, tickers):
+            yield parse(run_id, data)
+        for run_id in wanted:
+            if run_id not in reader.checkpoint.run_ids:
+                manifest = read(store, run_id)
+                yield manifest if tickers is None else cut(manifest, tickers)
 
     return without_lost(each())
-
-
-def without_lost(found: Iterable[Manifest]) -> list[Manifest]:
-    """Sort manifests, and leave out the blobs that one of them calls lost."""
-    ordered = sorted(found, key=lambda manifest: manifest.order)
-    lost = {key for manifest in ordered for key in manifest.lost}
-    return [_without(manifest, lost) for manifest in ordered] if lost else ordered
-
-
-def _without(manifest: Manifest, lost: Container[str]) -> Manifest:
-    def kept(prefix: str, ticker: str, names: dict[str, str]) -> dict[str, str]:
-        return {
-            partition: name
-            for partition, name in names.items()
-            if layout.blob(prefix, partition, ticker, name) not in lost
-        }
-
-    tickers = {
-        ticker: entry.model_copy(
-            update={
-                "blobs": kept(layout.RAW, ticker, entry.blobs),
-                "quarantine": kept(layout.QUARANTINE, ticker, entry.quarantine),
-            }
-        )
-        for ticker, entry in manifest.tickers.items()
-    }
-    return manifest.model_copy(update={"tickers": tickers})
 
 
 def pending(lake: Lake) -> list[Manifest]:
@@ -289,5 +267,6 @@ def ids(store: Store, prefix: str) -> list[str]:
     return sorted(layout.run_id(key) for key in store.keys(prefix))
 
 
-def _encode(model: BaseModel) -> bytes:
+def encode(model: BaseModel) -> bytes:
+    """Return a manifest or a receipt as it is stored."""
     return model.model_dump_json(indent=1, exclude_defaults=False).encode() + b"\n"

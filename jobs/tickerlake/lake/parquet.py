@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
@@ -56,11 +57,15 @@ def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.
 
 def digest(frame: pl.DataFrame) -> str:
     """Return the name of a blob with these rows: a hash of the rows, not of the file."""
-    return hashlib.sha256(frame.write_csv().encode()).hexdigest()[:32]
+    return hashlib.sha256(repr(frame.rows()).encode()).hexdigest()[:32]
 
 
 def partitions(frame: pl.DataFrame, grain: Grain) -> Iterator[tuple[str, pl.DataFrame]]:
     """Split rows by the partition column `date`: yield its values and their rows, in order."""
+    dates = np.unique(frame["session"].to_numpy().astype(f"datetime64[{layout.UNITS[grain]}]"))
+    if len(dates) <= 1:  # as on most days: nothing to split
+        yield from ((str(date), frame) for date in dates)
+        return
     marked = frame.with_columns(_partition=layout.partition(grain))
     parts = marked.partition_by("_partition", as_dict=True, include_key=False, maintain_order=True)
     for (value,), part in parts.items():

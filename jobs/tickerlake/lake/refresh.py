@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, derived, history, layout, notes
+from tickerlake.lake import Lake, derived, history, index, layout, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.computing import computed, one_by_one
 from tickerlake.lake.derived import Derived
@@ -34,12 +34,14 @@ class Outcome:
         version: the version tag of the history that they were made from.
         is_late: nothing was done: the ticker has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
+        known: what that history says to the next extraction (`index.encode`).
     """
 
     partitions: tuple[str, ...] = ()
     version: str | None = None
     is_late: bool = False
     overtook: bool = False
+    known: str | None = None
 
 
 LATE: Final = Outcome(is_late=True)
@@ -84,7 +86,8 @@ def refresh(
                 pause(race)
                 continue
         derived.put(lake, ticker, given, wanted)
-        return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
+        known = index.encode(new)
+        return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
 
@@ -124,7 +127,8 @@ def derive(
     except ConflictError:
         return LATE
     derived.put(lake, ticker, given, wanted)
-    return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished))
+    known = index.encode(new)
+    return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
 
 
 def rebuild(
@@ -162,7 +166,7 @@ def rebuild(
     folded = _open(manifests, settled)
     is_right = computed(_says, stored, new, folded)
     if is_right and not differing:
-        return Outcome((), version)
+        return Outcome((), version, known=index.encode(new))
     note = notes.put_recheck(store, {ticker: differing})
     try:
         if new.last is not None and not is_right:
@@ -175,7 +179,8 @@ def rebuild(
         store.delete([key])
         version = None
     store.delete([note])
-    return Outcome(tuple(sorted(differing)), version, overtook=_is_unsettled(stored, settled))
+    overtook = _is_unsettled(stored, settled)
+    return Outcome(tuple(sorted(differing)), version, overtook=overtook, known=index.encode(new))
 
 
 def _is_unsettled(stored: Stored | None, settled: Container[str]) -> bool:

@@ -6,67 +6,34 @@ delivered it; so a state is a set of runs, and everything in it is derived from 
 
 import hashlib
 import re
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import cached_property
 from typing import Final
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, excerpts, history, layout, manifests
+from tickerlake.lake import (
+    Lake,
+    backlog,
+    history,
+    layout,
+    manifests,
+    moment,
+)
+from tickerlake.lake.backlog import Survey
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
-from tickerlake.lake.manifests import Manifest, Order
-from tickerlake.lake.store import Store
+from tickerlake.lake.lost import without_lost
+from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.moment import Moment
+from tickerlake.lake.rewind import rewind
 
 Asked = str | date | datetime
 """A moment, a day (its end, in UTC), the id of a run, or a stamp."""
 
-READERS: Final = 16
-"""Manifests that are read at the same time."""
-
 _STAMP: Final = re.compile(r"[0-9a-f]{12}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-class Commits:
-    """The manifests of a lake; each is read once, however many states and tickers need it."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._read: dict[str, bytes] = {}
-        self._orders: dict[str, Order] = {}
-
-    def all_ids(self) -> list[str]:
-        """List the ids of all runs, sorted by the moment of their commit."""
-        return manifests.all_ids(self._store)
-
-    def orders(self, run_ids: Iterable[str]) -> list[Order]:
-        """Return runs, sorted from the oldest to the newest."""
-        run_ids = list(run_ids)
-        self._load(run_ids)
-        return sorted(self._orders[run_id] for run_id in run_ids)
-
-    def read(self, run_ids: Iterable[str], tickers: Collection[str] | None) -> Iterator[Manifest]:
-        """Read manifests with these tickers; None is all of them."""
-        run_ids = list(run_ids)
-        self._load(run_ids)
-        for run_id in run_ids:
-            yield excerpts.parse(run_id, zlib.decompress(self._read[run_id]), tickers)
-
-    def _load(self, run_ids: Iterable[str]) -> None:
-        missing = [run_id for run_id in run_ids if run_id not in self._read]
-        if not missing:
-            return
-        with ThreadPoolExecutor(min(READERS, len(missing))) as pool:
-            for run_id, data in zip(missing, pool.map(self._get, missing), strict=True):
-                self._orders[run_id] = excerpts.parse(run_id, data, ()).order
-                # a manifest says the same of many tickers: it shrinks to a twentieth
-                self._read[run_id] = zlib.compress(data, 1)
-
-    def _get(self, run_id: str) -> bytes:
-        return manifests.read_bytes(self._store, run_id)
 
 
 @dataclass(frozen=True)
@@ -76,19 +43,25 @@ class State:
     Attributes:
         lake: the lake.
         commits: its manifests.
-        runs: the runs that the state is made of, sorted from the oldest to the newest.
-        moment: the moment (UTC) at which it is seen; it decides which sessions have closed.
+        runs: the runs that the state is made of, sorted by the moment of their commit.
+        asked: the moment (UTC) that was asked for, if it was one.
     """
 
     lake: Lake
     commits: Commits
-    runs: tuple[Order, ...]
-    moment: datetime
+    runs: tuple[str, ...]
+    asked: datetime | None = None
 
     @cached_property
     def stamp(self) -> str:
         """The state's short name."""
-        return stamp(run.run_id for run in self.runs)
+        return stamp(self.runs)
+
+    @cached_property
+    def moment(self) -> datetime:
+        """The moment (UTC) at which it is seen: it decides which sessions have closed."""
+        orders = [] if self.asked else self.commits.orders(self.runs)
+        return self.asked or (orders[-1].as_of if orders else datetime.now(UTC))
 
     def manifests(self, tickers: Collection[str] | None = None) -> list[Manifest]:
         """Read the manifests, sorted from the oldest to the newest.
@@ -96,7 +69,7 @@ class State:
         Args:
             tickers: the tickers to keep; None keeps all.
         """
-        return manifests.without_lost(self.commits.read((run.run_id for run in self.runs), tickers))
+        return without_lost(self.commits.read(self.runs, tickers))
 
     def tickers(self) -> list[str]:
         """Return the tickers of which something is known, sorted."""
@@ -111,8 +84,7 @@ class State:
 
         Together with those that have a stored history, they are all that a state may know.
         """
-        receipts = set(manifests.ids(self.lake.store, layout.RECEIPTS))
-        pending = [run.run_id for run in self.runs if run.run_id not in receipts]
+        pending = set(self.runs).intersection(manifests.pending_ids(self.lake.store))
         return _delivered(self.commits.read(pending, None))
 
     def histories(self, tickers: Collection[str]) -> Iterator[tuple[str, History]]:
@@ -122,18 +94,39 @@ class State:
             LostStateError: what a run delivered is lost.
             CorruptObjectError: a blob can't be read; says how to repair it.
         """
-        found = self.manifests(set(tickers))
+        now = moment.now(self.lake.store)
+        rebuilt: list[Manifest] | None = None
         for ticker in tickers:
             try:
-                yield ticker, history.rebuild(self.lake, ticker, found)
+                found = self._rewound(ticker, now)
+                if found is None:
+                    rebuilt = self.manifests(set(tickers)) if rebuilt is None else rebuilt
+                    found = history.rebuild(self.lake, ticker, rebuilt)
+                yield ticker, found
             except CorruptObjectError as error:
                 self.explain(error)
                 raise
 
+    def _rewound(self, ticker: str, now: Moment) -> History | None:
+        """Derive a history from the stored one, if that is exact and reads less."""
+        since = sorted(now.runs.difference(self.runs))
+        if len(since) >= len(self.runs) or ticker in now.pending or ticker not in now.versions:
+            return None
+        try:
+            stored = history.load_stored(self.lake, ticker)
+        except CorruptObjectError:
+            return None
+        if stored.version != now.versions[ticker]:
+            return None
+        later = list(self.commits.read(since, {ticker}))
+        newest_first = self.runs[::-1]
+        before = self.commits.backwards(newest_first, ticker)
+        commits = zip(before, [*newest_first[1:], ""], strict=True)
+        return rewind(self.lake, ticker, stored.history, later, commits)
+
     def history(self, ticker: str) -> History:
         """Derive the history of a ticker; see `histories`."""
-        [(_, found)] = self.histories([ticker])
-        return found
+        return next(self.histories([ticker]))[1]
 
     def explain(self, error: CorruptObjectError) -> None:
         """Raise a `LostStateError` if an object is missing because it is lost for good."""
@@ -173,14 +166,26 @@ def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
 
 def stored_stamp(lake: Lake) -> str:
     """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
-    receipts = set(manifests.ids(lake.store, layout.RECEIPTS))
-    return stamp(run_id for run_id in manifests.all_ids(lake.store) if run_id in receipts)
+    return surveyed_stamp(backlog.survey(lake.store))
 
 
-def newest(lake: Lake, commits: Commits | None = None) -> State:
-    """Return the state of all runs that are committed, whether transformed or not."""
+def surveyed_stamp(surveyed: Survey) -> str:
+    """Return the same for a lake that has been surveyed."""
+    return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
+
+
+def newest(
+    lake: Lake, commits: Commits | None = None, *, runs: Collection[str] | None = None
+) -> State:
+    """Return the state of all runs that are committed, whether transformed or not.
+
+    Args:
+        lake: the lake.
+        commits: what is read of the lake's manifests already.
+        runs: the runs that are known; None lists them.
+    """
     commits = commits or Commits(lake.store)
-    return _state(lake, commits, commits.all_ids())
+    return State(lake, commits, tuple(commits.all_ids() if runs is None else sorted(runs)))
 
 
 def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
@@ -204,38 +209,37 @@ def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:
     if layout.is_run_id(text):
         if text not in run_ids:
             manifests.read_bytes(lake.store, text)  # says what is wrong
-        return _state(lake, commits, [each for each in run_ids if each <= text])
+        return State(lake, commits, tuple(each for each in run_ids if each <= text))
     if _STAMP.fullmatch(text):
         return _stamped(lake, commits, run_ids, text)
-    return _known_at(lake, commits, commits.orders(run_ids), asked)
+    return _known_at(lake, commits, run_ids, asked)
 
 
-def _known_at(lake: Lake, commits: Commits, runs: Sequence[Order], asked: Asked) -> State:
+def _known_at(lake: Lake, commits: Commits, run_ids: Sequence[str], asked: Asked) -> State:
     until = _moment(asked)
-    known = tuple(run for run in runs if run.as_of <= until)
-    if runs and not known:
+    # a run saw the market before its commit, so only those that came later must be looked at
+    later = [run_id for run_id in run_ids if layout.committed_at(run_id) > until]
+    unknown = {order.run_id for order in commits.orders(later) if order.as_of > until}
+    known = tuple(run_id for run_id in run_ids if run_id not in unknown)
+    if run_ids and not known:
+        first = commits.orders(run_ids)[0]
         raise UsageError(
             f"the lake knew nothing at {asked}: its first run saw the market at"
-            f" {runs[0].as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
+            f" {first.as_of:%Y-%m-%d %H:%M:%S} UTC, and fetched the sessions before"
         )
     return State(lake, commits, known, until)
-
-
-def _state(lake: Lake, commits: Commits, run_ids: Sequence[str]) -> State:
-    runs = tuple(commits.orders(run_ids))
-    return State(lake, commits, runs, runs[-1].as_of if runs else datetime.now(UTC))
 
 
 def _stamped(lake: Lake, commits: Commits, run_ids: Sequence[str], wanted: str) -> State:
     for number, found in enumerate(_stamps(run_ids)):
         if found == wanted:
-            return _state(lake, commits, run_ids[:number])
+            return State(lake, commits, tuple(run_ids[:number]))
     # a moment leaves out runs that were committed before others, but saw a later market
     runs = commits.orders(run_ids)
     for number in range(len(runs)):
-        known = tuple(runs[:number])
-        if stamp(run.run_id for run in known) == wanted:
-            return State(lake, commits, known, known[-1].as_of)
+        known = tuple(sorted(run.run_id for run in runs[:number]))
+        if stamp(known) == wanted:
+            return State(lake, commits, known)
     raise LostStateError(
         f"no state of the lake at {lake.store.url} has the stamp {wanted}: it is the stamp of"
         " another lake, or a run that it was made from is lost"

@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from tickerlake.lake import layout
-from tickerlake.market.bars import HISTORY, QUARANTINE, RAW
+from tickerlake.market.bars import EVENT, HISTORY, QUARANTINE, RAW, TICKERS
 from tickerlake.market.features import DAILY, FEATURES
-from tickerlake.market.listing import TICKERS
 
 Schema = Mapping[str, pl.DataType]
 
@@ -73,6 +72,9 @@ def sql_type(dtype: pl.DataType) -> str:
     Raises:
         KeyError: no column of the lake has this type yet.
     """
+    if dtype == TICKERS["events"]:
+        fields = (f"{name}:{sql_type(field)}" for name, field in EVENT.items())
+        return f"array<struct<{','.join(fields)}>>"
     return _SQL_TYPES[str(dtype)]
 
 
@@ -138,6 +140,11 @@ COLUMNS: Final[Mapping[str, Column]] = {
         "", "The day after which the ticker is not asked for any more; null if it is."
     ),
     "renamed_to": Column("", "The ticker that continues this one's history; null if none does."),
+    "events": Column(
+        "",
+        "What runs have changed about the ticker as a whole, oldest first: splits, restatements,"
+        " renames and retirements. The view `revisions` has a row for each.",
+    ),
 }
 """The columns that are not features."""
 

@@ -39,15 +39,14 @@ class View:
         doc: what its rows are.
         columns: in their order.
         sql: in DuckDB's dialect.
-        in_athena: whether Athena has what it reads: there, `raw` does not say which run delivered
-            a bar.
+        athena_sql: the same for Athena, where it lacks what the other engines read; None is `sql`.
     """
 
     name: str
     doc: str
     columns: Columns
     sql: str
-    in_athena: bool = True
+    athena_sql: str | None = None
 
 
 def _known(*names: str) -> Columns:
@@ -379,86 +378,105 @@ _GAPS: Final = View(
     """,
 )
 
-_REVISED: Final = ("open", "high", "low", "close", "volume", "dividend", "capital_gain", "split")
+_PRICES: Final = ("open", "high", "low", "close")
+_NUMBERS: Final = (*_PRICES, "volume", "dividend", "capital_gain", "split")
+_TEXTS: Final = ("currency", "dividend_currency")
+_REVISABLE: Final = (*_NUMBERS, *_TEXTS)
+
+_EVENTS: Final = """
+    select ticker, e.session as session, e.as_of as as_of, e.run_id as run_id, e.event as event,
+      cast(null as varchar) as value, e.old as old, e.new as new, e.detail as detail,
+      nullif(e.as_of, e.as_of) as as_of_before
+    from tickers cross join unnest(events) as u(e)
+"""
 
 
-def _differs(name: str) -> str:
-    """Return whether a value was revised; prices in the seventh digit are not."""
-    limit = "1 - 1e-6" if name == "volume" else f"2e-6 * abs({name})"
-    return f"({name} is null) <> ({name}_before is null) or abs({name} - {name}_before) > {limit}"
+def _revised(name: str) -> str:
+    """Return the rows of one column's revisions, from the versions of bars and those before."""
+    if name in _TEXTS:
+        old, new = "cast(null as double)", "cast(null as double)"
+        detail = f"coalesce({name}_before, 'none') || ' to ' || coalesce({name}, 'none')"
+        differs = f"{name} <> {name}_before"
+    else:
+        scale = {"volume": " * split_factor", "split": ""}.get(name, " / split_factor")
+        old, new, detail = (
+            f"{name}_before{scale}",
+            f"cast({name} as double)",
+            "cast(null as varchar)",
+        )
+        # what was brought to another split basis has lost its last digit, of six
+        slack = f"1e-5 * abs({name}) + {'1' if name == 'volume' else '0'}"
+        same_basis = "abs(split_factor - 1) < 1e-9"
+        differs = f"abs({name} - {old}) > case when {same_basis} then 0e0 else {slack} end"
+    return f"""
+    select ticker, session, as_of, run_id, 'revised' as event, '{name}' as value,
+      cast({old} as double) as old, {new} as new, {detail} as detail, as_of_before
+    from compared
+    where ({name} is null) <> ({name}_before is null) or {differs}
+    """
 
 
-def _rebased(name: str) -> str:
-    factors = {"volume": " * split_factor", "split": ""}
-    return f"v.{name}_before{factors.get(name, ' / split_factor')} as {name}_before"
+def _before(name: str) -> str:
+    order = "over (partition by ticker, session order by as_of, run_id)"
+    return f"lag({name}) {order} as {name}_before"
 
 
-def _revised_columns() -> Columns:
-    found: dict[str, ViewColumn] = {}
-    for name in _REVISED:
-        known = _known(name)[name]
-        was = ViewColumn("double", known.unit, f"The {name} of the version before, on this basis.")
-        found |= {f"{name}_before": was, name: known}
-    return found
-
+_BETWEEN: Final = """(e.as_of > v.as_of_before
+            or e.as_of = v.as_of_before and e.run_id > v.run_id_before)
+          and (e.as_of < v.as_of or e.as_of = v.as_of and e.run_id <= v.run_id)"""
+"""An event lies between two versions of a bar, or came with the newer one."""
 
 _REVISIONS: Final = View(
     "revisions",
-    "Bars that the source delivered again with other values: the version before, on the split basis"
-    " of the new one, and the new one. Bars that were only rescaled for a split are left out.",
+    "What runs have changed: revised values, splits, restatements, renames and retirements. It says"
+    " what `tickerlake log` says."
+    " Bars that were only rescaled for a split, and those of a restated past, have no rows of their"
+    " own. Athena has no rows `revised`, since `raw` does not say there which run delivered a bar.",
     {
-        **_BAR,
-        **_known("run_id", "as_of"),
-        "run_id_before": ViewColumn("string", "", "The run that delivered the version before."),
-        "as_of_before": ViewColumn("timestamp", "", "When the version before was fetched (UTC)."),
-        "split_factor": _ratio(
-            "Product of the splits that became known between the two versions: what the prices"
-            " before were divided by."
+        **_TICKER,
+        "session": _day("Of the bar; a split's ex-date, or the last day of a retired ticker."),
+        **_known("as_of", "run_id"),
+        "event": ViewColumn(
+            "string",
+            "",
+            "`revised`, `split`, `restated`, `renamed_from`, `renamed_to`, `retired` or `resumed`.",
         ),
-        **_revised_columns(),
+        "value": ViewColumn("string", "", "The column of the bar that was revised."),
+        "old": ViewColumn(
+            "double", "", "The value before, on the split basis of the new one; a split's ratio."
+        ),
+        "new": ViewColumn("double", "", "The new value; a split's ratio, 1 if it was withdrawn."),
+        "detail": ViewColumn(
+            "string", "", "Why the past was restated, the other ticker, or the revised text."
+        ),
+        "as_of_before": ViewColumn("timestamp", "", "When the version before was fetched (UTC)."),
     },
     f"""
     with versions as (
-      select ticker, session, run_id, as_of, {", ".join(_REVISED)},
+      select ticker, session, run_id, as_of, {", ".join(_REVISABLE)},
         lag(run_id) over (partition by ticker, session order by as_of, run_id) as run_id_before,
         lag(as_of) over (partition by ticker, session order by as_of, run_id) as as_of_before,
-        {
-        ", ".join(
-            f"lag({name}) over (partition by ticker, session order by as_of, run_id)"
-            f" as {name}_before"
-            for name in _REVISED
-        )
-    }
+        {", ".join(map(_before, _REVISABLE))}
       from raw
-    ), splits as (
-      select ticker, session as ex_date, split, min(as_of) as known_since
-      from raw
-      where split > 0 and split <> 1
-      group by ticker, session, split
-    ), factors as (
-      select v.ticker, v.session, v.run_id, exp(sum(ln(s.split))) as split_factor
+    ), events as ({_EVENTS}), between_them as (
+      select v.ticker, v.session, v.run_id,
+        exp(sum(case when e.event = 'split' and e.session > v.session
+          then ln(e.new / e.old) else 0e0 end)) as split_factor,
+        max(case when e.event = 'restated' then 1 else 0 end) as restated
       from versions as v
-      join splits as s on s.ticker = v.ticker and s.ex_date > v.session
-        and s.known_since > v.as_of_before and s.known_since <= v.as_of
+      join events as e on e.ticker = v.ticker and {_BETWEEN}
+      where e.event in ('split', 'restated')
       group by v.ticker, v.session, v.run_id
-    ), rebased as (
-      select v.ticker, v.session, v.run_id, v.as_of, v.run_id_before, v.as_of_before,
-        v.split_factor,
-        {", ".join(f"{_rebased(name)}, v.{name}" for name in _REVISED)}
-      from (
-        select versions.*, coalesce(factors.split_factor, 1e0) as split_factor
-        from versions
-        left join factors on factors.ticker = versions.ticker
-          and factors.session = versions.session and factors.run_id = versions.run_id
-        where versions.run_id_before is not null
-      ) as v
+    ), compared as (
+      select v.*, coalesce(b.split_factor, 1e0) as split_factor
+      from versions as v
+      left join between_them as b
+        on b.ticker = v.ticker and b.session = v.session and b.run_id = v.run_id
+      where v.run_id_before is not null and coalesce(b.restated, 0) = 0
     )
-    select ticker, session, run_id, as_of, run_id_before, as_of_before, split_factor,
-      {", ".join(f"cast({name}_before as double) as {name}_before, {name}" for name in _REVISED)}
-    from rebased
-    where {" or ".join(_differs(name) for name in _REVISED)}
+    {" union all ".join([*map(_revised, _REVISABLE), "select * from events"])}
     """,
-    in_athena=False,
+    athena_sql=_EVENTS,
 )
 
 VIEWS: Final[Mapping[str, View]] = {

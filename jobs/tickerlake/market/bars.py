@@ -43,7 +43,36 @@ HISTORY: Final[dict[str, pl.DataType]] = {
 }
 """The newest version of a bar, on today's split basis. `basis_factor` is what the fetched prices
 were divided by (and the volume multiplied by) to get there: 1 unless a split came after the
-fetch. `flags` are names from `quality.FLAGS`, separated by commas; empty when all is well."""
+fetch. `flags` are names from `market.flags.FLAGS`, separated by commas; empty when all is well."""
+
+EVENT: Final[dict[str, pl.DataType]] = {
+    "as_of": pl.Datetime("us", "UTC"),
+    "run_id": pl.String(),
+    "event": pl.String(),
+    "session": pl.Date(),
+    "old": pl.Float64(),
+    "new": pl.Float64(),
+    "detail": pl.String(),
+}
+"""The fields of an event; see `market.listing.Event`."""
+
+TICKERS: Final[dict[str, pl.DataType]] = {
+    "name": pl.String(),
+    "exchange": pl.String(),
+    "instrument_type": pl.String(),
+    "currency": pl.String(),
+    "timezone": pl.String(),
+    "first_trade_date": pl.Date(),
+    "listed_since": pl.Date(),
+    "first_session": pl.Date(),
+    "last_session": pl.Date(),
+    "sessions": pl.Int64(),
+    "gaps": pl.List(pl.Date()),
+    "retired": pl.Date(),
+    "renamed_to": pl.String(),
+    "events": pl.List(pl.Struct(EVENT)),
+}
+"""What is known of a ticker, from the source's answers, its bars, and the commits on its life."""
 
 SIGNIFICANT_DIGITS: Final = 6
 """Yahoo's values wobble in the 7th digit from one call to the next (yfinance #1057, #1038,

@@ -18,7 +18,7 @@ def carry(bars: pl.DataFrame) -> pl.DataFrame:
         The rows that have a price.
     """
     priced = pl.any_horizontal(pl.col(name).is_not_null() for name in PRICES)
-    if bars.select(priced.all()).item():
+    if not bars["close"].null_count() or bars.select(priced.all()).item():
         return bars
     # rows without a price belong to the next row that has one
     marked = bars.with_columns(_priced=priced).with_columns(

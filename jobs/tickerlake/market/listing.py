@@ -1,27 +1,30 @@
-"""What is known of a ticker besides its bars: a source's words, and the columns of `tickers`."""
+"""What a source says about a ticker besides its bars."""
 
 from dataclasses import asdict, dataclass, replace
-from datetime import date
-from typing import Final
+from datetime import date, datetime
+from typing import NamedTuple
 
-import polars as pl
 
-TICKERS: Final[dict[str, pl.DataType]] = {
-    "name": pl.String(),
-    "exchange": pl.String(),
-    "instrument_type": pl.String(),
-    "currency": pl.String(),
-    "timezone": pl.String(),
-    "first_trade_date": pl.Date(),
-    "listed_since": pl.Date(),
-    "first_session": pl.Date(),
-    "last_session": pl.Date(),
-    "sessions": pl.Int64(),
-    "gaps": pl.List(pl.Date()),
-    "retired": pl.Date(),
-    "renamed_to": pl.String(),
-}
-"""What is known of a ticker, from the source's answers, its bars, and the commits on its life."""
+class Event(NamedTuple):
+    """Something that a run changed about a ticker as a whole.
+
+    Attributes:
+        as_of: the moment (UTC) at which the run saw the market.
+        run_id: the run.
+        event: `split`, `restated`, `renamed_from`, `renamed_to`, `retired` or `resumed`.
+        session: a split's ex-date, or the last day of a retired ticker.
+        old: the ratio that was believed before of a split; 1 is none.
+        new: the ratio that is believed now; 1 is none.
+        detail: why the past was restated, or the other ticker of a rename.
+    """
+
+    as_of: datetime
+    run_id: str
+    event: str
+    session: date | None = None
+    old: float | None = None
+    new: float | None = None
+    detail: str | None = None
 
 
 @dataclass(frozen=True)

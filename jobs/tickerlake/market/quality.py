@@ -4,7 +4,7 @@ A bar whose close is a usable number is kept. What is known to be wrong with it 
 history and flagged there; raw keeps what the source said. Only what can't be used is quarantined.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -13,26 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from tickerlake.market.bars import QUARANTINE, RAW
-
-FLAGS: Final[Mapping[str, str]] = {
-    "range_widened": "The open or the close was outside low to high; the range was widened.",
-    "open_unknown": "The source did not know the open; it is null.",
-    "range_unknown": "The source did not know the high or the low; filled from open and close.",
-    "volume_unknown": "The source gave no usable volume; it is 0.",
-    "event_unknown": "An impossible dividend, capital gain or split was dropped.",
-    "dividend_currency": "The dividend was paid in another currency; returns leave it out.",
-    "off_calendar": "The exchange's calendar has no session on this day.",
-    "after_gap": "The first bar after more than five sessions without one.",
-    "timezone": "The source dates this ticker in another time zone than the exchange's calendar.",
-    "missed_split": "The close jumps as it would if an adjustment for a split were missing.",
-    "unit_error": "The close jumps about a hundredfold, as it does when a unit is mistaken.",
-    "large_dividend": "The dividend is above 30 % of the close before.",
-}
-"""What each flag says about a bar, by its name."""
-
-CONTEXTUAL: Final = ("after_gap", "missed_split", "unit_error", "large_dividend")
-"""Flags that depend on other bars, so they are set again whenever a history changes."""
+from tickerlake.market.bars import PRICES, QUARANTINE, RAW
+from tickerlake.market.flags import CONTEXTUAL
 
 GAP_SESSIONS: Final = 5
 """A bar is flagged `after_gap` when more sessions than this are missing before it."""
@@ -52,15 +34,6 @@ _SMALLEST_SPLIT: Final = 1.2
 
 _UNIT_ERROR: Final = (70.0, 143.0)
 _LARGE_DIVIDEND: Final = 0.3
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A bar that is kept although something is odd about it; `name` is one of `FLAGS`."""
-
-    session: date
-    name: str
-    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,9 +81,12 @@ CHECKS: Final[Mapping[str, pl.Expr]] = {
 kept. A `placeholder` is what some exchanges' newest session looks like until its prices arrive."""
 
 
+_NONE: Final = pl.DataFrame(schema=QUARANTINE)
+
+
 def judge(
     bars: pl.DataFrame,
-    denied: pl.Expr,
+    denied: NDArray[np.bool_],
     *,
     today: date,
     last_closed: date,
@@ -121,19 +97,45 @@ def judge(
 
     Args:
         bars: columns of `market.bars.RAW`, in the source's order, each with at least one price.
-        denied: whether the calendar denies that the column `session` was a session.
+        denied: of which rows the calendar denies that there was a session.
         today: the exchange's date at the moment of the fetch.
         last_closed: the newest session that has closed.
         close_before: the close held for the session before the first row, if any.
         may_be_negative: prices may be negative, like those of futures.
     """
-    marked = bars.select(RAW.keys()).with_columns(
+    if _is_plain(bars, denied, today):
+        return Judged(_columns(bars, RAW), _NONE)
+    return _judge_each(
+        bars,
         _today=pl.lit(today),
         _last_closed=pl.lit(last_closed),
-        _denied=denied,
+        _denied=pl.Series(denied),
         _close_before=pl.lit(close_before, pl.Float64),
         _may_be_negative=pl.lit(may_be_negative),
     )
+
+
+def _is_plain(bars: pl.DataFrame, denied: NDArray[np.bool_], today: date) -> bool:
+    """Return whether no row can fail a check: the usual case, decided without a plan."""
+    opened, high, low, close = (bars[name].to_numpy() for name in PRICES)
+    session = bars["session"].to_numpy()
+    return bool(
+        # a price that is null is NaN here, of which nothing is true
+        all(((price >= _SMALLEST) & (price <= _LARGEST)).all() for price in (opened, close))
+        and ((low >= _SMALLEST) & (low <= high) & (high <= _LARGEST)).all()
+        and (session[1:] > session[:-1]).all()
+        and (session <= np.datetime64(today)).all()
+        and not denied.any()
+    )
+
+
+def _columns(bars: pl.DataFrame, names: Collection[str]) -> pl.DataFrame:
+    return bars if bars.columns == list(names) else bars.select(names)
+
+
+def _judge_each(bars: pl.DataFrame, **facts: pl.Expr | pl.Series) -> Judged:
+    """Judge row by row; `facts` are columns that the checks refer to."""
+    marked = bars.select(RAW.keys()).with_columns(**facts)
     reasons = pl.concat_str(
         [
             pl.when(failed.fill_null(value=False)).then(pl.lit(name))

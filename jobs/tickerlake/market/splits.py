@@ -15,6 +15,8 @@ from tickerlake.market.bars import PRICES, rounded
 def announced(bars: pl.DataFrame) -> dict[date, float]:
     """Return the splits in a source's bars, as ratios by ex-date."""
     ratio = pl.col("split")
+    if (bars["split"] == 1.0).all():
+        return {}
     found = bars.filter(ratio.is_finite() & (ratio > 0) & (ratio != 1.0))
     return dict(found.select("session", "split").sort("session").iter_rows())
 

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Protocol
 
 from tickerlake.market.listing import Listing
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Fetched:
             same split basis as `bars`; None when the source does not say, or there was none.
     """
 
-    bars: pl.DataFrame
+    bars: "pl.DataFrame"
     listing: Listing = field(default_factory=Listing)
     open_until: datetime | None = None
     current_session: date | None = None

@@ -10,7 +10,7 @@ from tickerlake.lake import Lake, history
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Rejected
 from tickerlake.lake.states import State
-from tickerlake.market import quality
+from tickerlake.market.flags import FLAGS
 from tickerlake.stages import counted
 from tickerlake.stages.status import Ticker, status
 
@@ -112,7 +112,7 @@ def _flags(ticker: str, flags: Sequence[tuple[date, str]]) -> Iterator[Problem]:
     counts = Counter(name for _, name in flags)
     for name, count in sorted(counts.items()):
         last = max(session for session, each in flags if each == name)
-        text = f"{counted(count, 'bar')}: {quality.FLAGS.get(name, '')}"
+        text = f"{counted(count, 'bar')}: {FLAGS.get(name, '')}"
         yield Problem("flags", ticker, name, count, last, text)
 
 

@@ -1,48 +1,26 @@
 """What an extraction does for one ticker: fetch, judge, compare, write blobs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from hashlib import sha256
 from typing import Final
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
-from tickerlake.lake import Lake, blobs, history, layout
+from tickerlake.lake import Lake, blobs, history, index, layout
 from tickerlake.lake.fold import History
-from tickerlake.lake.manifests import Entry, Manifest, Rejected
-from tickerlake.market import calendars, events, quality, seam, splits
+from tickerlake.lake.manifests import Entry, Rejected
+from tickerlake.market import calendars, days, events, quality, seam, splits
 from tickerlake.market.calendars import Exchange
+from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
-from tickerlake.market.quality import Flag, Judged
-from tickerlake.sources import Fetched, Source
-from tickerlake.stages.planning import Window, plan
+from tickerlake.market.quality import Judged
+from tickerlake.sources import Fetched
+from tickerlake.stages.planning import Request, Window, plan, plan_nothing
 
 _FUTURE: Final = "FUTURE"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the tickers of one run have in common.
-
-    Attributes:
-        lake: where the bars go.
-        source: where they come from.
-        pending: the manifests that the transformer has yet to process.
-        as_of: the moment (UTC) of the run.
-        start: how far back the lake should reach; with `end`, the first session to fetch.
-        end: the last session to fetch; None brings the lake up to date.
-        is_repair: whether to bring in what was lost, even of tickers that are retired.
-    """
-
-    lake: Lake
-    source: Source
-    pending: Sequence[Manifest]
-    as_of: datetime
-    start: date | None
-    end: date | None
-    is_repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,17 +45,18 @@ def extract_ticker(request: Request, ticker: str) -> Entry:
         SourceError, StoreError, CorruptObjectError: as their names say.
     """
     held = history.current(request.lake, ticker, request.pending)
-    if held.retired and not request.is_repair:
-        return Entry(outcome="empty", reason=f"retired on {held.retired}")
+    known = index.known(held)
+    if nothing := plan_nothing(request, ticker, known):
+        return nothing
     retirement = {"retired": held.retired, "renamed_to": held.renamed_to}
     exchange = calendars.of(ticker, held.timezone)
-    window = plan(held, exchange, request.as_of, request.start, request.end)
+    window = plan(known, exchange, request.as_of, request.start, request.end)
     if window is None:
-        return Entry(outcome="empty", reason="up to date")
+        raise AssertionError("unreachable: something is due")
     fetched = _fetch(request, ticker, exchange, window.asked_from)
     if exchange.zone_is_guessed:
         exchange = calendars.of(ticker, fetched.listing.timezone)
-        window = plan(held, exchange, request.as_of, request.start, request.end) or window
+        window = plan(known, exchange, request.as_of, request.start, request.end) or window
     answer = _judge(request, ticker, exchange, window, fetched, held)
     changes = splits.changes(held.splits, answer.announced, window.asked_from)
     rebased = splits.rebase(held.bars, changes)
@@ -109,21 +88,22 @@ def _judge(
     """Judge the rows of an answer that are final and wanted."""
     as_of = request.as_of
     today = as_of.astimezone(ZoneInfo(exchange.timezone)).date()
-    closed = exchange.sessions(window.asked_from, as_of)
-    session, open_from = pl.col("session"), date.max
+    open_from = date.max
     if fetched.open_until and as_of < fetched.open_until and fetched.current_session:
         open_from = fetched.current_session
-        closed = closed.filter(closed < open_from)
-    last_closed = closed[-1] if len(closed) else date.min
-    is_open = ((session > last_closed) & (session <= today)) | (session >= open_from)
-    wanted = events.carry(fetched.bars).filter((session <= window.end) & ~is_open)
-    before = held.bars.filter(session < window.asked_from)["close"]
+    last_closed = exchange.last_closed(window.asked_from, as_of, open_from) or date.min
+    bars = events.carry(fetched.bars)
+    session = bars["session"].to_numpy()
+    is_open = (session > np.datetime64(last_closed)) & (session <= np.datetime64(today))
+    is_open |= session >= np.datetime64(open_from)
+    bars = days.rows(bars, np.flatnonzero((session <= np.datetime64(window.end)) & ~is_open))
+    before = np.searchsorted(held.bars["session"].to_numpy(), np.datetime64(window.asked_from))
     judged = quality.judge(
-        wanted,
-        exchange.denies(),
+        bars,
+        exchange.denied(bars["session"].to_numpy()),
         today=today,
         last_closed=last_closed,
-        close_before=before[-1] if len(before) else None,
+        close_before=held.bars["close"][int(before) - 1] if before else None,
         may_be_negative=ticker.endswith("=F") or fetched.listing.instrument_type == _FUTURE,
     )
     return _Answer(
@@ -137,12 +117,15 @@ def _entry(
     """Compare an answer with what is held, and write the blobs of what is new."""
     changes = splits.changes(held.splits, answer.announced, window.asked_from)
     differing = seam.differences(answer.repaired, splits.rebase(held.bars, changes), window.start)
-    news = answer.bars.filter(pl.col("session").is_in(differing["session"].implode()))
+    is_news, _ = days.find(answer.bars["session"].to_numpy(), differing.sessions)
+    news = days.rows(answer.bars, np.flatnonzero(is_news))
     rejected = _rejected(answer.judged.bad, held)
     listing = answer.fetched.listing
     delivers = bool(changes or rejected or news.height) or _says_more(window, held, listing)
-    new = int(differing["is_new"].sum())
-    bad = answer.judged.bad.filter(pl.col("session").is_in([each.session for each in rejected]))
+    new = int(differing.is_new.sum())
+    bad = answer.judged.bad
+    if len(rejected) < bad.height:
+        bad = bad.filter(pl.col("session").is_in([each.session for each in rejected]))
     return Entry(
         outcome="ok" if delivers else "empty",
         reason="" if delivers else "nothing new",
@@ -182,25 +165,28 @@ def _rejected(bad: pl.DataFrame, held: History) -> tuple[Rejected, ...]:
 
 def _gaps(exchange: Exchange, window: Window, held: History, answer: _Answer) -> tuple[date, ...]:
     """Return the sessions of a window without a bar, from the ticker's first bar on."""
-    known = pl.concat([held.bars["session"], answer.bars["session"]])
-    first = known.min()
-    if not isinstance(first, date):
+    known = [held.bars["session"], answer.bars["session"]]
+    first = min((sessions[0] for sessions in known if len(sessions)), default=None)
+    if first is None:
         return ()
     end = min(window.end, answer.last_closed)
     expected = exchange.expected(max(window.asked_from, first), end)
-    return tuple(expected.filter(~expected.is_in(known.implode())).to_list())
+    for sessions in known:
+        expected = expected[~days.find(expected, sessions.to_numpy())[0]]
+    return tuple(expected.tolist())
 
 
 def _flags(exchange: Exchange, news: pl.DataFrame, stated: str | None) -> tuple[Flag, ...]:
     """Return the flags that need the calendar, and those that a person should see at once."""
-    denied = news.filter(exchange.denies())["session"]
-    flags = [Flag(session, "off_calendar") for session in denied]
-    foreign = news.filter(pl.col("dividend_currency").is_not_null())
+    sessions, currencies = news["session"], news["dividend_currency"]
+    denied = exchange.denied(sessions.to_numpy())
+    flags = [Flag(session, "off_calendar") for session in sessions.to_numpy()[denied].tolist()]
     flags += [
         Flag(session, "dividend_currency", currency)
-        for session, currency in foreign.select("session", "dividend_currency").iter_rows()
+        for session, currency in zip(sessions, currencies, strict=True)
+        if currency is not None
     ]
     if calendars.contradicts(exchange, stated):
         detail = f"{stated} instead of {exchange.timezone}"
-        flags += [Flag(session, "timezone", detail) for session in news["session"]]
+        flags += [Flag(session, "timezone", detail) for session in sessions]
     return tuple(flags)

@@ -20,13 +20,14 @@ from tickerlake.errors import (
     StoreError,
     UnknownSymbolError,
 )
-from tickerlake.lake import Lake, establish, manifests
+from tickerlake.lake import Lake, establish, index, manifests
+from tickerlake.lake.index import Known
 from tickerlake.lake.manifests import GOOD, Entry, Manifest
 from tickerlake.lake.retries import arriving
 from tickerlake.market import calendars
 from tickerlake.sources import Source
 from tickerlake.stages import counted, exit_code
-from tickerlake.stages.delivery import Request, extract_ticker
+from tickerlake.stages.planning import Request, plan_nothing
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def extract(
         SourceUnreachableError: the source can't be reached at all.
     """
     request = Request(lake, source, manifests.pending(lake), as_of, start, end, is_repair)
-    run = _Run(request, len(tickers), known)
+    run = _Run(request, index.read(lake.store), len(tickers), known)
     for ticker in tickers:
         calendars.of(ticker)  # slow at first, and slowest when all threads want it at once
     pool = ThreadPoolExecutor(workers, thread_name_prefix="extract")
@@ -115,8 +116,16 @@ def extract(
 class _Run:
     """A run in progress: its entries, and those of them that are not committed yet."""
 
-    def __init__(self, request: Request, tickers: int, known: Callable[[], Sequence[str]]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        indexed: Mapping[str, Known],
+        tickers: int,
+        known: Callable[[], Sequence[str]],
+    ) -> None:
         self.report = Report()
+        pending = {ticker for each in request.pending for ticker in each.tickers}
+        self._indexed = {name: each for name, each in indexed.items() if name not in pending}
         self._tickers = tickers
         self._request = request
         self._known = known
@@ -133,7 +142,7 @@ class _Run:
         if self._limited >= GIVE_UP_AFTER:
             return Entry(outcome="rate_limited", reason="not asked: the source wants a pause")
         try:
-            entry = extract_ticker(self._request, ticker)
+            entry = self._extract(ticker)
         except UnknownSymbolError as error:
             entry = Entry(outcome="unknown_symbol", reason=f"{error}{self._suggest(ticker)}")
         except RateLimitedError as error:
@@ -149,6 +158,14 @@ class _Run:
         self._unreachable = 0
         self._limited = self._limited + 1 if entry.outcome == "rate_limited" else 0
         return entry
+
+    def _extract(self, ticker: str) -> Entry:
+        indexed = self._indexed.get(ticker)
+        if indexed and (nothing := plan_nothing(self._request, ticker, indexed)):
+            return nothing
+        from tickerlake.stages.delivery import extract_ticker  # loads Polars
+
+        return extract_ticker(self._request, ticker)
 
     def take(self, ticker: str, entry: Entry) -> None:
         """Take the entry of a ticker that has ended, and commit when there are many."""

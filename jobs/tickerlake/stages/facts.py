@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 
 class Flagged(NamedTuple):
-    """A session whose bar has flags: names of `market.quality.FLAGS`, separated by commas."""
+    """A session whose bar has flags: names of `market.flags.FLAGS`, separated by commas."""
 
     session: date
     names: str

@@ -8,9 +8,8 @@ from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, blobs, history, layout, manifests
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.market import quality
 from tickerlake.market.bars import RAW
-from tickerlake.market.quality import Flag
+from tickerlake.market.flags import CONTEXTUAL, Flag
 
 SOURCE = "tickerlake"
 
@@ -89,7 +88,7 @@ def _flags(bars: pl.DataFrame) -> list[Flag]:
         Flag(session, name)
         for session, names in flagged.iter_rows()
         for name in names.split(",")
-        if name not in quality.CONTEXTUAL
+        if name not in CONTEXTUAL
     ]
 
 

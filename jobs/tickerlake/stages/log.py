@@ -115,7 +115,7 @@ def diff(old: State, new: State, ticker: str) -> Difference:
     if not (old.known([ticker]) or new.known([ticker])):
         raise _unknown(ticker, new)
     [(_, before)], [(_, after)] = old.histories([ticker]), new.histories([ticker])
-    known = {run.run_id for run in old.runs}
+    known = set(old.runs)
     runs = _told(new, ticker)[0] if new.known([ticker]) else []
     moments = dict(after.bars.select("session", "as_of").iter_rows())
     changed = revisions.revised(before.bars, before.splits, after.bars, after.splits)

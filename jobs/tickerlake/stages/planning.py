@@ -1,13 +1,20 @@
-"""Which sessions of a ticker an extraction asks for."""
+"""Which sessions of a ticker an extraction asks for; none when nothing is due.
 
+This module must load without Polars: most of the tickers of most runs need nothing else.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-import polars as pl
-
-from tickerlake.lake.fold import History
+from tickerlake.lake import Lake
+from tickerlake.lake.index import Known
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.market import calendars
 from tickerlake.market.calendars import Exchange
+from tickerlake.sources import Source
 
 BACKFILL: Final = timedelta(days=2 * 365)
 """How far back the first extraction of a ticker reaches, unless a start is given."""
@@ -21,6 +28,29 @@ GAP_LOOKBACK: Final = timedelta(days=365)
 
 EVENT_LOOKBACK: Final = timedelta(days=365)
 """A fetch that is due also compares the events of this period: they are corrected late."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the tickers of one run have in common.
+
+    Attributes:
+        lake: where the bars go.
+        source: where they come from.
+        pending: the manifests that the transformer has yet to process.
+        as_of: the moment (UTC) of the run.
+        start: how far back the lake should reach; with `end`, the first session to fetch.
+        end: the last session to fetch; None brings the lake up to date.
+        is_repair: whether to bring in what was lost, even of tickers that are retired.
+    """
+
+    lake: Lake
+    source: Source
+    pending: Sequence[Manifest]
+    as_of: datetime
+    start: date | None
+    end: date | None
+    is_repair: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,65 +73,72 @@ class Window:
     note: str = ""
 
 
+def plan_nothing(request: Request, ticker: str, known: Known) -> Entry | None:
+    """Return the entry of a ticker for which nothing is due; None when something is."""
+    if known.retired and not request.is_repair:
+        return Entry(outcome="empty", reason=f"retired on {known.retired}")
+    exchange = calendars.of(ticker, known.timezone)
+    if plan(known, exchange, request.as_of, request.start, request.end) is None:
+        return Entry(outcome="empty", reason="up to date")
+    return None
+
+
 def plan(
-    held: History, exchange: Exchange, as_of: datetime, start: date | None, end: date | None
+    known: Known, exchange: Exchange, as_of: datetime, start: date | None, end: date | None
 ) -> Window | None:
     """Return the window to fetch; None when the ticker is up to date.
 
     Args:
-        held: what is held of the ticker.
+        known: what is held of the ticker.
         exchange: where it is traded.
         as_of: the moment of the run.
         start: how far back the lake should reach; with `end`, the first session to fetch.
         end: the last session to fetch; None brings the ticker up to date.
     """
-    first = start or (as_of - BACKFILL).date()
+    wanted = start or (as_of - BACKFILL).date()
     if end is not None:
-        return _explicit(held, first, end)
-    if held.bars.is_empty():
-        sessions = exchange.sessions(first, as_of)
-        return None if sessions.is_empty() else Window(first, sessions[-1], first)
-    sessions = held.bars["session"]
-    if start is not None and start < min(sessions[0], held.since or date.max):
-        last = exchange.sessions(sessions[-1], as_of)
-        return Window(start, max(sessions[-1], *last.tail(1)), start)
-    return _update(held, exchange, as_of)
+        return _explicit(known, wanted, end)
+    if known.first is None or known.last is None:
+        newest = exchange.last_closed(wanted, as_of)
+        return None if newest is None else Window(wanted, newest, wanted)
+    if start is not None and start < min(known.first, known.since or date.max):
+        newest = exchange.last_closed(known.last, as_of)
+        return Window(start, max(known.last, newest or date.min), start)
+    return _update(known, known.first, known.last, exchange, as_of)
 
 
-def _update(held: History, exchange: Exchange, as_of: datetime) -> Window | None:
-    """Return the window of a ticker that is held.
+def _update(
+    known: Known, first: date, last: date, exchange: Exchange, as_of: datetime
+) -> Window | None:
+    """Return the window of a ticker that is held from a first to a last session.
 
     It is due when a session has closed after the newest one held. Only then are gaps asked for
     again and the last sessions re-read, so that a lasting gap costs no requests of its own.
     """
-    sessions = held.bars["session"]
-    newer = exchange.sessions(sessions[-1] + timedelta(days=1), as_of)
-    if newer.is_empty():
+    end = exchange.last_closed(last + timedelta(days=1), as_of)
+    if end is None:
         return None
-    end = newer[-1]
-    if (held.bars["basis_factor"] != 1.0).any():
-        return Window(sessions[0], end, sessions[0])  # the source's own numbers on the new basis
-    recent = [day for day in held.gaps if day >= end - GAP_LOOKBACK]
-    start = min([*recent, *_last(exchange, sessions[-1])])
-    asked_from = min(start, max(sessions[0], end - EVENT_LOOKBACK))
+    if known.is_rebased:
+        return Window(first, end, first)  # the source's own numbers on the new basis
+    recent = [day for day in known.gaps if day >= end - GAP_LOOKBACK]
+    start = min([*recent, _reread_from(exchange, last)])
+    asked_from = min(start, max(first, end - EVENT_LOOKBACK))
     return Window(start, end, asked_from)
 
 
-def _last(exchange: Exchange, newest: date) -> pl.Series:
-    """Return the last sessions up to a day, by the calendar: the first bars may be missing."""
-    known = exchange.schedule["session"]
-    known = known.filter(known <= newest)
-    if len(known) >= REREAD_SESSIONS and (exchange.ends is None or newest <= exchange.ends):
-        return known.tail(REREAD_SESSIONS)
-    return pl.Series([newest - timedelta(days=REREAD_SESSIONS * 7 // 5)])
+def _reread_from(exchange: Exchange, newest: date) -> date:
+    """Return the first of the last sessions, by the calendar: the first bars may be missing."""
+    number = bisect_right(exchange.days, newest.toordinal()) - REREAD_SESSIONS
+    if number >= 0 and (exchange.ends is None or newest <= exchange.ends):
+        return date.fromordinal(exchange.days[number])
+    return newest - timedelta(days=REREAD_SESSIONS * 7 // 5)
 
 
-def _explicit(held: History, start: date, end: date) -> Window:
+def _explicit(known: Known, start: date, end: date) -> Window:
     """Return the window [start, end], widened until it touches what is held."""
-    if held.bars.is_empty():
+    if known.first is None or known.last is None:
         return Window(start, end, start)
-    first, last = held.bars["session"][0], held.bars["session"][-1]
-    wide_start, wide_end = min(start, last), max(end, first)
+    wide_start, wide_end = min(start, known.last), max(end, known.first)
     if wide_start - start == wide_end - end == timedelta():
         return Window(start, end, start)
     note = f"widened to {wide_start} - {wide_end}, so that no hole is left"

@@ -24,6 +24,7 @@ from tickerlake.errors import (
 from tickerlake.lake import (
     FORMAT,
     Lake,
+    audit,
     encode_marker,
     layout,
     manifests,
@@ -95,6 +96,7 @@ def repair(
     for key in lake.store.obstacles():
         lake.store.clear(key)
         report.done.append(f"{key}: moved what was in its place out of the way")
+    report.done += audit.mend(lake.store)
     findings = verify(lake, workers=workers)
     raw = RawRepair(lake, source, as_of)
     raw.mend(findings)
@@ -147,7 +149,10 @@ def orphans(lake: Lake) -> list[str]:
         each.key
         for prefix in (layout.RAW, layout.QUARANTINE)
         for each in lake.store.find(prefix)
-        if each.key.endswith(".parquet") and each.key not in listed and each.modified < before
+        if each.key.endswith(".parquet")
+        and not each.key.endswith(layout.PACK)
+        and each.key not in listed
+        and each.modified < before
     )
 
 

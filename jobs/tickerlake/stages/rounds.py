@@ -12,8 +12,9 @@ from typing import Final
 
 from tickerlake.engines import Engine, Kind, Refreshed, Task, Work
 from tickerlake.errors import CorruptObjectError, StoreError
-from tickerlake.lake import Lake, backlog, derived, layout, manifests, notes
+from tickerlake.lake import Lake, backlog, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.retries import pause
 
@@ -143,7 +144,7 @@ class Rounds:
                 self._note(Refreshed(ticker, error=f"{ticker}: {error}", damaged=error.key))
             return []
         is_rebuild = kind == "rebuild"
-        wanted = derived.stored(self.lake) if is_rebuild else self._again
+        wanted = self._stored() if is_rebuild else self._again
         tickers = everything.keys() | wanted.keys()
         if is_rebuild:
             tickers |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
@@ -160,13 +161,18 @@ class Rounds:
             for ticker in sorted(tickers if only is None else tickers & set(only))
         ]
 
+    def _stored(self) -> Mapping[str, set[str]]:
+        from tickerlake.lake import derived  # loads Polars
+
+        return derived.stored(self.lake)
+
     def _read(self, only: Collection[str] | None) -> list[Manifest]:
         """Read all manifests, except those that were read at the beginning."""
         known = {each.run_id: each for each in self.backlog.manifests}
         whole = {run_id for run_id in known if run_id not in self.survey.receipts}
         missing = [run_id for run_id in self.survey.runs if run_id not in whole]
         read = manifests.read_all(self.lake.store, missing, only)
-        return manifests.without_lost([*read, *(known[each] for each in whole)])
+        return without_lost([*read, *(known[each] for each in whole)])
 
     def _moved(self) -> dict[str, tuple[str, ...]]:
         """Return the partitions written from a history that was replaced since, by ticker."""

@@ -10,12 +10,13 @@ from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, history, layout, manifests, states
+from tickerlake.lake import Lake, backlog, history, manifests, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.states import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
+from tickerlake.stages import held
 
 T = TypeVar("T")
 
@@ -95,9 +96,10 @@ class Known(NamedTuple):
 
     Attributes:
         names: the tickers, sorted.
-        read: returns what is known of a ticker; of its bars at least `session` and `flags`.
+        read: returns what is known of a ticker, with `session` and `flags` of its bars.
         last: the ids of the last runs, newest first.
         pending: the manifests that the histories lack.
+        stamp: of the runs that have been processed.
         moment: of a past state; None is now.
     """
 
@@ -105,6 +107,7 @@ class Known(NamedTuple):
     read: Callable[[str], History]
     last: Sequence[str]
     pending: Sequence[Manifest]
+    stamp: str
     moment: datetime | None = None
 
 
@@ -135,7 +138,7 @@ def status(
             pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
         )
         moment = as_of or known.moment or _moment(runs)
-        held, damaged = _readable(
+        described, damaged = _readable(
             pool.map(
                 _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
                 known.names if names is None else sorted(names),
@@ -144,10 +147,10 @@ def status(
     return Status(
         lake=lake.store.url,
         grain=lake.grain,
-        tickers=tuple(each for each in held if each.sessions or each.quarantined.rows),
+        tickers=tuple(each for each in described if each.sessions or each.quarantined.rows),
         runs=runs,
         pending=tuple(manifest.run_id for manifest in known.pending),
-        stamp=state.stamp if state else states.stored_stamp(lake),
+        stamp=known.stamp,
         as_of=known.moment,
         damaged=(*damaged_runs, *damaged),
     )
@@ -155,19 +158,21 @@ def status(
 
 def _stored(lake: Lake) -> Known:
     """Return what the lake has stored."""
-    pending = manifests.pending(lake)
+    surveyed = backlog.survey(lake.store)
+    pending = backlog.read(lake.store, surveyed).manifests
     return Known(
-        names=sorted(_names(lake, pending)),
+        names=held.names(lake, pending),
         read=lambda name: history.load_summary(lake, name).history,
-        last=manifests.all_ids(lake.store)[: -LAST_RUNS - 1 : -1],
+        last=surveyed.runs[: -LAST_RUNS - 1 : -1],
         pending=pending,
+        stamp=states.surveyed_stamp(surveyed),
     )
 
 
 def _past(state: State) -> Known:
     """Return what a past state knew, as if all its runs had been processed."""
-    last = sorted(run.run_id for run in state.runs)[: -LAST_RUNS - 1 : -1]
-    return Known(state.tickers(), state.history, last, (), state.moment)
+    last = state.runs[: -LAST_RUNS - 1 : -1]
+    return Known(state.tickers(), state.history, last, (), state.stamp, state.moment)
 
 
 def _told(read: Callable[[str], T]) -> Callable[[str], T | CorruptObjectError]:
@@ -189,11 +194,6 @@ def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], t
     return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
-def tickers(lake: Lake) -> list[str]:
-    """Return the tickers that the lake holds, sorted, whether transformed yet or not."""
-    return sorted(_names(lake, manifests.pending(lake)))
-
-
 def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None:
     """Refuse tickers that the lake does not hold, or did not hold in a past state.
 
@@ -202,10 +202,10 @@ def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None
     """
     if not names:
         return
-    held = state.tickers() if state else tickers(lake)
+    found = state.tickers() if state else held.tickers(lake)
     for name in names:
-        if name not in held:
-            similar = difflib.get_close_matches(name, held, 1)
+        if name not in found:
+            similar = difflib.get_close_matches(name, found, 1)
             hint = (
                 f"did you mean {similar[0]}?"
                 if similar
@@ -214,24 +214,10 @@ def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None
             raise UsageError(f"the lake does not hold {name}; {hint}")
 
 
-def _names(lake: Lake, pending: Iterable[Manifest]) -> set[str]:
-    stored = {
-        ticker
-        for key in lake.store.keys(layout.HISTORY)
-        if (ticker := layout.values(key).get("ticker"))
-    }
-    for manifest in pending:
-        stored |= {ticker for ticker, entry in manifest.tickers.items() if entry.delivers}
-    return stored
-
-
 def _moment(runs: Sequence[Manifest]) -> datetime:
-    """Return the lake's current time, given its last runs, newest first."""
-    now = datetime.now(UTC)
-    if not runs:
-        return now
-    newest = max(runs, key=lambda run: run.order)
-    return newest.as_of if is_simulated(newest) else now
+    """Return the lake's current time, given its last runs."""
+    newest = max(runs, key=lambda run: run.order, default=None)
+    return newest.as_of if newest and is_simulated(newest) else datetime.now(UTC)
 
 
 def is_simulated(run: Manifest) -> bool:
@@ -289,8 +275,7 @@ def _exchange(ticker: str, known: History, moment: datetime) -> Exchange | None:
     Calendars are slow to load, so they are only asked when they may end, or when a day has passed
     that may have been a session.
     """
-    place = exchanges.place(ticker, known.timezone)
-    if place is None:
+    if (place := exchanges.place(ticker, known.timezone)) is None:
         return None
     today = moment.astimezone(ZoneInfo(known.timezone or _EARLIEST_ZONE)).date()
     last = known.bars["session"][-1]

@@ -8,17 +8,20 @@ so the next transform finishes a run that died, without reading its input again.
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
-from tickerlake.lake import Lake, layout, manifests, notes, refresh
+from tickerlake.lake import Lake, checkpointing, index, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
-from tickerlake.lake.refresh import Outcome
 from tickerlake.stages import PARTLY_DONE, exit_code
 from tickerlake.stages.rounds import Rounds
+
+if TYPE_CHECKING:
+    from tickerlake.lake.refresh import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -119,12 +122,15 @@ def transform(
     for ticker in backlog.broken.keys() - rounds.refreshed.keys():
         report.behind[ticker] = backlog.broken[ticker].reason
         log.warning("%s is behind: %s", ticker, report.behind[ticker])
+    _update_index(rounds)
     if only is None:
         register(_delivered(backlog.manifests, rounds.failed))
     _write_notes(rounds)
     if only is None:
         report.processed += _write_receipts(rounds)
     _remove_notes(rounds, is_rebuild=rebuild)
+    if only is None:
+        checkpointing.tidy(lake.store, rounds.survey)
     return report
 
 
@@ -142,10 +148,13 @@ def perform(lake: Lake, task: Task) -> Refreshed:
         is_late=done.is_late,
         overtook=done.overtook,
         version=done.version,
+        known=done.known,
     )
 
 
-def _done(lake: Lake, task: Task) -> Outcome:
+def _done(lake: Lake, task: Task) -> "Outcome":
+    from tickerlake.lake import refresh  # loads Polars
+
     ticker, found, settled = task.ticker, task.manifests, task.settled or Settled()
     match task.kind:
         case "refresh":
@@ -170,6 +179,18 @@ def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[s
                 for date, name in entry.blobs.items():
                     yield layout.blob(layout.RAW, date, ticker, name)
                     yield layout.daily(date, ticker)
+
+
+def _update_index(rounds: Rounds) -> None:
+    """Let the next extraction know what the histories say that have been written."""
+    index.update(
+        rounds.lake.store,
+        {
+            ticker: (each.version, each.known)
+            for ticker, each in rounds.refreshed.items()
+            if each.version and each.known and not each.error
+        },
+    )
 
 
 def _write_receipts(rounds: Rounds) -> list[str]:

@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.request
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from difflib import get_close_matches
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import polars as pl
 
+from tickerlake import settings
 from tickerlake.errors import SourceFailedError
 from tickerlake.sources.replay import recording
 from tickerlake.sources.replay.answers import Answer, refuse, refuse_too_many, spoil, to_json
@@ -25,7 +26,7 @@ from tickerlake.sources.replay.tape import NEW_YORK, Tape
 
 log = logging.getLogger(__name__)
 
-END: Final = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+END: Final = settings.RECORDED
 """The evening of the recording's last session."""
 
 CHART: Final = "/v8/finance/chart/"

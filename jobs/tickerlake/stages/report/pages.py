@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import polars as pl
 
 from tickerlake.errors import BadSettingError
-from tickerlake.market import quality
+from tickerlake.market import flags
 from tickerlake.stages import counted, words
 from tickerlake.stages.report import breadth, cards, summary
 from tickerlake.stages.report.cards import Card
@@ -141,7 +141,7 @@ class Pages:
             "quality.html",
             kinds=list(summary.by_kind(problems)),
             most=MOST_PROBLEMS,
-            meanings=quality.FLAGS,
+            meanings=flags.FLAGS,
         )
 
     def _index(self, shown: Iterable[Card]) -> str:

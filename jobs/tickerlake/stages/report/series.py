@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from tickerlake.market import quality
+from tickerlake.market import flags
 from tickerlake.stages import words
 from tickerlake.stages.facts import Facts
 
@@ -121,7 +121,7 @@ def _marks(facts: Facts, revised: Iterable[date]) -> list[Mark]:
     return sorted(found)
 
 
-def describe(names: Sequence[str], meanings: Mapping[str, str] = quality.FLAGS) -> str:
+def describe(names: Sequence[str], meanings: Mapping[str, str] = flags.FLAGS) -> str:
     """Return what flags say.
 
     >>> describe(["off_calendar"])

@@ -1,0 +1,151 @@
+"""A past history is taken from the stored one, exactly, and with few reads: counted."""
+
+import itertools
+import random
+from datetime import date, datetime, timedelta
+
+import pytest
+from helpers import Counting, bar, bars, new_lake
+from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
+
+from tickerlake.lake import Lake, blobs, commits, frames, history, layout, manifests, states
+from tickerlake.lake.frames import Wanted
+from tickerlake.lake.lost import without_lost
+from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.rewind import rewind
+from tickerlake.stages import extract, lifecycle, transform
+
+HARMLESS = ("late dividend", "odd range", "no open", "halt", "weekend", "gain", "no close")
+
+
+class Clock:
+    """Gives runs the ids that they would have had then: committed minutes after they began."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.numbers = evening(FIRST), itertools.count()
+        monkeypatch.setattr(manifests, "new_run_id", self.run_id)
+
+    def run_id(self) -> str:
+        number = next(self.numbers)
+        moment = self.now + timedelta(minutes=3, seconds=number)
+        return f"{moment:%Y%m%dT%H%M%S%fZ}-{number:06x}"
+
+
+def deliver(lake: Lake, clock: Clock, ticker: str, session: date, as_of: datetime) -> None:
+    """Commit a run that arrives late: it saw the market some days before."""
+    entry = Entry(
+        outcome="ok",
+        start=session,
+        end=session,
+        new=1,
+        blobs=blobs.write(lake, layout.RAW, ticker, bars(bar(session, 43.0, currency="INR"))),
+        splits={},
+    )
+    late = Manifest(run_id=clock.run_id(), as_of=as_of, source="late", tickers={ticker: entry})
+    manifests.commit(lake.store, late)
+
+
+def lived(grain: str, dice: random.Random, clock: Clock) -> Lake:
+    """A lake of daily runs with all that may happen; some runs arrive late."""
+    kinds = list(KINDS) if dice.random() < 0.5 else HARMLESS
+    events = [
+        (FIRST + timedelta(dice.randint(7, DAYS - 2)), dice.choice(list(TICKERS)),
+         dice.choice(kinds), dice.choice([0.93, 2.0, 0.4714]))
+        for _ in range(5)
+    ]  # fmt: skip
+    lake, world, tickers = new_lake("memory://", grain), World(events=sorted(events)), [*TICKERS]
+    renamed = dice.randint(14, 40)
+    for n in range(8, DAYS):
+        world.today = FIRST + timedelta(n)
+        clock.now = evening(world.today)
+        if dice.random() < 0.2:
+            continue
+        extract.extract(lake, world, tickers, as_of=clock.now, start=FIRST, workers=1)
+        if n > renamed and "NEW" not in tickers:
+            lifecycle.rename(lake, "AAPL", "NEW", world.today)
+            tickers[tickers.index("AAPL")] = "NEW"
+        if dice.random() < 0.2:
+            session = sessions("RELIANCE.NS")[dice.randint(0, 5)]
+            as_of = clock.now - timedelta(days=dice.randint(1, 4), minutes=1)
+            deliver(lake, clock, "RELIANCE.NS", session, as_of)
+    assert transform.transform(lake).exit_code == 0
+    return lake
+
+
+def gone_back(lake: Lake, ticker: str, number: int) -> tuple[history.History | None, int]:
+    """Return what a history was after some runs, and how many manifests were looked at."""
+    run_ids = manifests.all_ids(lake.store)
+    since = [manifests.read(lake.store, each) for each in run_ids[number:]]
+    looked = itertools.count()
+    before = (
+        (manifests.read(lake.store, each), following)
+        for each, following in itertools.pairwise([*reversed(run_ids[:number]), ""])
+        if next(looked) >= 0
+    )
+    return rewind(lake, ticker, history.load(lake, ticker), since, before), next(looked)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("grain", ["day", "month", "year"])
+def test_the_way_back_leads_where_a_rebuild_leads(grain, seed, monkeypatch):
+    dice = random.Random(f"{grain} {seed}")
+    lake = lived(grain, dice, Clock(monkeypatch))
+    everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
+    for number in range(1, len(everything)):
+        known = without_lost(everything[:number])
+        if max(each.order for each in known) > min(each.order for each in everything[number:]):
+            continue  # a run that arrived late is among those to take back, and not the newest
+        for ticker in [*TICKERS, "NEW"]:
+            found, _ = gone_back(lake, ticker, number)
+            expected = history.rebuild(lake, ticker, known)
+            assert found is None or history.is_same(found, expected), (ticker, number)
+
+
+def test_one_day_back_looks_at_few_runs(monkeypatch):
+    clock, world = Clock(monkeypatch), World()
+    lake = new_lake("memory://", "day")
+    for n in range(8, 60):
+        world.today = FIRST + timedelta(n)
+        clock.now = evening(world.today)
+        extract.extract(lake, world, ["AAPL"], as_of=clock.now, start=FIRST, workers=1)
+    assert transform.transform(lake).exit_code == 0
+    run_ids = manifests.all_ids(lake.store)
+    assert len(run_ids) > 30
+    found, looked = gone_back(lake, "AAPL", len(run_ids) - 1)
+    known = [manifests.read(lake.store, each) for each in run_ids[:-1]]
+    assert found is not None
+    assert history.is_same(found, history.rebuild(lake, "AAPL", known))
+    assert looked <= 2
+
+    counted = Lake(Counting(lake.store), lake.grain)
+    for table in ("daily", "history", "tickers"):
+        counted.store.reads.clear()
+        state = states.resolve(counted, clock.now - timedelta(hours=12))
+        rows = frames.read(counted, table, state, Wanted(("AAPL",)))
+        assert rows.height
+        runs = sum(n for key, n in counted.store.reads.items() if key.startswith(layout.RUNS))
+        assert runs <= 1 + commits.AT_ONCE
+        others = [
+            key for key in counted.store.reads if key.startswith((layout.HISTORY, "raw/date"))
+        ]
+        assert len(others) <= 2  # the history, and at most one bar
+
+
+@pytest.mark.parametrize("kind", ["split", "restatement"])
+def test_what_changes_the_whole_past_is_not_taken_back(kind, monkeypatch):
+    clock, day = Clock(monkeypatch), FIRST + timedelta(16)
+    lake, world = new_lake("memory://", "month"), World(events=[(day, "AAPL", kind, 2.0)])
+    for n in range(8, 20):
+        world.today = FIRST + timedelta(n)
+        clock.now = evening(world.today)
+        extract.extract(lake, world, ["AAPL"], as_of=clock.now, start=FIRST, workers=1)
+    assert transform.transform(lake).exit_code == 0
+    runs = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
+    found = {
+        each.as_of: gone_back(lake, "AAPL", number)[0]
+        for number, each in enumerate(runs[:-1], start=1)
+    }
+    assert {as_of for as_of, each in found.items() if each is None} >= {
+        as_of for as_of in found if as_of < evening(day)
+    }
+    assert found[runs[-2].as_of] is not None
