@@ -72,6 +72,43 @@ def test_of_many_that_create_at_once_one_wins(bucket):
         assert sum(pool.map(create, range(8))) == 1
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.get("a"),
+        lambda store: store.get_versioned("a"),
+        lambda store: list(store.keys("")),
+        lambda store: store.put("a", b"1"),
+        lambda store: store.put_new("a", b"1"),
+        lambda store: store.delete(["a"]),
+    ],
+    ids=["get", "get_versioned", "keys", "put", "put_new", "delete"],
+)
+@pytest.mark.usefixtures("aws")
+def test_a_bucket_that_is_not_there_is_no_empty_one(ask):
+    with pytest.raises(StoreError, match="s3://not-there/lake"):
+        ask(open_store("s3://not-there/lake"))
+
+
+@pytest.mark.parametrize("answer", [404, 412])
+def test_what_is_gone_was_replaced_by_somebody(bucket, monkeypatch, answer):
+    """S3 answers 404 to a conditional put of what is gone; memory and emulators answer 412."""
+    import obstore
+
+    error = {404: FileNotFoundError, 412: obstore.exceptions.PreconditionError}[answer]
+    store = open_store(f"s3://{bucket}/lake")
+    store.put("a", b"1")
+    version = store.get_versioned("a").version
+    store.delete(["a"])
+
+    def refused(*_: object, **__: object) -> None:
+        raise error("NoSuchKey")
+
+    monkeypatch.setattr(obstore, "put", refused)
+    with pytest.raises(ConflictError):
+        store.replace("a", b"2", version)
+
+
 def test_a_bucket_that_is_not_there_and_an_endpoint_that_does_not_answer(bucket, monkeypatch):
     done = tickerlake("run", "--offline", "--lake", "s3://not-there/lake")
     assert done.returncode == 1

@@ -67,17 +67,21 @@ def ticker(request) -> str:
     return request.param
 
 
-def test_a_split_that_is_announced_without_a_new_bar_is_news(lake, ticker):
-    """The morning after: the past is on a new basis, and the next session has not closed."""
+@pytest.mark.parametrize(("price", "volume"), [(50.0, 2000), (100.0, 1000)], ids=["new", "old"])
+def test_a_split_that_is_announced_without_a_new_bar_is_news(lake, ticker, price, volume):
+    """The morning after: the past is on a new basis, or still on the old one for some days.
+
+    The next session has not closed. With prices on the old basis, the split alone is news.
+    """
     known = days(ticker)
     rows = [bar(day, 100.0) for day in known[:5]]
     fetch(lake, ticker, Source(ticker, *rows), known[4])
     transform.transform(lake)
-    halved = [row | bar(row["session"], 50.0, volume=2000) for row in rows]
+    served = [row | bar(row["session"], price, volume=volume) for row in rows]
     # nothing of the sessions that are asked for changes but their basis
     nothing = dict.fromkeys(("open", "high", "low", "close", "volume"))
     event = bar(known[5], split=2.0) | nothing
-    source = Source(ticker, *halved, event)
+    source = Source(ticker, *served, event)
     morning = datetime.combine(known[5], time(9, 30), ZoneInfo(PLACES[ticker])).astimezone(UTC)
     entry = extract.extract(
         lake, source, [ticker], as_of=morning, start=known[4], end=known[4], workers=1

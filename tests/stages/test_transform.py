@@ -1,5 +1,6 @@
 """What a transform does with runs of which a part fails, comes late, or says nothing."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -201,6 +202,60 @@ def test_what_was_overtaken_is_noted_for_the_next_transform(lake):
     [note] = notes.rechecks(lake.store).values()
     parts = ("2026", derived.LISTING)
     assert note.tickers == {"A": parts, "B": parts}
+
+
+def test_a_ticker_whose_damage_is_known_is_not_tried_again(lake):
+    damage(lake, commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)]), "A")
+    transform.transform(lake)
+    tried = []
+
+    def engine(lake, work, tasks):
+        for task in tasks:
+            tried.append(task.ticker)
+            yield work(lake, task)
+
+    commit(lake, 1, A=[bar(DAY + timedelta(1))], B=[bar(DAY + timedelta(1))])
+    report = transform.transform(lake, engine=engine)
+    assert tried == ["B"]
+    assert "A is behind" in report.refreshed["A"].error
+
+
+def test_a_run_that_a_ticker_is_behind_is_not_done_for_it(lake):
+    """The run has its receipt; but what the ticker's history owes of it may still be missing."""
+    first = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    damage(lake, first, "A")
+    transform.transform(lake)
+    second = commit(lake, 1, A=[bar(DAY + timedelta(1))], B=[bar(DAY + timedelta(1))])
+    settled = {}
+
+    def engine(lake, work, tasks):
+        for task in tasks:
+            settled[task.ticker] = [each.run_id in task.settled for each in (first, second)]
+            yield work(lake, task)
+
+    commit(lake, 2, A=[bar(DAY + timedelta(2))], B=[bar(DAY + timedelta(2))])
+    blobs.write(lake, layout.RAW, "A", bars(bar(DAY)))
+    transform.transform(lake, engine=engine)
+    assert settled == {"A": [False, False], "B": [True, False]}
+
+
+@pytest.mark.parametrize("overtaken", [0, 1, None])
+def test_whoever_was_overtaken_in_any_round_is_noted(lake, overtaken):
+    """The first round's history is not the one that is found afterwards: there is a second."""
+    commit(lake, 0, A=[bar(DAY)])
+    rounds = []
+
+    def engine(lake, work, tasks):
+        number = len(rounds)
+        rounds.append([task.ticker for task in tasks])
+        for task in tasks:
+            done = replace(work(lake, task), overtook=number == overtaken)
+            yield done if number else replace(done, version="another")
+
+    transform.transform(lake, engine=engine)
+    assert rounds == [["A"], ["A"]]
+    noted = [note.tickers for note in notes.rechecks(lake.store).values()]
+    assert noted == ([] if overtaken is None else [{"A": ("2026", derived.LISTING)}])
 
 
 def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):

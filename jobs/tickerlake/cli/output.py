@@ -40,11 +40,18 @@ def progress_of(stage: str) -> Iterator[Progress]:
     if console is None:
         yield lambda *_: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )  # fmt: skip
     from rich.progress import Progress as Bars
 
     columns = SpinnerColumn(), "{task.description}", BarColumn(), MofNCompleteColumn()
-    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+    times = TimeElapsedColumn(), "left:", TimeRemainingColumn()
+    with Bars(*columns, *times, console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
 
         def show(ended: int, total: int | None) -> None:

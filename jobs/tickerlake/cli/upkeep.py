@@ -95,7 +95,7 @@ def repair(lake: str, workers: int, prune: bool, offline: bool, yahoo_url: str |
 @options.lake
 @options.workers
 def compact(lake: str, workers: int) -> int:
-    """Put the many small blobs of past months or years into one pack each.
+    """Pack the many small blobs of past months or years.
 
     Nothing that can be read changes. Blobs are deleted by a compaction that finds them in a pack
     which is at least a day old; so run it every week.

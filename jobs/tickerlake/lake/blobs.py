@@ -2,16 +2,15 @@
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import IO, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import IO, Final, NamedTuple
 
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, layout, packs
-from tickerlake.lake.computing import computed
 from tickerlake.lake.manifests import Entry
-from tickerlake.lake.parquet import digest, from_parquet, partitions, to_parquet
+from tickerlake.lake.parquet import digest, from_parquet, partitions, to_blob
 from tickerlake.market.bars import RAW
 
 _RAW: Final = pl.Schema(RAW)
@@ -31,41 +30,54 @@ def write(lake: Lake, prefix: str, ticker: str, rows: pl.DataFrame) -> dict[str,
     names = {}
     for partition, part in partitions(rows, lake.grain):
         names[partition] = name = digest(part)
-        key, data = layout.blob(prefix, partition, ticker, name), to_parquet(part)
+        key, data = layout.blob(prefix, partition, ticker, name), to_blob(part)
         if not lake.store.put_new(key, data) and not is_whole(lake.store.get(key), name):
             lake.store.put(key, data)
     return names
 
 
+class Fetched(NamedTuple):
+    """Blobs as the store has them: those in packs, and the bytes of others; None is one missing."""
+
+    packed: Mapping[_Item, pl.DataFrame]
+    loose: Mapping[_Item, bytes | None]
+
+
 def read(lake: Lake, ticker: str, entry: Entry) -> pl.DataFrame:
-    """Read the bars that an entry of a manifest delivers.
-
-    Raises:
-        CorruptObjectError: a blob is missing or damaged; names it.
-    """
-    [rows] = read_all(lake, ticker, [entry])
-    return rows
+    """Read the bars that an entry of a manifest delivers; see `fetch` and `decode`."""
+    return decode(ticker, entry, fetch(lake, ticker, [entry]))
 
 
-def read_all(lake: Lake, ticker: str, entries: Sequence[Entry]) -> list[pl.DataFrame]:
-    """Read the bars that entries of manifests deliver for a ticker, those of each by themselves.
+def fetch(lake: Lake, ticker: str, entries: Sequence[Entry]) -> Fetched:
+    """Return the blobs that entries of manifests list for a ticker.
 
     Of a partition of which several blobs are wanted, the pack is read first.
-
-    Raises:
-        CorruptObjectError: a blob is missing or damaged; names it.
     """
     wanted = dict.fromkeys(item for entry in entries for item in entry.blobs.items())
     several = [part for part, count in Counter(part for part, _ in wanted).items() if count > 1]
-    packed = {
-        (part, name): rows
-        for part in several
-        for name, rows in packs.find(lake, part, ticker).items()
-    }
-    loose = [item for item in wanted if item not in packed]
-    data = lake.store.get_all([_key(ticker, item) for item in loose])
-    found = dict(zip(loose, data, strict=True))
-    return computed(lambda: [_bars(lake, ticker, entry, packed, found) for entry in entries])
+    packed = _packed(lake, ticker, several)
+    rest = [item for item in wanted if item not in packed]
+    loose = dict(zip(rest, lake.store.get_all([_key(ticker, item) for item in rest]), strict=True))
+    packed |= _packed(lake, ticker, {item[0] for item, data in loose.items() if data is None})
+    return Fetched(packed, loose)
+
+
+def decode(ticker: str, entry: Entry, fetched: Fetched) -> pl.DataFrame:
+    """Return the bars in the blobs that an entry lists, sorted by session.
+
+    Raises:
+        CorruptObjectError: a blob is missing or damaged; names it.
+    """
+    items = list(entry.blobs.items())
+    frames = [fetched.packed[item] for item in items if item in fetched.packed]
+    loose = {item: fetched.loose[item] for item in items if item not in fetched.packed}
+    at_once = _at_once(loose.values())
+    if at_once is None:
+        frames += (_rows(_key(ticker, item), data) for item, data in loose.items())
+    else:
+        frames.append(at_once)
+    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
+    return rows if rows["session"].is_sorted() else rows.sort("session")
 
 
 def _key(ticker: str, item: _Item) -> str:
@@ -73,25 +85,15 @@ def _key(ticker: str, item: _Item) -> str:
     return layout.blob(layout.RAW, partition, ticker, name)
 
 
-def _bars(
-    lake: Lake,
-    ticker: str,
-    entry: Entry,
-    packed: Mapping[_Item, pl.DataFrame],
-    found: Mapping[_Item, bytes | None],
-) -> pl.DataFrame:
-    frames = [packed[item] for item in entry.blobs.items() if item in packed]
-    loose = [item for item in entry.blobs.items() if item not in packed]
-    at_once = _at_once([found[item] for item in loose])
-    if at_once is not None:
-        frames.append(at_once)
-    else:
-        frames += (_rows(lake, ticker, item, found[item]) for item in loose)
-    rows = pl.concat(frames) if frames else pl.DataFrame(schema=_RAW)
-    return rows if rows["session"].is_sorted() else rows.sort("session")
+def _packed(lake: Lake, ticker: str, partitions: Iterable[str]) -> dict[_Item, pl.DataFrame]:
+    return {
+        (partition, name): rows
+        for partition in partitions
+        for name, rows in packs.find(lake, partition, ticker).items()
+    }
 
 
-def _at_once(found: Sequence[bytes | None]) -> pl.DataFrame | None:
+def _at_once(found: Collection[bytes | None]) -> pl.DataFrame | None:
     """Return the rows of many blobs by one query, as each costs a fraction of a millisecond.
 
     None if there is one or none, or if something is wrong with one of them.
@@ -106,13 +108,8 @@ def _at_once(found: Sequence[bytes | None]) -> pl.DataFrame | None:
     return rows if rows.schema == _RAW else None
 
 
-def _rows(lake: Lake, ticker: str, item: _Item, data: bytes | None) -> pl.DataFrame:
-    partition, name = item
-    key = _key(ticker, item)
+def _rows(key: str, data: bytes | None) -> pl.DataFrame:
     if data is None:
-        rows = packs.find(lake, partition, ticker).get(name)
-        if rows is not None:
-            return rows
         raise CorruptObjectError(
             f"{key} is listed by a manifest, but is missing; `tickerlake repair` fetches it again",
             key,

@@ -6,7 +6,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -98,7 +98,7 @@ def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
 
 def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manifest]) -> History:
     """Fold manifests into a history; they are sorted, and newer than all that it has seen."""
-    return computed(fold_all, history, list(deliveries(lake, ticker, manifests)))
+    return computed(fold_all, history, deliveries(lake, ticker, manifests))
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -114,8 +114,8 @@ def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None
     return advance(lake, ticker, History(), manifests)
 
 
-def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterable[Delivery]:
-    """Read what manifests deliver for a ticker.
+def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterator[Delivery]:
+    """Fetch what manifests deliver for a ticker; it is decoded when it is taken.
 
     Raises:
         CorruptObjectError: a listed blob is missing or is not a Parquet file.
@@ -125,9 +125,8 @@ def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterab
         for manifest in manifests
         if (entry := manifest.tickers.get(ticker)) is not None and entry.delivers
     ]
-    rows = blobs.read_all(lake, ticker, [entry for _, entry in found])
-    for (order, entry), each in zip(found, rows, strict=True):
-        yield Delivery(order, entry, each)
+    fetched = blobs.fetch(lake, ticker, [entry for _, entry in found])
+    return (Delivery(order, entry, blobs.decode(ticker, entry, fetched)) for order, entry in found)
 
 
 def load(lake: Lake, ticker: str) -> History:

@@ -43,6 +43,13 @@ def to_parquet(rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | No
     return data
 
 
+def to_blob(rows: pl.DataFrame) -> bytes:
+    """Encode a blob by Polars: the extractor's image has no PyArrow, and raw is kept for ever."""
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
+
+
 def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.DataFrame:
     """Decode a Parquet file, or some columns of it.
 

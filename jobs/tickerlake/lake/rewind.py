@@ -88,7 +88,7 @@ class _Search:
     def __init__(
         self, lake: Lake, ticker: str, stored: History, first: Order, later: Sequence[Entry]
     ) -> None:
-        self._lake, self._ticker, self._stored = lake, ticker, stored
+        self._lake, self._ticker, self._stored, self._first = lake, ticker, stored, first
         self._events = tuple(each for each in stored.events if (each.as_of, each.run_id) < first)
         self._kept = stored.bars.filter(pl.col("as_of") < first.as_of)
         self._missing = set(stored.bars["session"]) - set(self._kept["session"])
@@ -140,6 +140,8 @@ class _Search:
         if bars["session"].is_in(gaps).any():
             return None
         last, entry = self._newest
+        if last > self._first:  # the runs to take back lie between those that stay
+            return None
         context = quality.flag_context(bars, self._stored.splits, pl.Series(gaps, dtype=pl.Date))
         return replace(
             self._stored,

@@ -45,7 +45,8 @@ def _delivered(
     state: State, ticker: str, listed: Sequence[tuple[Manifest, Entry]]
 ) -> list[pl.DataFrame]:
     try:
-        found = blobs.read_all(state.lake, ticker, [entry for _, entry in listed])
+        fetched = blobs.fetch(state.lake, ticker, [entry for _, entry in listed])
+        found = [blobs.decode(ticker, entry, fetched) for _, entry in listed]
     except CorruptObjectError as error:
         state.explain(error)
         raise
