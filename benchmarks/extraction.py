@@ -102,7 +102,7 @@ def run(served: Served, day: date, work: Callable[P, float], *args: P.args) -> R
 
 def with_tickerlake(url: str, folder: Path, start: date, end: date, rate: float) -> float:
     """Seconds to bring a lake up to date on the evening of the last session."""
-    import exchange_calendars  # noqa: F401 - loaded before the clock starts, like all libraries
+    from tickerlake.stages import delivery  # noqa: F401 - loaded before the clock, like all libraries
 
     opened = create_lake(str(folder), "year")
     with Yahoo(url=url, requests_per_second=rate, workers=WORKERS) as yahoo:

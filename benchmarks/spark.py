@@ -38,7 +38,7 @@ from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
 from tickerlake.engines.spark import spark as on_spark
 from tickerlake.lake import Lake, derived, history, layout, open_lake
-from tickerlake.lake.parquet import partitions, to_table_parquet
+from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.market import features
 
 CORES: Final = 2
@@ -60,7 +60,7 @@ def write(opened: Lake, task: Task) -> Refreshed:
     """Read a ticker's history, and write its part of the table."""
     held = history.load(opened, task.ticker)
     for partition, rows in partitions(derived.refined(held), opened.grain):
-        opened.store.put(layout.daily(partition, task.ticker), to_table_parquet(rows))
+        opened.store.put(layout.daily(partition, task.ticker), to_parquet(rows))
     return Refreshed(task.ticker)
 
 

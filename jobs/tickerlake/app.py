@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tickerlake.lake.manifests import Manifest
     from tickerlake.lake.once import Histories
     from tickerlake.sources import Source
+    from tickerlake.stages.compact import Report as CompactReport
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
@@ -166,6 +167,18 @@ def repair(
     if done:
         report.done.insert(0, done)
     return report
+
+
+def compact(
+    lake: str = LAKE, workers: int = WORKERS, progress: Progress = lambda *_: None
+) -> "CompactReport":
+    """Put the loose blobs of closed partitions into packs."""
+    import tickerlake.stages.compact
+    from tickerlake.lake import open_lake
+
+    return tickerlake.stages.compact.compact(
+        open_lake(lake), workers=workers, progress=Counter(progress).one_more
+    )
 
 
 def rename(lake: str, old: str, new: str, first_day: date) -> "Manifest":

@@ -1,8 +1,9 @@
 """Settings: what the stages need, typed, and checked on creation. They import nothing heavy."""
 
+import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from tickerlake.errors import BadSettingError
 
@@ -41,12 +42,28 @@ class SourceSettings:
             )
 
 
+class Shard(NamedTuple):
+    """A share of the tickers: that of one of several machines, whose number counts from 1."""
+
+    number: int
+    machines: int
+
+    def has(self, ticker: str) -> bool:
+        """Return whether a ticker belongs to it; every ticker belongs to exactly one."""
+        return zlib.crc32(ticker.encode()) % self.machines == self.number - 1
+
+    def __str__(self) -> str:
+        """Return what a user types."""
+        return f"{self.number}/{self.machines}"
+
+
 @dataclass(frozen=True)
 class ExtractSettings:
     """What `extract` needs.
 
     Without `tickers` and `universe` (a file, or `s3://bucket/key`) it takes the tickers that the
-    lake holds. `start` and `end` are sessions; `grain` is that of a new lake (None: `day`).
+    lake holds; of these, only those of its `shard`. `start` and `end` are sessions; `grain` is that
+    of a new lake (None: `day`).
     """
 
     lake: str = LAKE
@@ -57,6 +74,7 @@ class ExtractSettings:
     grain: Grain | None = None
     workers: int = WORKERS
     source: SourceSettings = field(default_factory=SourceSettings)
+    shard: Shard | None = None
 
     def __post_init__(self) -> None:
         """Refuse settings that contradict each other."""

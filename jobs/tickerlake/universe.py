@@ -10,11 +10,22 @@ def tickers(settings: ExtractSettings) -> list[str]:
     """Return the tickers of a run.
 
     The first of these that exists: the tickers given, the universe, the tickers that the lake
-    holds, and, offline, all recorded tickers.
+    holds, and, offline, all recorded tickers. Of these, those of the run's shard.
 
     Raises:
-        UsageError: no ticker is known, or one is malformed.
+        UsageError: no ticker is known, one is malformed, or the shard has none.
     """
+    found, shard = _all(settings), settings.shard
+    kept = [ticker for ticker in found if shard is None or shard.has(ticker)]
+    if not kept:
+        raise UsageError(
+            f"--shard {shard} has none of the {len(found):,} tickers: share them among fewer"
+            " machines"
+        )
+    return kept
+
+
+def _all(settings: ExtractSettings) -> list[str]:
     from tickerlake.market import symbols
 
     if settings.tickers:

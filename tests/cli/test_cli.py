@@ -11,8 +11,11 @@ import polars as pl
 import pytest
 from click.testing import CliRunner
 from helpers import tickerlake
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tickerlake.cli.commands import tickerlake as command
+from tickerlake.settings import Shard
 
 ROOT = Path(__file__).parents[2]
 
@@ -136,6 +139,10 @@ WRONG = {
     "bad symbols": (["extract", "--tickers", "AAPL,../X,Y Z"], 2, "'../X'"),
     "bad universe": (["extract", "--universe", "nowhere.txt"], 2, "nowhere.txt"),
     "both": (["extract", "--tickers", "A", "--universe", "x"], 2, "one way"),
+    "share of none": (["run", "--offline", "--shard", "1/0"], 2, "a share such as 3/8"),
+    "share number 0": (["run", "--offline", "--shard", "0/8"], 2, "a share such as 3/8"),
+    "share beyond": (["run", "--offline", "--shard", "9/8"], 2, "a share such as 3/8"),
+    "empty share": (["run", "--offline", "FB", "--shard", "1/9999"], 2, "among fewer machines"),
     "end alone": (["extract", "--tickers", "A", "--end", "2013-01-01"], 2, "--start"),
     "turned": (
         ["extract", "--tickers", "A", "--start", "2013-02-01", "--end", "2013-01-01"],
@@ -304,6 +311,23 @@ def test_what_is_typed_goes_before_the_environment(tmp_path):
     done = tickerlake(*RUN, lake, "--universe", str(universe), TICKERLAKE_TICKERS="AAPL")
     assert done.returncode == 0, done.stderr
     assert held(lake) == ["FB", "IBM"]
+
+
+def test_machines_share_tickers_and_none_is_asked_for_twice(tmp_path):
+    lake, names = str(tmp_path / "lake"), ["AAPL", "FB", "IBM", "MSFT"]
+    seen: list[str] = []
+    for number in (1, 2):
+        done = tickerlake(*RUN, lake, *names, "--shard", f"{number}/2")
+        assert done.returncode == 0, done.stderr
+        new = sorted(set(held(lake)) - set(seen))
+        assert done.stdout.startswith(f"Extracted into {lake}: {len(new)} ticker")
+        seen += new
+    assert sorted(seen) == names
+
+
+@given(st.text(min_size=1), st.integers(1, 50))
+def test_every_ticker_belongs_to_one_shard(ticker, count):
+    assert sum(Shard(number, count).has(ticker) for number in range(1, count + 1)) == 1
 
 
 def test_an_offline_run_updates_what_the_lake_holds(tmp_path):

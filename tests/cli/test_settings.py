@@ -9,7 +9,7 @@ from helpers import tickerlake
 
 from tickerlake import app
 from tickerlake.cli.commands import tickerlake as command
-from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
+from tickerlake.settings import ExtractSettings, Shard, SourceSettings, TransformSettings
 from tickerlake.stages import extract as extraction
 from tickerlake.stages import transform as transformation
 
@@ -19,11 +19,11 @@ def asked(monkeypatch) -> dict[str, object]:
     """The settings that the stages get; nothing is done."""
     found: dict[str, object] = {}
 
-    def extract(settings: ExtractSettings, _: object) -> extraction.Report:
+    def extract(settings: ExtractSettings, *_: object) -> extraction.Report:
         found["extract"] = settings
         return extraction.Report()
 
-    def transform(settings: TransformSettings, _: object) -> transformation.Report:
+    def transform(settings: TransformSettings, *_: object) -> transformation.Report:
         found["transform"] = settings
         return transformation.Report()
 
@@ -40,6 +40,7 @@ TYPED = {
     "--grain": "month",
     "--requests-per-second": "7.5",
     "--workers": "3",
+    "--shard": "3/8",
     "--yahoo-url": "http://127.0.0.1:9",
     "--as-of": "2013-03-01T08:30+09:00",
 }
@@ -50,6 +51,7 @@ EXTRACTION = ExtractSettings(
     end=date(2005, 2, 25),
     grain="month",
     workers=3,
+    shard=Shard(3, 8),
     source=SourceSettings(
         yahoo_url="http://127.0.0.1:9",
         requests_per_second=7.5,

@@ -65,3 +65,20 @@ def test_a_command_with_nothing_to_do_loads_nothing_heavy(place, arguments):
 def test_what_only_prints_loads_even_less(place, arguments):
     modules = loaded(place, *arguments)
     assert not (LOADED | {"pydantic", "obstore"}) & modules
+
+
+def test_an_extraction_does_without_what_its_image_lacks(place, tmp_path):
+    """The requirements of the extractor's image have no PyArrow and no TA-Lib."""
+    for moment in ("2013-02-20T23:00Z", "2013-02-27T23:00Z"):
+        arguments = ["extract", "--offline", "--grain", "year", "--as-of", moment]
+        code = "import sys; sys.modules |= dict.fromkeys(['pyarrow', 'talib'])\n" + CODE
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            cwd=tmp_path,
+            env=environment(place),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stderr.splitlines()[-1].startswith("0 "), done.stderr
+        shell(sys.executable, "-m", "tickerlake", "transform", cwd=tmp_path, env=environment(place))

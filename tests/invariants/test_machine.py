@@ -1,4 +1,4 @@
-"""Any history of extract, transform, rebuild, repair, rename and retire on a failing store.
+"""Any history of extract, transform, rebuild, compact, repair, rename, retire on a failing store.
 
 Checkpoints are made all the time. Afterwards the lake equals one that nobody disturbed, on local
 disk and on S3. Set
@@ -9,7 +9,7 @@ import os
 import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from functools import cache
 from typing import Final
 
@@ -31,7 +31,7 @@ from small_market import SESSIONS, SPLIT, Steady, evening, in_turn, prices, stat
 from tickerlake.errors import StoreError, TickerlakeError, UsageError
 from tickerlake.lake import Lake, checkpointing, layout, manifests, notes
 from tickerlake.lake.store import Store
-from tickerlake.stages import extract, lifecycle, repair, transform, verify
+from tickerlake.stages import compact, extract, lifecycle, repair, transform, verify
 
 LONG: Final = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 DAYS: Final = [*SESSIONS[3:7], SPLIT, SESSIONS[-2], SESSIONS[-1]]
@@ -160,6 +160,10 @@ class Life(RuleBasedStateMachine):
         self._with(fault, lambda: transform.transform(self.lake, engine=in_turn, rebuild=True))
 
     @rule(fault=FAULT)
+    def compact(self, fault: tuple[int, str]) -> None:
+        self._with(fault, lambda: compact.compact(self.lake, workers=1))
+
+    @rule(fault=FAULT)
     def repair(self, fault: tuple[int, str]) -> None:
         self._with(fault, self._repair)
 
@@ -226,6 +230,8 @@ def checkpoints_all_the_time(monkeypatch):
     monkeypatch.setattr(checkpointing, "KEPT", 1)
     monkeypatch.setattr(checkpointing, "PART_ROWS", 4)
     monkeypatch.setattr(checkpointing, "GRACE", -1.0)
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=-400))
+    monkeypatch.setattr(compact, "GRACE", timedelta(days=-1))
 
 
 def live(kind: type[Life], examples: int, steps: int) -> None:

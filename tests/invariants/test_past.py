@@ -22,7 +22,7 @@ from tickerlake.lake import Lake, blobs, frames, layout, manifests, states
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.lake.parquet import partitions, to_table_parquet
+from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.lake.tables import TABLES
 from tickerlake.stages import extract, lifecycle, transform
 from tickerlake.stages.log import log
@@ -165,7 +165,7 @@ def viewed(lake: Lake, state: states.State | None) -> list[tuple]:
 def as_objects(lake: Lake, state: states.State) -> dict[str, bytes]:
     daily = frames.read(lake, "daily", state, Wanted())
     return {
-        layout.daily(date, ticker): to_table_parquet(part)
+        layout.daily(date, ticker): to_parquet(part)
         for (ticker,), rows in daily.partition_by("ticker", as_dict=True, include_key=False).items()
         for date, part in partitions(rows, lake.grain)
     }

@@ -24,8 +24,8 @@ from tickerlake.lake import (
 from tickerlake.lake.checkpoints import Checkpoint, Reader
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.store import Store
+from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
-from tickerlake.market.quality import Flag
 
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
 DAY = date(2026, 2, 2)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tickerlake.lake import derived
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Order
-from tickerlake.lake.parquet import to_table_parquet
+from tickerlake.lake.parquet import to_parquet
 from tickerlake.market.bars import HISTORY
 
 FIRST = date(2020, 11, 2)
@@ -65,7 +65,7 @@ def test_what_changes_is_what_a_comparison_of_everything_finds(grain, closes, ch
     old, new = held(before, "a"), held(edited(before, changes), "b")
     given, found = derived.update(new, old, grain)
     ours, theirs = (derived.expected(each, derived.refined(each), grain) for each in (new, old))
-    assert dict(given.encoded()) == {part: to_table_parquet(each) for part, each in ours.items()}
+    assert dict(given.encoded()) == {part: to_parquet(each) for part, each in ours.items()}
     differing = {
         part
         for part in ours.keys() | theirs.keys()

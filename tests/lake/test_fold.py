@@ -1,12 +1,19 @@
 """The fold: what one delivery does to a history, fact by fact."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import polars as pl
 import pytest
 from helpers import bar, bars
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tickerlake.lake.fold import Delivery, History, fold_all
+from tickerlake.lake.fold import fold as fold_one
+from tickerlake.lake.history import Stored, encode
 from tickerlake.lake.manifests import Entry, Order, Rejected
+from tickerlake.market import quality
 from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
 
@@ -114,3 +121,38 @@ def test_a_zone_that_is_not_stated_is_not_forgotten():
     assert fold(first, (window(2, 3), [DAYS[3]])).timezone == "Asia/Tokyo"
     moved = (window(2, 3, timezone="Asia/Seoul"), [DAYS[3]])
     assert fold(first, moved).timezone == "Asia/Seoul"
+
+
+@given(st.data())
+def test_many_deliveries_at_once_are_the_same_as_one_after_the_other(data):
+    """With corrections, odd bars, flags, splits, restatements, gaps, and empty deliveries."""
+    odd = st.sampled_from(
+        [{}, {}, {}, {"open": 0.0}, {"open": None}, {"close": 200.0}, {"volume": -1}]
+    )
+    deliveries = []
+    for number in range(data.draw(st.integers(1, 12))):
+        first = data.draw(st.integers(0, 9))
+        last = data.draw(st.integers(first, 9))
+        sessions = [day for day in DAYS[first : last + 1] if data.draw(st.booleans())]
+        rows = [
+            bar(day, **{"close": data.draw(st.sampled_from([1.0, 100.0])), **data.draw(odd)})
+            for day in sessions
+        ]
+        split = data.draw(st.sampled_from([{}, {}, {}, {DAYS[5]: 2.0}]))
+        entry = Entry(
+            outcome="ok",
+            start=DAYS[first],
+            end=DAYS[last],
+            splits=split,
+            restated=data.draw(st.sampled_from(["", "", "", "why"])),
+            flags=[Flag(day, "timezone") for day in sessions if data.draw(st.integers(0, 9)) == 0],
+            gaps=[DAYS[last]] if DAYS[last] not in sessions else [],
+        )
+        order = Order(MOMENT + timedelta(minutes=number), str(number))
+        deliveries.append(Delivery(order, entry, bars(*rows)))
+    single = History()
+    for each in deliveries:
+        single = fold_one(single, each)
+    gaps = pl.Series("session", single.gaps, pl.Date)
+    single = replace(single, bars=quality.flag_context(single.bars, single.splits, gaps))
+    assert encode(Stored(fold_all(History(), deliveries))) == encode(Stored(single))

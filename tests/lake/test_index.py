@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_market import SESSIONS, STEPS, TICKERS, Market, evening, fetch, run
 
 from tickerlake.lake import Lake, history, index, layout, notes
-from tickerlake.stages import extract, transform
+from tickerlake.stages import extract, repair, transform, verify
 
 
 def told(lake: Lake) -> dict[str, index.Known]:
@@ -92,7 +92,7 @@ def test_when_nothing_is_due_no_history_is_read(lake):
         Lake(counting, lake.grain), Market(STEPS[0]), TICKERS, as_of=evening(STEPS[0]), workers=2
     )
     assert {each.reason for each in report.entries.values()} == {"up to date"}
-    assert counting.reads == {layout.INDEX: 1}
+    assert counting.reads == dict.fromkeys([layout.CHECKPOINT, layout.INDEX], 1)
 
 
 def test_what_is_pending_counts_though_the_index_does_not_know_it(lake):
@@ -119,3 +119,14 @@ def test_a_ticker_that_is_behind_is_not_taken_for_what_it_was(lake):
     transform.transform(lake)
     assert index.read(lake.store) == told(lake)
     assert index.read(lake.store)["A"].last >= date(2013, 1, 11)
+
+
+def test_an_index_that_somebody_edited_is_found_and_repaired(lake):
+    run(lake, STEPS[0])
+    right = lake.store.get(layout.INDEX)
+    lake.store.put(layout.INDEX, right.replace(b'"last":"2013', b'"last":"2014', 1))
+    [finding] = verify.verify(lake, workers=1)
+    assert (finding.key, finding.ticker) == (layout.INDEX, "A")
+    report = repair.repair(lake, Market(STEPS[0]), as_of=evening(STEPS[0]), workers=1)
+    assert report.left == []
+    assert lake.store.get(layout.INDEX) == right

@@ -10,6 +10,7 @@ from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
 
 from tickerlake.lake import Lake, blobs, commits, frames, history, layout, manifests, states
 from tickerlake.lake.frames import Wanted
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.rewind import rewind
 from tickerlake.stages import extract, lifecycle, transform
@@ -91,7 +92,7 @@ def test_the_way_back_leads_where_a_rebuild_leads(grain, seed, monkeypatch):
     lake = lived(grain, dice, Clock(monkeypatch))
     everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
     for number in range(1, len(everything)):
-        known = manifests.without_lost(everything[:number])
+        known = without_lost(everything[:number])
         for ticker in [*TICKERS, "NEW"]:
             found, _ = gone_back(lake, ticker, number)
             expected = history.rebuild(lake, ticker, known)

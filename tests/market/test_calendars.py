@@ -65,7 +65,7 @@ def test_beyond_the_end_of_a_calendar_weekdays_may_be_sessions_and_none_must(suf
     day = end + timedelta(days)
     moment = datetime.combine(day + timedelta(1), time(23), UTC)
     assert (day in exchange.sessions(day, moment)) == (day.isoweekday() in exchange.weekdays)
-    assert exchange.expected(end + timedelta(1), day).is_empty()
+    assert not len(exchange.expected(end + timedelta(1), day))
 
 
 @pytest.mark.parametrize("suffix", [".T", ".NS", ".SS", ".L", ".SA"])
@@ -75,7 +75,7 @@ def test_before_the_start_of_a_calendar_too(suffix, days):
     first = exchange.known[0]
     day = first - timedelta(days)
     assert day.isoweekday() > 5 or day in exchange.sessions(day, datetime(2026, 1, 1, tzinfo=UTC))
-    assert exchange.expected(day, first - timedelta(1)).is_empty()
+    assert not len(exchange.expected(day, first - timedelta(1)))
     [denied] = exchange.denied(np.array([day], "datetime64[D]"))
     assert denied == (day.isoweekday() > 5)
 
@@ -254,6 +254,6 @@ def test_bars_are_dated_in_the_zone_of_yahoo(symbol, zone):
 )
 def test_holidays_of_the_last_century_are_known(symbol, holiday):
     exchange = calendars.of(symbol)
-    week = exchange.expected(holiday - timedelta(7), holiday + timedelta(7)).to_list()
+    week = exchange.expected(holiday - timedelta(7), holiday + timedelta(7)).tolist()
     assert len(week) >= 6
     assert holiday not in week

@@ -104,8 +104,8 @@ def test_a_split_that_is_announced_restates_nothing(ratio, number, adjusted):
     assert seam.restatement(fetched(*answer), rebased) == ""
 
 
-def sessions(found: pl.DataFrame) -> list[tuple[date, bool]]:
-    return sorted(found.select("session", "is_new").iter_rows())
+def sessions(found: seam.Differences) -> list[tuple[date, bool]]:
+    return sorted(zip(found.sessions.tolist(), found.is_new.tolist(), strict=True))
 
 
 def test_new_and_corrected_bars_are_told_apart():
@@ -143,18 +143,18 @@ def test_a_withdrawn_dividend_is_a_difference_wherever_it_is():
 
 def test_a_bar_that_was_repaired_is_no_difference():
     odd = [row | {"open": 120.0} for row in walk(5)]
-    assert seam.differences(fetched(*odd), held(*odd), DAYS[0]).is_empty()
+    assert sessions(seam.differences(fetched(*odd), held(*odd), DAYS[0])) == []
 
 
 def test_the_sources_own_numbers_replace_rebased_ones_but_not_while_they_are_old():
     known = splits.rebase(held(*walk(5, 200.0)), {DAYS[5]: 2.0})
     served_new = fetched(*walk(5, 100.0))
-    assert seam.differences(served_new, known, DAYS[0]).height == 5
+    assert len(sessions(seam.differences(served_new, known, DAYS[0]))) == 5
     # even when they are equal, to the last digit
     equal = [scaled(row, 0.5) | {"volume": 2000} for row in walk(5, 200.0)]
-    assert seam.differences(fetched(*equal), known, DAYS[0]).height == 5
+    assert len(sessions(seam.differences(fetched(*equal), known, DAYS[0]))) == 5
     served_old = fetched(*walk(5, 200.0))
-    assert seam.differences(served_old, known, DAYS[0]).is_empty()
+    assert sessions(seam.differences(served_old, known, DAYS[0])) == []
 
 
 def test_prices_that_were_adjusted_before_the_split_was_announced_are_not_old():

@@ -212,6 +212,7 @@ def dawdling(lake: Lake, task: Task) -> Refreshed:
 
 @pytest.mark.parametrize("work", [killed, failing, dawdling])
 def test_lost_failed_and_doubled_tasks_change_nothing(spark, tmp_path, local, monkeypatch, work):
+    monkeypatch.setattr("tickerlake.engines.spark.WORTH", 1)  # a task for each ticker
     few = TICKERS[:8]
     for day in (date(2013, 2, 8), SPLIT):
         deliver(local, day, few)

@@ -34,7 +34,7 @@ FIRST = date(2026, 2, 2)
 
 def days(ticker: str) -> list[date]:
     """Ten sessions."""
-    return calendars.of(ticker).expected(FIRST, FIRST + timedelta(20)).head(10).to_list()
+    return calendars.of(ticker).expected(FIRST, FIRST + timedelta(20))[:10].tolist()
 
 
 class Source:

@@ -207,8 +207,8 @@ data "aws_iam_policy_document" "extractor" {
 
   # They say what the lake already holds.
   statement {
-    sid       = "ReadHistoryAndReceipts"
-    actions   = ["s3:GetObject"]
+    sid     = "ReadHistoryAndReceipts"
+    actions = ["s3:GetObject"]
     resources = [
       for name in ["history/*", "refined/_runs/*", "refined/_behind/*", "refined/_index.json", "_log/*"] :
       "${var.bucket_arn}/${name}"

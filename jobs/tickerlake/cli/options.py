@@ -10,8 +10,14 @@ import click
 from click.core import ParameterSource
 
 from tickerlake import settings
-from tickerlake.cli.parameters import Day, Moment, Number, Text, Tickers
-from tickerlake.settings import ExtractSettings, Grain, SourceSettings, TransformSettings
+from tickerlake.cli.parameters import Day, Moment, Number, Share, Text, Tickers
+from tickerlake.settings import (
+    ExtractSettings,
+    Grain,
+    Shard,
+    SourceSettings,
+    TransformSettings,
+)  # fmt: skip
 
 Command = Callable[..., Any]
 Decorator = Callable[[Command], Command]
@@ -126,6 +132,13 @@ _extract_options: Final = _together(
         help="A file with one ticker per line; # starts a comment.",
     ),
     option(
+        "--shard",
+        type=Share(),
+        metavar="NUMBER/COUNT",
+        help="Take only this machine's share of the tickers: 3/8 on the third of eight machines."
+        "  [default: all]",
+    ),
+    option(
         "--start",
         type=Day(),
         metavar="YYYY-MM-DD",
@@ -193,6 +206,7 @@ def _extract_settings(
     lake: str,
     tickers: tuple[str, ...] | None,
     universe: str | None,
+    shard: Shard | None,
     start: date | None,
     end: date | None,
     grain: Grain | None,
@@ -214,6 +228,7 @@ def _extract_settings(
         lake=lake,
         tickers=arguments or tickers or (),
         universe=universe,
+        shard=shard,
         start=start,
         end=end,
         grain=grain,

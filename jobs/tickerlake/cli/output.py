@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.lake.manifests import Manifest
     from tickerlake.stages.check import Checked
+    from tickerlake.stages.compact import Report as CompactReport
     from tickerlake.stages.extract import Report as ExtractReport
     from tickerlake.stages.findings import Finding
     from tickerlake.stages.repair import Report as RepairReport
@@ -39,11 +40,18 @@ def progress_of(stage: str) -> Iterator[Progress]:
     if console is None:
         yield lambda *_: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        SpinnerColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )  # fmt: skip
     from rich.progress import Progress as Bars
 
     columns = SpinnerColumn(), "{task.description}", BarColumn(), MofNCompleteColumn()
-    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+    times = TimeElapsedColumn(), "left:", TimeRemainingColumn()
+    with Bars(*columns, *times, console=console, transient=True) as bars:
         task = bars.add_task(stage, total=None)
 
         def show(ended: int, total: int | None) -> None:
@@ -125,6 +133,19 @@ def repaired(report: "RepairReport", *, pruned: bool) -> None:
         if report.left
         else "OK: history and refined match raw."
     )
+
+
+def compacted(report: "CompactReport") -> None:
+    """Say what a compaction did."""
+    for line in report.failed:
+        click.echo(line, err=True)
+    if report.is_needless:
+        click.echo("Nothing to compact: in a lake by day, an object holds one bar by definition.")
+        return
+    packed, deleted = counted(report.packed, "blob"), counted(report.deleted, "blob")
+    click.echo(f"Packed {packed}, deleted {deleted} that an older pack has.")
+    if report.packed:
+        click.echo("A compaction in a day or later deletes what was packed now.")
 
 
 def checked(found: "Checked") -> None:

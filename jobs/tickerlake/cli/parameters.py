@@ -1,10 +1,13 @@
 """Parameter types: what a user may type, checked where it enters."""
 
 import math
+import re
 from datetime import UTC, date, datetime
 from typing import Any
 
 import click
+
+from tickerlake.settings import Shard
 
 
 class Text(click.ParamType[str]):
@@ -36,6 +39,23 @@ class Tickers(click.ParamType[tuple[str, ...]]):
         if not value.strip():
             self.fail("it names no ticker; give AAPL,MSFT", param, ctx)
         return tuple(value.split(","))
+
+
+class Share(click.ParamType[Shard]):
+    """A share of the work, such as 3/8."""
+
+    name = "share"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Shard:
+        """Return the share."""
+        if isinstance(value, Shard):
+            return value
+        found = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", value)
+        if not found or int(found[1]) > int(found[2]):
+            self.fail(f"{value!r} is not a share such as 3/8, the third of eight", param, ctx)
+        return Shard(int(found[1]), int(found[2]))
 
 
 class Day(click.ParamType[date]):

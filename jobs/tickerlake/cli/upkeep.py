@@ -1,4 +1,4 @@
-"""Commands that look after a lake: check, repair, rename, retire."""
+"""Commands that look after a lake: check, repair, compact, rename, retire."""
 
 from datetime import date
 from typing import Final
@@ -93,6 +93,21 @@ def repair(lake: str, workers: int, prune: bool, offline: bool, yahoo_url: str |
 
 @click.command()
 @options.lake
+@options.workers
+def compact(lake: str, workers: int) -> int:
+    """Pack the many small blobs of past months or years.
+
+    Nothing that can be read changes. Blobs are deleted by a compaction that finds them in a pack
+    which is at least a day old; so run it every week.
+    """
+    with output.progress_of("compact") as progress:
+        report = app.compact(lake, workers, progress)
+    output.compacted(report)
+    return report.exit_code
+
+
+@click.command()
+@options.lake
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @click.option(
@@ -134,4 +149,4 @@ def retire(lake: str, tickers: tuple[tuple[str, ...], ...], day: date | None) ->
     click.echo("`tickerlake transform` puts it into effect.")
 
 
-UPKEEP: Final = (check, repair, rename, retire)
+UPKEEP: Final = (check, repair, compact, rename, retire)

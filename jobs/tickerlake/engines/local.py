@@ -1,28 +1,39 @@
-"""The engine of one process: threads. Polars and the store release the GIL."""
+"""The engine of one process: threads. Polars, TA-Lib and the store release the GIL."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
 from tickerlake.engines import Engine, Refreshed, Task, Work
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, computing
 from tickerlake.lake.retries import arriving
 
 WORKERS: Final = 8
+"""Tickers in progress at the same time on a disk."""
+
+IN_FLIGHT: Final = 64
+"""The same on S3, where most of them wait for an answer."""
 
 T = TypeVar("T")
 Answer = TypeVar("Answer")
 
 
-def threads(workers: int = WORKERS) -> Engine:
-    """Return an engine of threads.
+def threads(workers: int | None = None, *, cores: int = computing.CORES) -> Engine:
+    """Return an engine of threads that wait for the store, and others that compute.
 
     Args:
-        workers: tickers in progress at the same time.
+        workers: tickers in progress at the same time; None is as many as suit the store.
+        cores: threads that compute.
     """
 
     def engine(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
-        return spread(lambda task: work(lake, task), tasks, workers)
+        pool = computing.pool(cores)
+
+        def one(task: Task) -> Refreshed:
+            with computing.handed_to(pool):
+                return work(lake, task)
+
+        return spread(one, tasks, workers or (IN_FLIGHT if lake.store.is_remote else WORKERS))
 
     return engine
 

@@ -24,11 +24,14 @@ if TYPE_CHECKING:
     from tickerlake.lake import Lake
 
 TASKS_A_CORE: Final = 4
-"""With more tasks, losing one costs less and cores finish closer together; each costs some
-milliseconds."""
+"""At most. With more tasks, losing one costs less and cores finish closer together; each costs up
+to a quarter of a second."""
 
-THREADS: Final = 4
-"""Tickers that a task processes at the same time: a core is idle while one waits for S3."""
+WORTH: Final = 2_000_000
+"""The bars that are worth a task of their own: some five seconds of work."""
+
+THREADS: Final = 16
+"""Tickers that a task processes at the same time: most of them wait for S3."""
 
 FIXED: Final = 500
 """The fixed cost of a ticker, expressed as a number of bars."""
@@ -97,15 +100,22 @@ def outcomes(
     from tickerlake.lake.store import environment
 
     context = session.sparkContext
-    parts = balanced(tasks, TASKS_A_CORE * context.defaultParallelism)
-    # a row is a whole part: with as many slices as rows, each part is a Spark task of its own
-    rows = context.parallelize([(pickle.dumps(part),) for part in parts], len(parts))
+    parts = balanced(tasks, wanted(tasks, context.defaultParallelism))
+    # making rows of the parts would take a second stage of Python workers; a range takes none
+    sent = context.broadcast([pickle.dumps(part) for part in parts])
     place = (lake.store.url, lake.grain, environment(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
-        return _run(batches, work, *place)
+        numbers = (number for batch in batches for number in batch.column("id").to_pylist())
+        return _run((sent.value[number] for number in numbers), work, *place)
 
-    return session.createDataFrame(rows, "part binary").mapInArrow(run, OUTCOMES)
+    return session.range(0, len(parts), 1, len(parts)).mapInArrow(run, OUTCOMES)
+
+
+def wanted(tasks: Sequence[Task], cores: int) -> int:
+    """Return in how many parts to split tasks: one for each core, and more when they are large."""
+    weight = sum(task.bars + FIXED for task in tasks)
+    return min(max(cores, weight // WORTH), TASKS_A_CORE * cores)
 
 
 def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
@@ -123,7 +133,7 @@ def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
 
 
 def _run(
-    batches: Iterable["pa.RecordBatch"],
+    parts: Iterable[bytes],
     work: Work,
     url: str,
     grain: str,
@@ -138,7 +148,7 @@ def _run(
     from tickerlake.lake import Lake
     from tickerlake.lake.store import open_store
 
-    engine = threads(THREADS)
+    engine = threads(THREADS, cores=1)
     lake = Lake(open_store(url), grain)  # type: ignore[arg-type]
     schema = pa.schema(
         {
@@ -152,8 +162,7 @@ def _run(
             "known": pa.string(),
         }
     )
-    for batch in batches:
-        for part in batch.column("part").to_pylist():
-            tasks = pickle.loads(part)  # noqa: S301 - our own
-            rows = [vars(each) for each in engine(lake, work, tasks)]
-            yield pa.RecordBatch.from_pylist(rows, schema)
+    for part in parts:
+        tasks = pickle.loads(part)  # noqa: S301 - our own
+        rows = [vars(each) for each in engine(lake, work, tasks)]
+        yield pa.RecordBatch.from_pylist(rows, schema)

@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,7 +12,7 @@ from pyspark.sql.types import StructType
 
 from tickerlake.engines.spark_filters import Bounds, Pruning
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake
+from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake, packs
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.moment import Moment
@@ -55,6 +55,7 @@ class Reader(Pruning):
     columns: StructType
     environment: dict[str, str]
     bounds: dict[str, Bounds] = field(default_factory=dict)
+    _last: tuple[object, Mapping[str, pl.DataFrame]] = (None, {})
 
     def partitions(self) -> Sequence[InputPartition]:
         """Return the files that the filters leave, grouped into tasks."""
@@ -91,7 +92,7 @@ class Reader(Pruning):
         """Return the table's files; those of `raw` with the run that delivered them, for each."""
         if self.prefix != layout.RAW:
             return [(key, {}) for key in sorted(lake.store.keys(self.prefix))]
-        return [
+        found = [
             (
                 layout.blob(layout.RAW, date, ticker, digest),
                 {"run_id": run.run_id, "as_of": run.as_of},
@@ -100,6 +101,7 @@ class Reader(Pruning):
             for ticker, entry in run.tickers.items()
             for date, digest in entry.blobs.items()
         ]
+        return sorted(found, key=lambda each: each[0])  # those of a pack one after the other
 
     def read(  # type: ignore[override]
         self, partition: "Files | Derived"
@@ -157,12 +159,23 @@ class Reader(Pruning):
 
     def _file(self, lake: Lake, key: str, commit: dict[str, Any]) -> pl.DataFrame | None:
         data = lake.store.get(key)
-        if data is None:
-            return None
         values = layout.values(key) | commit
         in_file = [name for name in self.columns.names if name not in values]
-        frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
+        if data is not None:
+            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
+        elif self.prefix == layout.RAW and layout.digest(key) in self._packed(lake, key):
+            frame = self._packed(lake, key)[layout.digest(key)].select(in_file or pl.all())
+        else:
+            return None
         return frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
+
+    def _packed(self, lake: Lake, key: str) -> Mapping[str, pl.DataFrame]:
+        """Return the blobs of the pack that a blob may be in; the last pack is kept."""
+        values = layout.values(key)
+        place = (values["date"], values["ticker"])
+        if place != self._last[0]:
+            self._last = (place, packs.find(lake, *place))
+        return self._last[1]
 
 
 def _chunks(files: list[T]) -> list[list[T]]:

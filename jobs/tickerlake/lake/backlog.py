@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import checkpoints, layout, manifests, notes
 from tickerlake.lake.checkpoints import Checkpoint
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
 from tickerlake.lake.store import Store
@@ -127,7 +128,7 @@ def read(store: Store, surveyed: Survey) -> Backlog:
                 manifest, {name for name in retried if run_id in retried[name]}
             )
         found.append(manifest)
-    return Backlog(tuple(manifests.without_lost(found)), broken, tuple(damaged))
+    return Backlog(tuple(without_lost(found)), broken, tuple(damaged))
 
 
 def is_hopeless(note: Behind, run_ids: Sequence[str]) -> bool:

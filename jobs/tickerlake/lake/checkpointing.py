@@ -8,17 +8,17 @@ then is anything deleted. Whoever loses the race, or dies, has changed nothing f
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
-
-import polars as pl
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tickerlake.errors import ConflictError, CorruptObjectError, UsageError
 from tickerlake.lake import checkpoints, layout, manifests
 from tickerlake.lake.backlog import Survey
-from tickerlake.lake.checkpoints import ENTRIES, RUNS, Checkpoint, Part, Reader
+from tickerlake.lake.checkpoints import Checkpoint, Part, Reader
 from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.parquet import to_parquet
 from tickerlake.lake.store import Store
+
+if TYPE_CHECKING:
+    import polars as pl
 
 T = TypeVar("T")
 
@@ -61,6 +61,10 @@ def fold(store: Store, known: Checkpoint, found: Sequence[Manifest]) -> bool:
     Returns:
         Whether it was done; False when the checkpoint is no longer the known one.
     """
+    import polars as pl
+
+    from tickerlake.lake.log_columns import RUNS
+
     _at_once(lambda each: store.put(layout.archived(each.run_id), manifests.encode(each)), found)
     run_ids = [each.run_id for each in found]
     heads = pl.DataFrame(
@@ -104,6 +108,11 @@ def rewrite(store: Store, manifest: Manifest) -> None:
 
 def _parts(store: Store, known: Checkpoint, found: Sequence[Manifest]) -> list[Part]:
     """Write the parts that change; return all parts."""
+    import polars as pl
+
+    from tickerlake.lake.log_columns import ENTRIES
+    from tickerlake.lake.parquet import to_parquet
+
     fresh = pl.DataFrame(
         [
             (ticker, each.run_id, entry.model_dump_json(exclude_defaults=True))
@@ -129,17 +138,17 @@ def _parts(store: Store, known: Checkpoint, found: Sequence[Manifest]) -> list[P
     return parts
 
 
-def _by_part(parts: Sequence[Part], rows: pl.DataFrame) -> Iterator[tuple[Part, pl.DataFrame]]:
+def _by_part(parts: Sequence[Part], rows: "pl.DataFrame") -> "Iterator[tuple[Part, pl.DataFrame]]":
     """Yield parts with those of some rows that belong to them; one without a name is new."""
     parts = parts or [Part("", "")]
     for part, following in zip(parts, [*parts[1:], None], strict=True):
-        inside = pl.col("ticker") >= part.first
+        inside = rows["ticker"] >= part.first
         if following:
-            inside &= pl.col("ticker") < following.first
+            inside &= rows["ticker"] < following.first
         yield part, rows.filter(inside)
 
 
-def _split(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+def _split(rows: "pl.DataFrame") -> "Iterator[pl.DataFrame]":
     """Split rows between tickers, so that parts have at most `PART_ROWS` rows if they can."""
     start = stop = 0
     for size in rows.group_by("ticker", maintain_order=True).len()["len"]:

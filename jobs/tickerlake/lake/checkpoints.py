@@ -7,6 +7,8 @@ manifests out of the way. What is left beside the checkpoint is the *tail*.
 `_log/checkpoint.parquet` has a row for each of its runs, and names its parts. A part has what runs
 say about some tickers: a row for each run and ticker, sorted by ticker. A run of the checkpoint has
 a receipt by definition.
+
+This module must load without Polars: a lake without a checkpoint needs none to see what is pending.
 """
 
 import io
@@ -14,30 +16,17 @@ import json
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, NamedTuple
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import layout
-from tickerlake.lake.parquet import from_parquet
 from tickerlake.lake.store import Store
 
-RUNS: Final[dict[str, Any]] = {
-    "run_id": pl.String(),
-    "as_of": pl.Datetime("us", "UTC"),
-    "source": pl.String(),
-    "lost": pl.List(pl.String()),
-}
-ENTRIES: Final[dict[str, Any]] = {
-    "ticker": pl.String(),
-    "run_id": pl.String(),
-    "entry": pl.String(),
-}
-"""`entry` is the JSON of a manifest's entry, without what is at its default."""
+if TYPE_CHECKING:
+    import polars as pl
 
 _PARTS: Final = "tickerlake.parts"
 
@@ -54,24 +43,33 @@ class Checkpoint:
     """A checkpoint.
 
     Attributes:
-        runs: its runs (`RUNS`), sorted by id.
+        rows: its runs (`log_columns.RUNS`), sorted by id; None when there is none.
         parts: sorted by ticker; the first one begins with "".
         version: the object's version tag; None when there is none yet.
     """
 
-    runs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=RUNS))
+    rows: "pl.DataFrame | None" = None
     parts: tuple[Part, ...] = ()
     version: str | None = None
+
+    @property
+    def runs(self) -> "pl.DataFrame":
+        """Its runs (`log_columns.RUNS`), sorted by id."""
+        import polars as pl
+
+        from tickerlake.lake.log_columns import RUNS
+
+        return pl.DataFrame(schema=RUNS) if self.rows is None else self.rows
 
     @cached_property
     def run_ids(self) -> frozenset[str]:
         """The ids of its runs."""
-        return frozenset(self.runs["run_id"])
+        return frozenset() if self.rows is None else frozenset(self.rows["run_id"])
 
     @cached_property
     def moments(self) -> dict[str, datetime]:
         """The `as_of` of its runs."""
-        return dict(self.runs.select("run_id", "as_of").iter_rows())
+        return dict(self.runs.select("run_id", "as_of").iter_rows()) if self.run_ids else {}
 
 
 def load(store: Store) -> Checkpoint:
@@ -85,12 +83,16 @@ def load(store: Store) -> Checkpoint:
     found = store.get_versioned(layout.CHECKPOINT)
     if found is None:
         return Checkpoint()
+    import polars as pl
+
+    from tickerlake.lake.log_columns import RUNS
+
     runs = _rows(found.data, layout.CHECKPOINT, RUNS)
     parts = json.loads(pl.read_parquet_metadata(io.BytesIO(found.data)).get(_PARTS, "[]"))
     return Checkpoint(runs, tuple(Part(*each) for each in parts), found.version)
 
 
-def encode(runs: pl.DataFrame, parts: Iterable[Part]) -> bytes:
+def encode(runs: "pl.DataFrame", parts: Iterable[Part]) -> bytes:
     """Return what `load` reads."""
     buffer = io.BytesIO()
     metadata = {_PARTS: json.dumps(list(parts))}
@@ -121,7 +123,7 @@ class Reader:
         for part in self._parts(tickers):
             rows = self.part(part)
             if tickers is not None:
-                rows = rows.filter(pl.col("ticker").is_in(list(tickers)))
+                rows = rows.filter(rows["ticker"].is_in(list(tickers)))
             for ticker, run_id, entry in rows.iter_rows():
                 entries[run_id].append(f"{json.dumps(ticker)}:{entry}")
         for run_id, as_of, source, lost in self.checkpoint.runs.iter_rows():
@@ -135,8 +137,10 @@ class Reader:
                 said = ",".join(entries.get(run_id, ()))
                 yield run_id, f'{json.dumps(head)[:-1]}, "tickers": {{{said}}}}}'.encode()
 
-    def part(self, part: Part) -> pl.DataFrame:
-        """Return the rows of a part (`ENTRIES`)."""
+    def part(self, part: Part) -> "pl.DataFrame":
+        """Return the rows of a part (`log_columns.ENTRIES`)."""
+        from tickerlake.lake.log_columns import ENTRIES
+
         key = layout.entries(part.name)
         if key not in self._fetched:
             data = self._store.get(key)
@@ -155,7 +159,11 @@ class Reader:
         return [parts[number] for number in sorted(found) if number >= 0]
 
 
-def _rows(data: bytes, key: str, schema: dict[str, Any]) -> pl.DataFrame:
+def _rows(data: bytes, key: str, schema: dict[str, Any]) -> "pl.DataFrame":
+    import polars as pl
+
+    from tickerlake.lake.parquet import from_parquet
+
     try:
         rows = from_parquet(data, key)
     except CorruptObjectError as error:

@@ -13,9 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tickerlake.lake import Lake, layout
+from tickerlake.lake.computing import one_by_one
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
-from tickerlake.lake.parquet import to_table_parquet
+from tickerlake.lake.parquet import to_parquet
 from tickerlake.market import features
 from tickerlake.market.bars import BAR, TICKERS
 from tickerlake.market.features import Daily
@@ -118,9 +119,9 @@ class Derived:
             start = found[first].start
             table = self.rows.table(start, found[last].stop)
             for name, rows in found.items():
-                yield name, to_table_parquet(table[rows.start - start : rows.stop - start])
+                yield name, to_parquet(table[rows.start - start : rows.stop - start])
         if self.listing and (wanted is None or LISTING in wanted):
-            yield LISTING, to_table_parquet(pl.DataFrame([self.listing], schema=TICKERS))
+            yield LISTING, to_parquet(pl.DataFrame([self.listing], schema=TICKERS))
 
 
 def update(new: History, old: History, grain: Grain) -> tuple[Derived, set[str]]:
@@ -141,10 +142,12 @@ def update(new: History, old: History, grain: Grain) -> tuple[Derived, set[str]]
 def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
     """Return the number of the first bar that differs in a column that `daily` has."""
     first = both = min(new.height, old.height)
-    for name in (*BAR, "flags"):
-        ours, theirs = new.get_column(name)[:both], old.get_column(name)[:both]
-        if not ours.equals(theirs, null_equal=True):
-            first = min(first, ours.ne_missing(theirs).arg_max() or 0)
+    ours, theirs = (each[[*BAR, "flags"]][:both] for each in (new, old))
+    if ours.equals(theirs):
+        return both
+    for our, their in zip(ours, theirs, strict=True):
+        if not our.equals(their, null_equal=True):
+            first = min(first, our.ne_missing(their).arg_max() or 0)
     return first
 
 
@@ -180,7 +183,7 @@ def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> No
         given: what its history gives.
         wanted: the parts.
     """
-    for part, data in given.encoded(wanted):
+    for part, data in one_by_one(given.encoded(wanted)):
         lake.store.put(key(part, ticker), data)
     lake.store.delete([key(part, ticker) for part in sorted(wanted - given.parts())])
 

@@ -1,6 +1,6 @@
 """The fold that defines a ticker's history: what the runs delivered, oldest first. No I/O."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date
 
@@ -62,16 +62,41 @@ class History:
 def fold_all(history: History, deliveries: Iterable[Delivery]) -> History:
     """Add deliveries, oldest first, all newer than what the history has seen."""
     folded = history
+    waiting: list[Delivery] = []  # their bars are not in the history yet
     for delivery in deliveries:
-        folded = fold(folded, delivery)
+        if waiting and not (_is_plain(folded, waiting[-1]) and _is_plain(folded, delivery)):
+            folded, waiting = _with_bars(folded, waiting), []
+        folded = _told(folded, delivery)
+        waiting.append(delivery)
     if folded is history:
         return history
+    folded = _with_bars(folded, waiting)
     gaps = pl.Series("session", folded.gaps, pl.Date)
     return replace(folded, bars=quality.flag_context(folded.bars, folded.splits, gaps))
 
 
 def fold(history: History, delivery: Delivery) -> History:
     """Add one delivery; flags that depend on other bars are left to `fold_all`."""
+    return _with_bars(_told(history, delivery), [delivery])
+
+
+def _is_plain(history: History, delivery: Delivery) -> bool:
+    """Return whether a delivery brings bars and nothing that changes others, or some of its own.
+
+    The bars of many such deliveries are added at once.
+    """
+    entry = delivery.entry
+    if entry.restated or entry.flags:
+        return False
+    return not splits.changes(history.splits, entry.splits or {}, entry.start or date.max)
+
+
+def _with_bars(history: History, deliveries: Sequence[Delivery]) -> History:
+    return replace(history, bars=_merged(history.bars, _arrived(deliveries)))
+
+
+def _told(history: History, delivery: Delivery) -> History:
+    """Add what a delivery says, but not its bars."""
     entry = delivery.entry
     events = (*history.events, *_events(history, delivery))
     if entry.restated:
@@ -79,13 +104,12 @@ def fold(history: History, delivery: Delivery) -> History:
     start = entry.start or date.max
     announced = entry.splits or {}
     changed = splits.changes(history.splits, announced, start)
-    arrived = _arrived(delivery)
     earlier = {day: ratio for day, ratio in history.splits.items() if day < start}
     return History(
-        bars=_merged(splits.rebase(history.bars, changed), arrived),
+        bars=splits.rebase(history.bars, changed) if changed else history.bars,
         splits=dict(sorted({**earlier, **announced}.items())),
         since=min(start, history.since or date.max) if entry.start else history.since,
-        gaps=_gaps(history, entry, arrived["session"]),
+        gaps=_gaps(history, entry, delivery.bars["session"]),
         rejected=tuple(dict.fromkeys([*history.rejected, *entry.rejected])),
         timezone=entry.timezone or history.timezone,
         listing=history.listing.updated(entry.listing or Listing()),
@@ -115,25 +139,29 @@ def _events(history: History, delivery: Delivery) -> Iterator[Event]:
         yield Event(*order, "retired" if entry.retired else "resumed", entry.retired)
 
 
-def _arrived(delivery: Delivery) -> pl.DataFrame:
+def _arrived(deliveries: Sequence[Delivery]) -> pl.DataFrame:
+    """Return the newest bars of some deliveries, sorted; only a single one has flags of its own."""
     flagged: dict[str, list[date]] = {}
-    for flag in delivery.entry.flags:
+    for flag in deliveries[-1].entry.flags:
         flagged.setdefault(flag.name, []).append(flag.session)
     repaired = quality.add_flags(
-        quality.repair(delivery.bars),
+        quality.repair(pl.concat([each.bars for each in deliveries])),
         {name: pl.Series(sessions, dtype=pl.Date) for name, sessions in flagged.items()},
     )
-    rows = repaired.height
-    moment = np.full(
-        rows, np.datetime64(delivery.order.as_of.astimezone(UTC).replace(tzinfo=None), "us")
+    moments = [each.order.as_of.astimezone(UTC).replace(tzinfo=None) for each in deliveries]
+    moment = np.repeat(
+        np.array(moments, dtype="datetime64[us]"), [each.bars.height for each in deliveries]
     )
-    return repaired[[*RAW]].hstack(
+    rows = repaired[[*RAW]].hstack(
         [
             pl.Series("as_of", moment).cast(HISTORY["as_of"]),
-            pl.Series("basis_factor", np.ones(rows)),
+            pl.Series("basis_factor", np.ones(repaired.height)),
             repaired["flags"],
         ]
     )
+    if len(deliveries) == 1:
+        return rows
+    return rows.unique("session", keep="last", maintain_order=True).sort("session")
 
 
 def _merged(held: pl.DataFrame, arrived: pl.DataFrame) -> pl.DataFrame:
@@ -156,4 +184,5 @@ def _gaps(history: History, entry: Entry, arrived: pl.Series) -> tuple[date, ...
         for day in history.gaps
         if entry.start is None or entry.end is None or not entry.start <= day <= entry.end
     }
-    return tuple(sorted((outside | set(entry.gaps)) - set(arrived)))
+    found = outside | set(entry.gaps)
+    return tuple(sorted(found - set(arrived))) if found else ()

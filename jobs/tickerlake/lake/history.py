@@ -6,7 +6,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -15,9 +15,10 @@ import polars as pl
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, blobs, layout
+from tickerlake.lake.computing import computed
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.manifests import Manifest, Order, Rejected, all_ids, read_all
-from tickerlake.lake.parquet import from_parquet, to_table_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.bars import HISTORY
 from tickerlake.market.listing import Event, Listing
 
@@ -97,7 +98,7 @@ def current(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> History:
 
 def advance(lake: Lake, ticker: str, history: History, manifests: Iterable[Manifest]) -> History:
     """Fold manifests into a history; they are sorted, and newer than all that it has seen."""
-    return fold_all(history, deliveries(lake, ticker, manifests))
+    return computed(fold_all, history, deliveries(lake, ticker, manifests))
 
 
 def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None) -> History:
@@ -113,16 +114,19 @@ def rebuild(lake: Lake, ticker: str, manifests: Sequence[Manifest] | None = None
     return advance(lake, ticker, History(), manifests)
 
 
-def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterable[Delivery]:
-    """Read what manifests deliver for a ticker.
+def deliveries(lake: Lake, ticker: str, manifests: Iterable[Manifest]) -> Iterator[Delivery]:
+    """Fetch what manifests deliver for a ticker; it is decoded when it is taken.
 
     Raises:
         CorruptObjectError: a listed blob is missing or is not a Parquet file.
     """
-    for manifest in manifests:
-        entry = manifest.tickers.get(ticker)
-        if entry is not None and entry.delivers:
-            yield Delivery(manifest.order, entry, blobs.read(lake, ticker, entry))
+    found = [
+        (manifest.order, entry)
+        for manifest in manifests
+        if (entry := manifest.tickers.get(ticker)) is not None and entry.delivers
+    ]
+    fetched = blobs.fetch(lake, ticker, [entry for _, entry in found])
+    return (Delivery(order, entry, blobs.decode(ticker, entry, fetched)) for order, entry in found)
 
 
 def load(lake: Lake, ticker: str) -> History:
@@ -150,7 +154,8 @@ def load_stored(lake: Lake, ticker: str) -> Stored:
     found = lake.store.get_versioned(key)
     if found is None:
         return Stored()
-    return replace(_readable(key, lambda: decode(found.data, key)), version=found.version)
+    stored = computed(_readable, key, lambda: decode(found.data, key))
+    return replace(stored, version=found.version)
 
 
 def _readable(key: str, read_stored: Callable[[], Stored]) -> Stored:
@@ -176,7 +181,7 @@ def encode(stored: Stored) -> bytes:
     history = stored.history
     if history.last is None:
         raise ValueError("a history that no run delivered is not stored")
-    return to_table_parquet(
+    return to_parquet(
         history.bars,
         {
             "tickerlake.splits": json.dumps(

@@ -66,7 +66,7 @@ def known(history: "History") -> Known:
         last=sessions[-1] if len(sessions) else None,
         since=history.since,
         gaps=history.gaps,
-        is_rebased=bool((factors != 1.0).any()),
+        is_rebased=bool((factors.to_numpy() != 1.0).any()),
         timezone=history.timezone,
         retired=history.retired,
     )
@@ -79,7 +79,7 @@ def encode(history: "History") -> str:
 
 def read(store: Store) -> dict[str, Known]:
     """Return what is known of the tickers whose entry is of the history that is stored."""
-    indexed = _read(store)
+    indexed = entries(store)
     if not indexed:
         return {}
     stored = _versions(store)
@@ -99,14 +99,15 @@ def update(store: Store, found: Mapping[str, tuple[str, str]]) -> None:
     stored = _versions(store)
     kept = {
         ticker: entry
-        for ticker, entry in (_read(store) | new).items()
+        for ticker, entry in (entries(store) | new).items()
         if stored.get(ticker) == entry[0]
     }
     index = _Index(format=FORMAT, tickers=dict(sorted(kept.items())))
     store.put(layout.INDEX, index.model_dump_json(exclude_defaults=True).encode())
 
 
-def _read(store: Store) -> dict[str, tuple[str, Known]]:
+def entries(store: Store) -> dict[str, tuple[str, Known]]:
+    """Return what the object says: by ticker, the version of a history, and what is known of it."""
     data = store.get(layout.INDEX)
     if data is None:
         return {}

@@ -32,6 +32,8 @@ CHECKPOINT: Final = "_log/checkpoint.parquet"
 ENTRIES: Final = "_log/entries/"
 ARCHIVE: Final = "_log/runs/"
 
+PACK: Final = "pack.parquet"
+
 DIGEST: Final = r"^[0-9a-f]{32}$"
 """What the name of a blob looks like."""
 
@@ -41,7 +43,7 @@ _TICKER: Final = r"ticker=[^/]+"
 _OBJECTS: Final = {
     RUNS: rf"{_RUN_ID}\.json",
     LOST: rf"{_RUN_ID}\.json",
-    RAW: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
+    RAW: rf"{_DATE}/{_TICKER}/([0-9a-f]{{32}}|pack)\.parquet",
     QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
     HISTORY: rf"{_TICKER}/history\.parquet",
     DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
@@ -77,6 +79,11 @@ def partition_of(session: date, grain: Grain) -> str:
 def blob(prefix: str, date: str, ticker: str, digest: str) -> str:
     """Key of an immutable object under `RAW` or `QUARANTINE`."""
     return f"{prefix}date={date}/ticker={symbols.encode(ticker)}/{digest}.parquet"
+
+
+def pack(date: str, ticker: str) -> str:
+    """Key of the pack of a partition of `raw`."""
+    return f"{RAW}date={date}/ticker={symbols.encode(ticker)}/{PACK}"
 
 
 def history(ticker: str) -> str:

@@ -18,6 +18,7 @@ from pydantic import (
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, checkpoints, layout
 from tickerlake.lake.checkpoints import Reader
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.store import Store
 from tickerlake.market import symbols
 from tickerlake.market.flags import Flag
@@ -252,33 +253,6 @@ def read_all(
                 yield manifest if tickers is None else cut(manifest, tickers)
 
     return without_lost(each())
-
-
-def without_lost(found: Iterable[Manifest]) -> list[Manifest]:
-    """Sort manifests, and leave out the blobs that one of them calls lost."""
-    ordered = sorted(found, key=lambda manifest: manifest.order)
-    lost = {key for manifest in ordered for key in manifest.lost}
-    return [_without(manifest, lost) for manifest in ordered] if lost else ordered
-
-
-def _without(manifest: Manifest, lost: Container[str]) -> Manifest:
-    def kept(prefix: str, ticker: str, names: dict[str, str]) -> dict[str, str]:
-        return {
-            partition: name
-            for partition, name in names.items()
-            if layout.blob(prefix, partition, ticker, name) not in lost
-        }
-
-    tickers = {
-        ticker: entry.model_copy(
-            update={
-                "blobs": kept(layout.RAW, ticker, entry.blobs),
-                "quarantine": kept(layout.QUARANTINE, ticker, entry.quarantine),
-            }
-        )
-        for ticker, entry in manifest.tickers.items()
-    }
-    return manifest.model_copy(update={"tickers": tickers})
 
 
 def pending(lake: Lake) -> list[Manifest]:

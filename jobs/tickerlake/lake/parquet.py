@@ -16,19 +16,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def to_parquet(frame: pl.DataFrame) -> bytes:
-    """Encode a blob; the same rows give the same bytes."""
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd")
-    return buffer.getvalue()
+def to_parquet(rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | None = None) -> bytes:
+    """Encode rows; the same rows give the same bytes.
 
-
-def to_table_parquet(
-    rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | None = None
-) -> bytes:
-    """Encode an object of `history` or `daily`; the same rows give the same bytes.
-
-    These are written every day, and are small. So they are compressed by Snappy, only text has a
+    Most files are small, and written every day. So they are compressed by Snappy, only text has a
     dictionary, and only `session`, by which people filter, has statistics (benchmarks/writer.py).
     """
     import pyarrow as pa
@@ -50,6 +41,13 @@ def to_table_parquet(
         writer.add_key_value_metadata(metadata or {})
     data: bytes = buffer.getvalue().to_pybytes()
     return data
+
+
+def to_blob(rows: pl.DataFrame) -> bytes:
+    """Encode a blob by Polars: the extractor's image has no PyArrow, and raw is kept for ever."""
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="zstd")
+    return buffer.getvalue()
 
 
 def from_parquet(data: bytes, key: str, columns: list[str] | None = None) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from typing import Final
 from tickerlake.errors import ConflictError, CorruptObjectError
 from tickerlake.lake import Lake, derived, history, index, layout, notes
 from tickerlake.lake.backlog import Settled
+from tickerlake.lake.computing import computed, one_by_one
 from tickerlake.lake.derived import Derived
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
@@ -75,7 +76,7 @@ def refresh(
         new, version = stored.history, stored.version
         if backlog.new:
             new = history.advance(lake, ticker, stored.history, backlog.new)
-        given, changed = derived.update(new, stored.history, lake.grain)
+        given, changed = computed(derived.update, new, stored.history, lake.grain)
         wanted = changed | {*recheck} | _owed(given, stored, unfinished)
         if backlog.new:
             folded = (*unfinished, *(each.run_id for each in backlog.new))
@@ -116,12 +117,12 @@ def derive(
     if stored.version != version:
         return LATE
     new = history.rebuild(lake, ticker, manifests)
-    given, changed = derived.update(new, stored.history, lake.grain)
+    given, changed = computed(derived.update, new, stored.history, lake.grain)
     unfinished = _unfinished(stored, settled)
     wanted = changed | {*recheck} | _owed(given, stored, unfinished)
     folded = _open(manifests, settled)
     try:
-        if not (history.is_same(new, stored.history) and set(folded) <= set(stored.folded)):
+        if not computed(_says, stored, new, folded):
             version = _replace(lake, ticker, given, folded, wanted, version)
     except ConflictError:
         return LATE
@@ -158,12 +159,12 @@ def rebuild(
     found = store.get_versioned(key)
     if _version(found) != version:
         return LATE
-    stored = _decoded(found.data) if found else Stored()
+    stored = computed(_decoded, found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
     given = Derived(new, lake.grain)
     differing = _differing(lake, ticker, given, stored_parts)
     folded = _open(manifests, settled)
-    is_right = _says(stored, new, folded)
+    is_right = computed(_says, stored, new, folded)
     if is_right and not differing:
         return Outcome((), version, known=index.encode(new))
     note = notes.put_recheck(store, {ticker: differing})
@@ -208,7 +209,8 @@ def _replace(
     names = given.partitions.keys()
     owed, gone = wanted & names, wanted - names - {derived.LISTING}
     span = Span(min(owed), max(owed)) if owed else None
-    data = history.encode(Stored(given.held, tuple(sorted(folded)), span, tuple(sorted(gone))))
+    stored = Stored(given.held, tuple(sorted(folded)), span, tuple(sorted(gone)))
+    data = computed(history.encode, stored)
     return lake.store.replace(layout.history(ticker), data, version)
 
 
@@ -216,7 +218,7 @@ def _differing(lake: Lake, ticker: str, given: Derived, stored_parts: AbstractSe
     """Return the parts whose objects are not what they should be."""
     same = {
         part
-        for part, data in given.encoded(stored_parts)
+        for part, data in one_by_one(given.encoded(stored_parts))
         if lake.store.get(derived.key(part, ticker)) == data
     }
     return (given.parts() | stored_parts) - same

@@ -24,6 +24,7 @@ from tickerlake.lake import (
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.moment import Moment
 from tickerlake.lake.rewind import rewind
@@ -68,7 +69,7 @@ class State:
         Args:
             tickers: the tickers to keep; None keeps all.
         """
-        return manifests.without_lost(self.commits.read(self.runs, tickers))
+        return without_lost(self.commits.read(self.runs, tickers))
 
     def tickers(self) -> list[str]:
         """Return the tickers of which something is known, sorted."""
@@ -173,10 +174,18 @@ def surveyed_stamp(surveyed: Survey) -> str:
     return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
-def newest(lake: Lake, commits: Commits | None = None) -> State:
-    """Return the state of all runs that are committed, whether transformed or not."""
+def newest(
+    lake: Lake, commits: Commits | None = None, *, runs: Collection[str] | None = None
+) -> State:
+    """Return the state of all runs that are committed, whether transformed or not.
+
+    Args:
+        lake: the lake.
+        commits: what is read of the lake's manifests already.
+        runs: the runs that are known; None lists them.
+    """
     commits = commits or Commits(lake.store)
-    return State(lake, commits, tuple(commits.all_ids()))
+    return State(lake, commits, tuple(commits.all_ids() if runs is None else sorted(runs)))
 
 
 def resolve(lake: Lake, asked: Asked, commits: Commits | None = None) -> State:

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, ParamSpec, TypeVar
@@ -30,6 +31,10 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+READERS: Final = 16
+"""Objects that `get_all` reads at the same time."""
+
+_MANY: Final = 4
 _NAMED: Final = 5
 
 
@@ -51,6 +56,16 @@ class Store:
         """
         found = self.get_versioned(key)
         return found.data if found else None
+
+    def get_all(self, keys: Sequence[str]) -> list[bytes | None]:
+        """Return the bytes of objects, in the order of their keys; see `get`.
+
+        On S3, where each takes a round trip, many are read at the same time.
+        """
+        if isinstance(self._objects, Disk) or len(keys) < _MANY:
+            return [self.get(key) for key in keys]
+        with ThreadPoolExecutor(READERS) as pool:
+            return list(pool.map(self.get, keys))
 
     def get_versioned(self, key: str) -> Versioned | None:
         """Return the object's bytes and its version tag, or None when there is none."""
@@ -167,6 +182,11 @@ class Store:
         """Delete objects."""
         if keys:
             self._try(self._objects.delete, keys)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether each request takes a round trip."""
+        return isinstance(self._objects, Remote)
 
     def obstacles(self) -> list[str]:
         """Return the keys at which there is something other than an object."""

@@ -20,11 +20,12 @@ def versions(
     """Yield the rows of `raw`: what each run delivered, in the order of the runs."""
     found = state.manifests(set(tickers))
     for ticker in tickers:
-        parts = [pl.DataFrame(schema={**COMMIT, **RAW})]
-        for manifest in found:
-            entry = manifest.tickers.get(ticker)
-            if entry is not None and entry.blobs:
-                parts.append(_delivered(state, ticker, manifest, _pruned(entry, predicate)))
+        listed = [
+            (manifest, _pruned(entry, predicate))
+            for manifest in found
+            if (entry := manifest.tickers.get(ticker)) is not None and entry.blobs
+        ]
+        parts = [pl.DataFrame(schema={**COMMIT, **RAW}), *_delivered(state, ticker, listed)]
         yield ticker, pl.concat(parts).sort("session", maintain_order=True)
 
 
@@ -40,14 +41,20 @@ def _pruned(entry: Entry, predicate: pl.Expr | None) -> Entry:
     return entry.model_copy(update={"blobs": kept})
 
 
-def _delivered(state: State, ticker: str, manifest: Manifest, entry: Entry) -> pl.DataFrame:
+def _delivered(
+    state: State, ticker: str, listed: Sequence[tuple[Manifest, Entry]]
+) -> list[pl.DataFrame]:
     try:
-        rows = blobs.read(state.lake, ticker, entry)
+        fetched = blobs.fetch(state.lake, ticker, [entry for _, entry in listed])
+        found = [blobs.decode(ticker, entry, fetched) for _, entry in listed]
     except CorruptObjectError as error:
         state.explain(error)
         raise
-    return rows.select(
-        pl.lit(manifest.run_id).alias("run_id"),
-        pl.lit(manifest.as_of, dtype=COMMIT["as_of"]).alias("as_of"),
-        pl.col(*RAW),
-    )
+    return [
+        rows.select(
+            pl.lit(manifest.run_id).alias("run_id"),
+            pl.lit(manifest.as_of, dtype=COMMIT["as_of"]).alias("as_of"),
+            pl.col(*RAW),
+        )
+        for (manifest, _), rows in zip(listed, found, strict=True)
+    ]

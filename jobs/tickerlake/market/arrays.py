@@ -184,7 +184,7 @@ class Bars:
 
 def arrow(frame: pl.DataFrame) -> pa.Table:
     """Return a frame as an Arrow table, without a copy; `pa.table` would import pandas."""
-    return pa.RecordBatchReader.from_stream(frame).read_all()
+    return pa.RecordBatchReader.from_stream(frame.rechunk()).read_all()
 
 
 def _column(values: Array) -> pa.Array:

@@ -72,7 +72,7 @@ class Exchange:
         closed = pl.from_epoch(pl.Series(self.closes, dtype=pl.Int64), "s") + SETTLE
         return pl.DataFrame(
             {
-                "session": pl.Series(self._dates),
+                "session": pl.Series(self.dates),
                 "closed": closed.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
             }
         )
@@ -94,21 +94,21 @@ class Exchange:
         number = bisect_left(days, before.toordinal())
         return date.fromordinal(days[number - 1]) if number else None
 
-    def expected(self, start: date, end: date) -> "pl.Series":
+    def expected(self, start: date, end: date) -> "Days":
         """Return the sessions in [start, end] that must have a bar, as far as the calendar knows.
 
         On New York holidays, futures may or may not have a bar; the same is true of currencies on
         New Year's Day and Christmas Day.
         """
-        import polars as pl
+        from tickerlake.market import days
 
         first = bisect_left(self.days, start.toordinal())
         stop = bisect_right(self.days, end.toordinal())
-        inside = pl.Series("session", self._dates[first : max(first, stop)])
+        inside = self.dates[first : max(first, stop)]
         if self.name == "us_futures":
-            return inside.filter(inside.is_in(_load("XNYS").schedule["session"].implode()))
+            return inside[days.find(inside, _load("XNYS").dates)[0]]
         if self.name == "24/5":
-            return inside.filter(~inside.dt.strftime("%m-%d").is_in(["01-01", "12-25"]))
+            return inside[[f"{day:%m-%d}" not in ("01-01", "12-25") for day in inside.tolist()]]
         return inside
 
     def denied(self, sessions: "Days") -> "Mask":
@@ -117,7 +117,7 @@ class Exchange:
 
         from tickerlake.market import days
 
-        is_session, _ = days.find(sessions, self._dates)
+        is_session, _ = days.find(sessions, self.dates)
         if is_session.all():
             return ~is_session
         weekend = ~np.isin(days.weekdays(sessions), list(self.weekdays))
@@ -132,7 +132,7 @@ class Exchange:
         return self.ends is not None and self.ends - as_of.date() <= ENDS_SOON
 
     @cached_property
-    def _dates(self) -> "Days":
+    def dates(self) -> "Days":
         """The sessions that the calendar knows."""
         from tickerlake.market import days
 

@@ -1,10 +1,11 @@
-"""Days as NumPy arrays: what expressions over frames of a few rows would take a plan for."""
+"""Days and rows by NumPy arrays: over a few rows, planning an expression is most of its cost."""
 
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 Days = NDArray[np.datetime64]
@@ -35,6 +36,14 @@ def find(days: Days, ascending: Days) -> tuple[Mask, NDArray[np.intp]]:
         return np.zeros(len(days), dtype=np.bool_), np.zeros(0, dtype=np.intp)
     positions = np.minimum(np.searchsorted(ascending, days), len(ascending) - 1)
     return ascending[positions] == days, positions
+
+
+def rows(frame: pl.DataFrame, numbers: NDArray[np.intp]) -> pl.DataFrame:
+    """Return rows of a frame by their ascending numbers; without a copy when none is between."""
+    if not len(numbers):
+        return frame[:0]
+    first, stop = int(numbers[0]), int(numbers[-1]) + 1
+    return frame[first:stop] if len(numbers) == stop - first else frame[numbers]
 
 
 def weekdays(days: Days) -> NDArray[np.int64]:

@@ -171,7 +171,7 @@ def repair(bars: pl.DataFrame) -> pl.DataFrame:
         "event_unknown": ~np.logical_and.reduce([*usable.values()]),
         "dividend_currency": ~_nulls(bars["dividend_currency"]),
     }
-    flags = pl.Series("flags", _joined(found), pl.String)
+    flags = _joined(found).alias("flags")
     if not any(each.any() for each in found.values()):
         return bars.hstack([flags])
     repaired = {
@@ -231,7 +231,7 @@ def flag_context(bars: pl.DataFrame, splits: Mapping[date, float], gaps: pl.Seri
         found = _found_in_context(bars, splits, gaps)
     if not any(each.any() for each in found.values()) and (bars["flags"] == "").all():
         return bars
-    context = pl.lit(pl.Series(_joined(found), dtype=pl.String))
+    context = pl.lit(_joined(found))
     lasting = (
         pl.col("flags")
         .str.split(",")
@@ -268,13 +268,15 @@ def _found_in_context(
     }
 
 
-def _joined(found: Mapping[str, NDArray[np.bool_]]) -> list[str]:
+def _joined(found: Mapping[str, NDArray[np.bool_]]) -> pl.Series:
     """Return the names of what is true, for each row, in order, separated by commas."""
     some = np.logical_or.reduce([*found.values()])
+    if not some.any():
+        return pl.Series([""]).new_from_index(0, len(some))
     names = [""] * len(some)
     for row in np.flatnonzero(some):
         names[row] = ",".join(name for name, true in found.items() if true[row])
-    return names
+    return pl.Series(names, dtype=pl.String)
 
 
 def _merged(flags: pl.Expr, more: pl.Expr) -> pl.Expr:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tickerlake.market import days
 from tickerlake.market.bars import PRICES
-from tickerlake.market.days import Mask
+from tickerlake.market.days import Days, Mask
 
 EVENTS: Final = ("dividend", "capital_gain", "split", "dividend_currency")
 _FACTS: Final = (*PRICES, "volume", "currency")
@@ -29,15 +29,19 @@ _TELLING_SPLIT: Final = 1.2
 """Smaller splits can't be told from a day's move of the market."""
 
 
-def differences(fetched: pl.DataFrame, held: pl.DataFrame, reread_from: date) -> pl.DataFrame:
+class Differences(NamedTuple):
+    """The sessions whose bar differs from the one held, and which of them are not held at all."""
+
+    sessions: Days
+    is_new: Mask
+
+
+def differences(fetched: pl.DataFrame, held: pl.DataFrame, reread_from: date) -> Differences:
     """Return the sessions whose bar is not held, or differs from the one held.
 
     From `reread_from` on, every fact of a bar is compared; before it, only the events. A held bar
     that was brought over from an older split basis is replaced by the source's own numbers, unless
     the source still serves it on the old basis, as Yahoo does for days after some splits.
-
-    Returns:
-        Columns `session` and `is_new`.
     """
     both = _Both(fetched, held)
     session = fetched["session"].to_numpy()
@@ -46,8 +50,7 @@ def differences(fetched: pl.DataFrame, held: pl.DataFrame, reread_from: date) ->
     corrected = (reread & both.differ(_FACTS)) | both.differ(EVENTS)
     rebased, old = both.is_rebased, both.is_still_old
     differing[both.is_held] = (rebased & ~old) | (corrected & ~(rebased & old))
-    is_new = ~both.is_held[differing]
-    return pl.DataFrame({"session": session[differing], "is_new": is_new})
+    return Differences(session[differing], ~both.is_held[differing])
 
 
 def restatement(
@@ -97,29 +100,29 @@ class _Both:
 
     def __init__(self, fetched: pl.DataFrame, held: pl.DataFrame) -> None:
         self.is_held, found = days.find(fetched["session"].to_numpy(), held["session"].to_numpy())
-        positions = found[self.is_held] if len(found) else found
-        first, stop = (positions.min(), positions.max() + 1) if len(positions) else (0, 0)
-        self._fetched, self._held, self._positions = fetched, held[first:stop], positions - first
+        self._answer = fetched
+        self._new = days.rows(fetched, np.flatnonzero(self.is_held))
+        self._old = days.rows(held, found[self.is_held]) if len(found) else held
         self.is_rebased: Mask = self.old("basis_factor") != 1.0
 
     def new(self, name: str) -> NDArray[Any]:
         """Return a column of the answer; a number that is null is NaN."""
-        values: NDArray[Any] = self._fetched[name].to_numpy()[self.is_held]
-        return values
+        return self._new[name].to_numpy()
 
     def old(self, name: str) -> NDArray[Any]:
         """Return a column of what is held."""
-        values: NDArray[Any] = self._held[name].to_numpy()[self._positions]
-        return values
+        return self._old[name].to_numpy()
 
     def differ(self, names: tuple[str, ...]) -> Mask:
         """Return which rows differ in one of the columns; two nulls are the same."""
-        differ = np.zeros(len(self._positions), dtype=np.bool_)
+        found = np.zeros(len(self.is_rebased), dtype=np.bool_)
         for name in names:
             new, old = self.new(name), self.old(name)
-            are_null = (new != new) & (old != old)  # noqa: PLR0124 - true for NaN alone
-            differ |= (new != old) & ~are_null
-        return differ
+            differ = new != old
+            if differ.any():
+                differ &= (new == new) | (old == old)  # noqa: PLR0124 - false for NaN alone
+                found |= differ
+        return found
 
     @cached_property
     def is_still_old(self) -> Mask:
@@ -128,11 +131,11 @@ class _Both:
         When the prices on both sides of that split fit together, the source had already adjusted
         them before it announced the split: then they are not old.
         """
-        none = np.zeros(len(self._positions), dtype=np.bool_)
+        none = np.zeros(len(self.is_rebased), dtype=np.bool_)
         if not self.is_rebased.any():
             return none
-        splits = _splits(self._fetched)
-        if all(is_adjusted(self._fetched, day, ratio) for day, ratio in splits.items()) and (
+        splits = _splits(self._answer)
+        if all(is_adjusted(self._answer, day, ratio) for day, ratio in splits.items()) and (
             any(_tells(ratio) for ratio in splits.values())
         ):
             return none

@@ -14,7 +14,6 @@ from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Entry, Rejected
 from tickerlake.market import calendars, days, events, quality, seam, splits
 from tickerlake.market.calendars import Exchange
-from tickerlake.market.days import Mask
 from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
 from tickerlake.market.quality import Judged
@@ -97,7 +96,7 @@ def _judge(
     session = bars["session"].to_numpy()
     is_open = (session > np.datetime64(last_closed)) & (session <= np.datetime64(today))
     is_open |= session >= np.datetime64(open_from)
-    bars = _rows(bars, (session <= np.datetime64(window.end)) & ~is_open)
+    bars = days.rows(bars, np.flatnonzero((session <= np.datetime64(window.end)) & ~is_open))
     before = np.searchsorted(held.bars["session"].to_numpy(), np.datetime64(window.asked_from))
     judged = quality.judge(
         bars,
@@ -112,27 +111,18 @@ def _judge(
     )
 
 
-def _rows(frame: pl.DataFrame, wanted: Mask) -> pl.DataFrame:
-    """Return rows of a frame; a filter would be planned, which takes longer than a few rows."""
-    numbers = np.flatnonzero(wanted)
-    if not len(numbers):
-        return frame[:0]
-    first, stop = int(numbers[0]), int(numbers[-1]) + 1
-    return frame[first:stop] if len(numbers) == stop - first else frame[numbers]
-
-
 def _entry(
     lake: Lake, ticker: str, exchange: Exchange, window: Window, held: History, answer: _Answer
 ) -> Entry:
     """Compare an answer with what is held, and write the blobs of what is new."""
     changes = splits.changes(held.splits, answer.announced, window.asked_from)
     differing = seam.differences(answer.repaired, splits.rebase(held.bars, changes), window.start)
-    is_news, _ = days.find(answer.bars["session"].to_numpy(), differing["session"].to_numpy())
-    news = _rows(answer.bars, is_news)
+    is_news, _ = days.find(answer.bars["session"].to_numpy(), differing.sessions)
+    news = days.rows(answer.bars, np.flatnonzero(is_news))
     rejected = _rejected(answer.judged.bad, held)
     listing = answer.fetched.listing
     delivers = bool(changes or rejected or news.height) or _says_more(window, held, listing)
-    new = int(differing["is_new"].sum())
+    new = int(differing.is_new.sum())
     bad = answer.judged.bad
     if len(rejected) < bad.height:
         bad = bad.filter(pl.col("session").is_in([each.session for each in rejected]))
@@ -180,7 +170,7 @@ def _gaps(exchange: Exchange, window: Window, held: History, answer: _Answer) ->
     if first is None:
         return ()
     end = min(window.end, answer.last_closed)
-    expected = exchange.expected(max(window.asked_from, first), end).to_numpy()
+    expected = exchange.expected(max(window.asked_from, first), end)
     for sessions in known:
         expected = expected[~days.find(expected, sessions.to_numpy())[0]]
     return tuple(expected.tolist())

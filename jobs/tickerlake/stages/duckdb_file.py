@@ -84,6 +84,7 @@ def _fill(lake: Lake, path: Path, tables: Tables) -> dict[str, int]:
             connection.execute(
                 f"create table copy.{name} as select * from {name} order by {', '.join(order)}"
             )
+            connection.unregister(name)  # or it would be taken for the copy
             rows[name] = connection.sql(f"select count(*) from copy.{name}").fetchall()[0][0]
         connection.execute("use copy")
         for name, view in VIEWS.items():

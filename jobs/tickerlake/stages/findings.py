@@ -4,7 +4,7 @@ from typing import Final, Literal, NamedTuple
 
 Kind = Literal[
     "marker", "obstacle", "manifest", "receipt", "note", "blob", "quarantine", "counts", "derived",
-    "stray", "pending", "behind", "retried", "checkpoint",
+    "stray", "pending", "behind", "retried", "checkpoint", "pack",
 ]  # fmt: skip
 
 REMEDIES: Final = {

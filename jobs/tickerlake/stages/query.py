@@ -18,7 +18,7 @@ from tickerlake.lake import Lake, moment
 from tickerlake.lake.fold import History
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.stages.relations import Files, Past, Tables, create, needed, quoted, reachable
+from tickerlake.stages.relations import Files, Tables, create, needed, quoted, reachable
 
 if TYPE_CHECKING:
     import duckdb
@@ -122,7 +122,7 @@ def _connection(
             connection.execute("set TimeZone = 'UTC'")  # or moments depend on the machine
             yield connection
         except duckdb.Error as error:
-            if isinstance(tables, Past) and tables.failures:
+            if tables is not None and tables.failures:
                 raise tables.failures[0] from error
             message = str(error).replace(root, lake.store.url)
             raise _explained(error, message) from error

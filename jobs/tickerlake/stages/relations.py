@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, derived, frames, layout, manifests
+from tickerlake.lake import Lake, derived, frames, states
 from tickerlake.lake.fold import History
 from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
-from tickerlake.market.bars import HISTORY, RAW
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +43,13 @@ _ASKS_FOR_ALL: Final = re.compile(
 
 
 class Tables(Protocol):
-    """Where the rows of the tables come from."""
+    """Where the rows of the tables come from.
+
+    Attributes:
+        failures: our own errors that DuckDB met while it read: it forgets which they were.
+    """
+
+    failures: list[Exception]
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create the table (or a view) `name` in a connection: its columns without `date`."""
@@ -101,11 +106,14 @@ class Files:
         """
         self._lake, self._root = lake, root
         self._runs, self._given = runs, given
+        self.failures: list[Exception] = []
 
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create a table; see `Tables.create`."""
-        if name == "raw":
-            self._create_raw(connection)
+        if name == "raw":  # which rows count, only the manifests know
+            state = states.newest(self._lake, runs=self._runs)
+            scan = frames.scan(self._lake, name, state, self.failures)
+            connection.register(name, scan)
             return
         table = TABLES[name]
         given = _rows(name, self._given)
@@ -122,51 +130,6 @@ class Files:
             others = ", ".join(map(quoted, self._given))
             stored += f" where ticker not in ({others}) union all by name from internal.{name}"
         connection.execute(f"create view {name} as {stored}")
-
-    def _create_raw(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        store = self._lake.store
-        runs = manifests.all_ids(store) if self._runs is None else sorted(self._runs)
-        everything = manifests.read_all(store, runs)
-        commits = pl.DataFrame(
-            [
-                (
-                    f"{self._root}/{layout.blob(layout.RAW, date, ticker, digest)}",
-                    ticker,
-                    run.run_id,
-                    run.as_of,
-                )
-                for run in everything
-                for ticker, entry in run.tickers.items()
-                for date, digest in entry.blobs.items()
-            ],
-            schema={
-                "file": pl.String,
-                "ticker": pl.String,
-                "run_id": pl.String,
-                "as_of": HISTORY["as_of"],
-            },
-            orient="row",
-        )
-        if commits.is_empty():
-            schema = {**commits.schema, **RAW}
-            connection.register("raw", pl.DataFrame(schema=schema).drop("file").to_arrow())
-            return
-        self._open(connection)
-        # in a schema that `show tables` does not show
-        connection.execute("create schema if not exists internal")
-        connection.register("arrived", commits.to_arrow())
-        connection.execute("create table internal.commits as from arrived")
-        connection.unregister("arrived")
-        connection.execute(
-            "set variable blobs = (select list(distinct file) from internal.commits)"
-        )
-        connection.execute(
-            f"""create view raw as
-            select ticker, run_id, as_of, {", ".join(RAW)}
-            from read_parquet(getvariable('blobs'), filename = true, hive_partitioning = false)
-              as blobs
-            join internal.commits on filename = file"""
-        )
 
     def _open(self, connection: "duckdb.DuckDBPyConnection") -> None:
         if self._root == BUCKET and not connection.filesystem_is_registered("lake"):
@@ -210,11 +173,7 @@ def reachable(lake: Lake) -> Iterator[str]:
 
 
 class Past:
-    """The tables as of a past state; only the tickers that a statement asks for are derived.
-
-    Attributes:
-        failures: our own errors that DuckDB met while it read: it forgets which they were.
-    """
+    """The tables as of a past state; only the tickers that a statement asks for are derived."""
 
     def __init__(self, state: State) -> None:
         """Take the state."""

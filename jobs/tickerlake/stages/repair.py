@@ -149,7 +149,10 @@ def orphans(lake: Lake) -> list[str]:
         each.key
         for prefix in (layout.RAW, layout.QUARANTINE)
         for each in lake.store.find(prefix)
-        if each.key.endswith(".parquet") and each.key not in listed and each.modified < before
+        if each.key.endswith(".parquet")
+        and not each.key.endswith(layout.PACK)
+        and each.key not in listed
+        and each.modified < before
     )
 
 

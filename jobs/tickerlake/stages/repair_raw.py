@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, SourceError
-from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifests
-from tickerlake.lake.manifests import Manifest
+from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifests, packs
+from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import digest, to_parquet
 from tickerlake.market import calendars, splits
 from tickerlake.market.bars import RAW
@@ -36,6 +36,7 @@ class RawRepair:
         self.runs_are_lost = bool(lost)
         wanted = self._gaps(lost) if lost else {}
         self._counts(findings)
+        self._packs(findings)
         gone = []
         for finding in findings:
             if finding.kind in ("blob", "quarantine"):
@@ -105,7 +106,25 @@ class RawRepair:
             checkpointing.rewrite(store, manifest.model_copy(update={"tickers": tickers}))
             self.done.append(f"{layout.run(run_id)}: counts match its blobs again")
 
+    def _packs(self, findings: Iterable[Finding]) -> None:
+        """Take the blobs that are right out of damaged packs; the others are repaired like any."""
+        for finding in findings:
+            if finding.kind == "pack":
+                partition = layout.values(finding.key)["date"]
+                found = packs.find(self.lake, partition, finding.ticker)
+                for name, rows in found.items():
+                    if digest(rows) == name:
+                        key = layout.blob(layout.RAW, partition, finding.ticker, name)
+                        self.lake.store.put(key, to_parquet(rows))
+                self.lake.store.delete([finding.key])
+                self.done.append(f"{finding.key}: unpacked")
+
     def _rows(self, prefix: str, ticker: str, names: dict[str, str]) -> int | None:
+        if prefix == layout.RAW:
+            try:
+                return blobs.read(self.lake, ticker, Entry(outcome="ok", blobs=names)).height
+            except CorruptObjectError:
+                return None
         rows = 0
         for partition, name in names.items():
             data = self.lake.store.get(layout.blob(prefix, partition, ticker, name))

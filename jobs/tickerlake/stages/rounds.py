@@ -14,6 +14,7 @@ from tickerlake.engines import Engine, Kind, Refreshed, Task, Work
 from tickerlake.errors import CorruptObjectError, StoreError
 from tickerlake.lake import Lake, backlog, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.retries import pause
 
@@ -171,7 +172,7 @@ class Rounds:
         whole = {run_id for run_id in known if run_id not in self.survey.receipts}
         missing = [run_id for run_id in self.survey.runs if run_id not in whole]
         read = manifests.read_all(self.lake.store, missing, only)
-        return manifests.without_lost([*read, *(known[each] for each in whole)])
+        return without_lost([*read, *(known[each] for each in whole)])
 
     def _moved(self) -> dict[str, tuple[str, ...]]:
         """Return the partitions written from a history that was replaced since, by ticker."""

@@ -2,21 +2,21 @@
 
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import polars as pl
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, backlog, blobs, derived, history, layout, manifests, notes
+from tickerlake.lake import Lake, backlog, blobs, derived, history, index, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.lake.parquet import from_parquet, to_table_parquet
+from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.lake.parquet_statistics import lies
-from tickerlake.stages import verify_runs
+from tickerlake.stages import verify_packs, verify_runs
 from tickerlake.stages.findings import Finding, Kind
 
 log = logging.getLogger(__name__)
@@ -125,15 +125,18 @@ class _Check:
         stored: dict[str, set[str]],
     ) -> None:
         self.lake, self.survey, self.everything, self.stored = lake, survey, everything, stored
+        self.indexed = index.entries(lake.store)
 
     def ticker(self, ticker: str) -> Iterator[Finding]:
         """Yield what is wrong with a ticker."""
         raw_is_whole = True
-        for manifest in self.everything:
-            if ticker in manifest.tickers:
-                for finding in _blobs(self.lake, ticker, manifest):
-                    raw_is_whole &= finding.kind != "blob"
-                    yield finding
+        listed = [each for each in self.everything if ticker in each.tickers]
+        found, packed = verify_packs.packs_of(self.lake, ticker, listed)
+        yield from found
+        for manifest in listed:
+            for finding in _blobs(self.lake, ticker, manifest, packed):
+                raw_is_whole &= finding.kind != "blob"
+                yield finding
         if raw_is_whole:
             yield from self._derived(ticker)
 
@@ -153,6 +156,9 @@ class _Check:
             yield Finding("derived", key, "is not what raw gives", ticker)
         elif stored.version:
             yield from self._footer(ticker, key)
+        version, known = self.indexed.get(ticker, (None, None))
+        if version == stored.version and known not in (None, index.known(stored.history)):
+            yield Finding("derived", layout.INDEX, f"says what {key} does not say", ticker)
         yield from self._parts(ticker, new, stored)
 
     def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
@@ -175,7 +181,7 @@ class _Check:
                 return "is missing" if expected is not None else ""
             if expected is None:
                 return "should not exist"
-            if data != to_table_parquet(expected) and not _equal(from_parquet(data, key), expected):
+            if data != to_parquet(expected) and not _equal(from_parquet(data, key), expected):
                 return "is not what raw gives"
         except CorruptObjectError as error:
             return f"can't be read: {error}"
@@ -186,7 +192,7 @@ class _Check:
     ) -> Iterator[Finding]:
         """Report a file whose rows are right, but whose footer misleads engines."""
         data = self.lake.store.get(key)
-        if data is None or (expected is not None and data == to_table_parquet(expected)):
+        if data is None or (expected is not None and data == to_parquet(expected)):
             return
         columns = _lies(data)
         if columns:
@@ -202,7 +208,9 @@ def _is_owed(part: str, owed: Span | None) -> bool:
     return part == derived.LISTING or (owed is not None and owed.first <= part <= owed.last)
 
 
-def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
+def _blobs(
+    lake: Lake, ticker: str, manifest: Manifest, packed: Mapping[str, Mapping[str, int]]
+) -> Iterator[Finding]:
     """Check the blobs that a manifest lists for a ticker, and how many rows it says they have."""
     entry = manifest.tickers[ticker]
     found: tuple[tuple[Kind, str, dict[str, str], int], ...] = (
@@ -213,7 +221,8 @@ def _blobs(lake: Lake, ticker: str, manifest: Manifest) -> Iterator[Finding]:
         rows, is_whole = 0, True
         for partition, name in sorted(names.items()):
             key = layout.blob(prefix, partition, ticker, name)
-            problem, height = _blob(lake, key)
+            within = packed.get(partition, {}) if prefix == layout.RAW else {}
+            problem, height = _blob(lake, key, within.get(name))
             rows += height
             if problem:
                 is_whole = False
@@ -229,12 +238,17 @@ def _has_lost(lake: Lake, manifest: Manifest, ticker: str, entry: Entry) -> bool
     return manifests.read(lake.store, manifest.run_id).tickers[ticker] != entry
 
 
-def _blob(lake: Lake, key: str) -> tuple[str, int]:
-    """Return what is wrong with a blob ('' when nothing is), and the number of its rows."""
+def _blob(lake: Lake, key: str, packed: int | None) -> tuple[str, int]:
+    """Return what is wrong with a blob ('' when nothing is), and the number of its rows.
+
+    `packed` is how many rows it has in a pack, if it is in one.
+    """
     try:
         data = lake.store.get(key)
     except CorruptObjectError as error:
         return f"can't be read: {error}", 0
+    if data is None and packed is not None:
+        return "", packed
     if data is None:
         return "is listed by a manifest, but is missing", 0
     if not blobs.is_whole(data, layout.digest(key)):

@@ -6,6 +6,7 @@ from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import Lake, audit, layout, manifests
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.checkpoints import Reader
+from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest, Receipt
 from tickerlake.stages.findings import Finding
 
@@ -29,7 +30,7 @@ def manifests_of(lake: Lake, survey: Survey) -> tuple[list[Finding], list[Manife
     found += _receipts(lake, survey)
     for each in audit.compare(lake.store):
         found.append(Finding("checkpoint", each.key, each.text, run_id=each.run_id))
-    return found, manifests.without_lost(read)
+    return found, without_lost(read)
 
 
 def _receipts(lake: Lake, survey: Survey) -> list[Finding]:

@@ -1,0 +1,341 @@
+"""Compaction: fewer objects, and nothing that can be read changes, whoever dies or races."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+
+import polars as pl
+import pytest
+from helpers import Counting, new_lake, objects, tickerlake
+from polars.testing import assert_frame_equal
+from small_market import SESSIONS, TICKERS, Steady, evening, fetch, in_turn, run, state
+
+from tickerlake.lake import Lake, blobs, checkpointing, compaction, frames, layout, packs, states
+from tickerlake.lake.frames import Wanted
+from tickerlake.lake.parquet import digest
+from tickerlake.lake.store import Store
+from tickerlake.market.bars import RAW
+from tickerlake.stages import compact, query, repair, transform, verify
+from tickerlake.stages.relations import Past
+
+DAYS = SESSIONS[3::3]
+LONG = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Every partition is closed at once, and every pack is old."""
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=-400))
+    monkeypatch.setattr(compact, "GRACE", timedelta(days=-1))
+    monkeypatch.setattr(checkpointing, "TAIL", 6)
+    monkeypatch.setattr(checkpointing, "KEPT", 2)
+
+
+def lived(url: str = "memory://", grain: str = "month") -> Lake:
+    lake = new_lake(url, grain)
+    for day in DAYS:
+        run(lake, day)
+    return lake
+
+
+def compacted(lake: Lake) -> compact.Report:
+    """Pack, and delete what was packed."""
+    report = compact.compact(lake, workers=1)
+    assert report.exit_code == 0
+    again = compact.compact(lake, workers=1)
+    assert again.packed == 0
+    assert again.deleted == report.packed
+    return report
+
+
+def seen(lake: Lake) -> dict[str, object]:
+    """Everything that can be read, now and then."""
+    past = states.resolve(lake, evening(DAYS[len(DAYS) // 2]))
+    raw = "select * from raw order by all"
+    return {
+        **state(lake),
+        "raw": frames.read(lake, "raw", None, Wanted()).rows(),
+        "sql": query.query(lake, raw).rows(),
+        "filtered": query.query(
+            lake, "select * from raw where session < '2013-01-20' order by all"
+        ).rows(),
+        "past": query.query(lake, raw, tables=Past(past)).rows(),
+        "history then": frames.read(lake, "history", past, Wanted()).rows(),
+        "stamp": states.stored_stamp(lake),
+        "found": verify.verify(lake, workers=1),
+    }
+
+
+@pytest.mark.parametrize("grain", ["month", "year"])
+def test_nothing_that_can_be_read_changes(tmp_path, grain):
+    lake = lived(str(tmp_path / "lake"), grain)
+    before, many = seen(lake), len(list(lake.store.keys(layout.RAW)))
+    report = compacted(lake)
+    assert report.packed > 20
+    assert seen(lake) == before
+    assert before["found"] == []
+    few = [key for key in lake.store.keys(layout.RAW) if key.endswith(".parquet")]
+    assert all(key.endswith(f"/{layout.PACK}") for key in few)
+    assert len(few) < many / 3
+    assert transform.transform(lake, rebuild=True, engine=in_turn).exit_code == 0
+    assert seen(lake) == before
+    run(lake, DAYS[-1])
+    assert seen(lake) == before
+
+
+def test_other_engines_read_a_pack_as_any_file_of_raw(tmp_path):
+    lake = lived(str(tmp_path / "lake"))
+    files = f"{tmp_path}/lake/raw/date=*/ticker=*/*.parquet"
+    before = pl.read_parquet(files, hive_partitioning=False)
+    compacted(lake)
+    after = pl.read_parquet(files, hive_partitioning=False)
+    assert_frame_equal(after, before, check_row_order=False)
+
+
+def test_a_rebuild_reads_one_object_of_raw_for_each_partition():
+    lake = lived(grain="year")
+    compacted(lake)
+    counting = Counting(lake.store)
+    assert transform.transform(Lake(counting, "year"), rebuild=True).exit_code == 0
+    raw = {key: count for key, count in counting.reads.items() if key.startswith("raw/date=")}
+    assert raw == {layout.pack("2013", ticker): 1 for ticker in TICKERS}
+
+
+def test_a_partition_that_is_not_over_for_long_is_left_alone(monkeypatch):
+    lake = lived()
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=14))
+    compacted(lake)
+    packed = [key for key in lake.store.keys(layout.RAW) if key.endswith(layout.PACK)]
+    assert packed
+    assert {layout.values(key)["date"] for key in packed} == {"2013-01"}
+
+
+def test_what_was_packed_is_deleted_after_a_day(monkeypatch):
+    lake = lived()
+    monkeypatch.setattr(compact, "GRACE", timedelta(days=1))
+    before = set(lake.store.keys(layout.RAW))
+    assert compact.compact(lake, workers=1).packed
+    assert compact.compact(lake, workers=1) == compact.Report()
+    assert before < set(lake.store.keys(layout.RAW))
+    assert verify.verify(lake, workers=1) == []
+
+
+def test_a_lake_by_day_has_nothing_to_compact(tmp_path):
+    lake = lived(str(tmp_path / "lake"), "day")
+    before = objects(lake)
+    assert compact.compact(lake, workers=1).is_needless
+    assert objects(lake) == before
+    done = tickerlake("compact", "--lake", lake.store.url)
+    assert (done.returncode, done.stdout) == (
+        0,
+        "Nothing to compact: in a lake by day, an object holds one bar by definition.\n",
+    )
+
+
+def test_the_command_says_what_it_did(tmp_path):
+    lake = lived(str(tmp_path / "lake"))
+    done = tickerlake("compact", "--lake", lake.store.url)
+    assert done.stdout.startswith("Packed ")
+    assert "deleted 0 blobs" in done.stdout
+    done = tickerlake("compact", "--lake", lake.store.url)
+    assert done.stdout.startswith("Packed 0 blobs, deleted ")
+    [key, *_] = [key for key in lake.store.keys(layout.RAW) if key.endswith(layout.PACK)]
+    lake.store.put(key, b"garbage")
+    fetch(lake, DAYS[-1])
+    [(name, _)] = blobs.write(lake, layout.RAW, layout.values(key)["ticker"], row()).items()
+    assert name
+    done = tickerlake("compact", "--lake", lake.store.url)
+    assert done.returncode == 3
+    assert key in done.stderr
+
+
+def row() -> pl.DataFrame:
+    [answer] = [Steady(DAYS[0]).fetch("A", DAYS[0], DAYS[0], "").bars]
+    return answer.with_columns(volume=pl.lit(7, pl.Int64)).select(RAW.keys())
+
+
+def test_a_blob_that_no_run_lists_is_not_packed():
+    lake = lived()
+    [(partition, name)] = blobs.write(lake, layout.RAW, "A", row()).items()
+    compacted(lake)
+    assert name not in packs.load(lake, partition, "A").blobs
+    assert lake.store.get(layout.blob(layout.RAW, partition, "A", name))
+
+
+def test_a_damaged_blob_is_not_packed():
+    lake = lived()
+    key = next(key for key in sorted(lake.store.keys(layout.RAW)) if key.endswith(".parquet"))
+    lake.store.put(key, b"garbage")
+    compact.compact(lake, workers=1)
+    compact.compact(lake, workers=1)
+    assert lake.store.get(key) == b"garbage"
+    assert [each.key for each in verify.verify(lake, workers=1)] == [key]
+
+
+def test_a_blob_with_other_rows_is_not_packed():
+    lake = lived()
+    [key, other, *_] = sorted(key for key in lake.store.keys(layout.RAW) if "ticker=A" in key)
+    lake.store.put(key, lake.store.get(other))
+    compact.compact(lake, workers=1)
+    held = packs.load(lake, layout.values(key)["date"], "A").blobs
+    assert layout.digest(key) not in held
+    assert all(digest(rows) == name for name, rows in held.items())
+
+
+def test_nothing_is_deleted_that_a_pack_does_not_hold():
+    lake = lived()
+    compact.compact(lake, workers=1)
+    held = packs.load(lake, "2013-01", "A").blobs
+    [first, *_] = held
+    wrong = held[first].with_columns(close=pl.col("close") + 1)
+    lake.store.put(layout.pack("2013-01", "A"), packs.encode({**held, first: wrong}))
+    [failed] = compact.compact(lake, workers=1).failed
+    assert "tickerlake repair" in failed
+    assert lake.store.get(layout.blob(layout.RAW, "2013-01", "A", first))
+
+
+def test_a_single_blob_is_found_in_its_pack():
+    lake = lived(grain="year")
+    before = frames.read(lake, "raw", None, Wanted())
+    compacted(lake)
+    manifest = states.newest(lake).manifests()[0]
+    entry = manifest.tickers["A"]
+    rows = blobs.read(lake, "A", entry)
+    assert rows.rows() == [row[3:] for row in before.rows() if row[:2] == ("A", manifest.run_id)]
+
+
+@pytest.mark.parametrize("damage", ["garbage", "gone", "other rows"])
+def test_a_damaged_pack_is_found_and_repaired(damage):
+    lake = lived()
+    compacted(lake)
+    before = prices(lake)
+    key = layout.pack("2013-02", "A")
+    held = packs.load(lake, "2013-02", "A").blobs
+    match damage:
+        case "garbage":
+            lake.store.put(key, b"garbage")
+        case "gone":
+            lake.store.delete([key])
+        case _:
+            [first, *_] = held
+            wrong = held[first].with_columns(close=pl.col("close") + 1)
+            lake.store.put(key, packs.encode({**held, first: wrong}))
+    assert key in {each.key for each in verify.verify(lake, workers=1)} or damage == "gone"
+    assert verify.verify(lake, workers=1)
+    source, as_of = Steady(DAYS[-1]), evening(DAYS[-1])
+    report = repair.repair(lake, source, as_of=as_of, workers=1, engine=in_turn)
+    assert report.left == []
+    assert prices(lake) == before
+
+
+def prices(lake: Lake) -> list[object]:
+    return [frames.read(lake, "history", None, Wanted((each,)))["close"].to_list() for each in "AB"]
+
+
+class Killed(BaseException):
+    """As by SIGKILL."""
+
+
+class Dying(Store):
+    """A store that lets others act before its n-th write, and dies before or after it."""
+
+    def __init__(self, inner: Store, at: int, fate: str, rival: object = None) -> None:
+        super().__init__(inner.url, inner._objects)
+        self.at, self.fate, self.rival, self.number = at, fate, rival, 0
+
+    def _write(self, method: str, *arguments: object) -> object:
+        self.number += 1
+        if self.number == self.at and self.rival:
+            self.rival()
+        if self.number == self.at and self.fate == "before":
+            raise Killed
+        answer = getattr(super(), method)(*arguments)
+        if self.number == self.at and self.fate == "after":
+            raise Killed
+        return answer
+
+    def put(self, key: str, data: bytes) -> None:
+        self._write("put", key, data)
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        return bool(self._write("put_new", key, data))
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str:
+        return str(self._write("replace", key, data, version))
+
+    def delete(self, keys: list[str]) -> None:
+        for key in keys:
+            self._write("delete", [key])
+
+
+def one_more_day(lake: Lake) -> None:
+    """An extract and a transform, which makes a checkpoint, too."""
+    run(lake, SESSIONS[-1])
+
+
+def young() -> Lake:
+    """A lake with blobs of January that are packed and still loose, and loose ones of February."""
+    lake = new_lake("memory://", "month")
+    for day in SESSIONS[15:18]:
+        run(lake, day)
+    compact.compact(lake, workers=1)
+    for day in SESSIONS[19:22]:
+        run(lake, day)
+    return lake
+
+
+@pytest.mark.parametrize("step", ["compact", "transform"])
+@pytest.mark.parametrize("fate", ["before", "after", "goes on"])
+def test_killed_at_any_write_beside_others_it_ends_as_if_undisturbed(fate, step):
+    """Before each write of one, the other runs from end to end; both are repeated afterwards."""
+    compaction_of = partial(compact.compact, workers=1)
+    first, rival = (
+        (compaction_of, one_more_day) if step == "compact" else (one_more_day, compaction_of)
+    )
+    reference = young()
+    one_more_day(reference)
+    expected = state(reference)
+    for at in steps(first, 1 if LONG or step == "compact" else 4):
+        lake = young()
+        store = Dying(lake.store, at, fate, partial(rival, lake))
+        with suppress(Killed):
+            first(Lake(store, lake.grain))
+        one_more_day(lake)
+        assert verify.verify(lake, workers=1) == [], at
+        compact.compact(lake, workers=1)
+        compact.compact(lake, workers=1)
+        assert state(lake) == expected, at
+        assert verify.verify(lake, workers=1) == [], at
+        left = {key for key in lake.store.keys(layout.RAW) if key.endswith(".parquet")}
+        assert all(key.endswith(layout.PACK) for key in left), at
+
+
+def steps(first: object, every: int) -> Iterator[int]:
+    lake = young()
+    store = Dying(lake.store, -1, "goes on")
+    first(Lake(store, lake.grain))
+    assert store.number > 2
+    return iter(range(1, store.number + 1, every))
+
+
+def test_of_two_compactions_one_wins():
+    lake = lived(grain="year")
+    place = compaction.Place("2013", "A")
+    names = [layout.digest(key) for key in lake.store.keys(layout.RAW) if "ticker=A" in key]
+    pack = packs.load(lake, *place)
+    compaction.compact(lake, place, names[:3], names, is_old=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packs, "load", lambda *_: pack)
+        assert compaction.compact(lake, place, names[3:], names, is_old=True) == (0, 0)
+    assert packs.load(lake, *place).blobs.keys() == set(names[:3])
+
+
+def test_a_pack_says_what_its_blobs_are():
+    lake = new_lake("memory://", "year")
+    held = {digest(each): each for each in (row(), row().with_columns(close=pl.lit(3.0)))}
+    data = packs.encode(held)
+    assert packs.decode(data, "").keys() == held.keys()
+    assert all(digest(rows) == name for name, rows in packs.decode(data, "").items())
+    assert packs.load(lake, "2013", "A") == ({}, None)
