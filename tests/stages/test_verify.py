@@ -12,6 +12,7 @@ from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifes
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Order, Rejected
 from tickerlake.lake.parquet import from_parquet, to_parquet
+from tickerlake.market.listing import Event
 from tickerlake.stages import verify
 from tickerlake.stages.verify import Finding
 
@@ -63,6 +64,7 @@ CHANGES = {
     "retired": lambda held: replace(held, retired=DAY),
     "renamed_to": lambda held: replace(held, renamed_to="C"),
     "listing": lambda held: replace(held, listing=replace(held.listing, name="Another Inc.")),
+    "events": lambda held: replace(held, events=(Event(AWARE, held.last.run_id, "resumed"),)),
     "last": lambda held: replace(held, last=Order(AWARE, held.last.run_id)),
 }
 
