@@ -73,9 +73,17 @@ run "roles" {
     condition = alltrue([
       for statement in data.aws_iam_policy_document.transformer.statement :
       alltrue([for resource in statement.resources : !strcontains(resource, "/raw/")])
-      if contains(statement.actions, "s3:PutObject") || contains(statement.actions, "s3:DeleteObject")
+      if contains(statement.actions, "s3:PutObject")
     ])
-    error_message = "The transformer may change raw, which is append-only."
+    error_message = "The transformer may write raw, which is append-only."
+  }
+  assert {
+    condition = flatten([
+      for statement in data.aws_iam_policy_document.transformer.statement :
+      [for resource in statement.resources : resource if strcontains(resource, "/raw/")]
+      if contains(statement.actions, "s3:DeleteObject")
+    ]) == ["arn:aws:s3:::lake-123456789012/raw/_runs/*"]
+    error_message = "In raw, the transformer may delete only manifests, of which the checkpoint's archive has copies."
   }
   assert {
     condition = one([for s in data.aws_iam_policy_document.transformer.statement : s.resources if s.sid == "MaintainPartitions"]) == toset([

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from tickerlake.aws.glue_catalog import Synced
     from tickerlake.aws.starter import Arrival, Launch
     from tickerlake.diagnosis import Diagnosis
+    from tickerlake.lake import Lake
     from tickerlake.lake.manifests import Manifest
     from tickerlake.lake.once import Histories
     from tickerlake.sources import Source
@@ -41,6 +42,9 @@ log = logging.getLogger(__name__)
 
 EARLIEST: Final = date(1900, 1, 1)
 """No source has daily bars from before this day; some can't even be asked for them."""
+
+SUITS: Final = {"day": 100, "month": 1_000}
+"""For more tickers than this, another grain makes fewer objects (docs/concepts.md)."""
 
 MANY: Final = 0.1
 """A stage logs a separate event when a larger share of its tickers failed."""
@@ -71,6 +75,7 @@ def extract(
         start, end = _window(settings, moment)
         # last, so that a wrong call leaves no folder
         lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
+        _advise(lake, len(tickers))
         ended = Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
             histories.of(lake) if histories else lake,
@@ -259,6 +264,17 @@ def _window(settings: ExtractSettings, moment: datetime) -> tuple[date | None, d
     if settings.end and settings.end < EARLIEST:
         raise UsageError(f"--end {settings.end} is before {EARLIEST}: there are no bars that old")
     return start, min(settings.end, tomorrow) if settings.end else None
+
+
+def _advise(lake: "Lake", tickers: int) -> None:
+    """Warn when a new lake gets many more objects than it needs."""
+    if lake.is_new and tickers > SUITS.get(lake.grain, tickers):
+        log.warning(
+            "a lake by %s of %s tickers gets very many small files, and its grain can't be changed:"
+            " --grain year suits it better",
+            lake.grain,
+            f"{tickers:,}",
+        )
 
 
 def _tell_of_failures(stage: str, failed: int, tickers: int) -> None:

@@ -14,6 +14,7 @@ from helpers import tickerlake
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tickerlake import app
 from tickerlake.cli.commands import tickerlake as command
 from tickerlake.settings import Shard
 
@@ -311,6 +312,16 @@ def test_what_is_typed_goes_before_the_environment(tmp_path):
     done = tickerlake(*RUN, lake, "--universe", str(universe), TICKERLAKE_TICKERS="AAPL")
     assert done.returncode == 0, done.stderr
     assert held(lake) == ["FB", "IBM"]
+
+
+@pytest.mark.parametrize(("grain", "most", "warns"), [("day", 1, 1), ("day", 2, 0), ("year", 0, 0)])
+def test_a_grain_that_does_not_suit_is_warned_of(tmp_path, monkeypatch, grain, most, warns):
+    monkeypatch.setitem(app.SUITS, "day", most)
+    lake = str(tmp_path / "lake")
+    warning = f"a lake by {grain} of 2 tickers gets very many small files"
+    done = tickerlake(*RUN, lake, "FB", "IBM", "--grain", grain)
+    assert done.stderr.count(warning) == warns
+    assert warning not in tickerlake(*RUN, lake, "FB", "IBM", "AAPL").stderr
 
 
 def test_machines_share_tickers_and_none_is_asked_for_twice(tmp_path):

@@ -16,7 +16,7 @@ from helpers import new_lake, objects
 from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
 from tickerlake.errors import StoreError
-from tickerlake.lake import Lake, derived, history, layout, manifests, notes, open_lake
+from tickerlake.lake import Lake, derived, history, layout, manifests, notes, open_lake, refresh
 from tickerlake.lake.derived import Derived
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform, verify
@@ -275,7 +275,7 @@ def test_a_rebuild_that_loses_a_race_does_its_work_again(tmp_path, monkeypatch):
     for day in STRESS[:2]:
         run(lake, day)
     lake.store.put(layout.history("B"), b"nonsense")
-    original, races = transform.refresh.rebuild, itertools.count()
+    original, races = refresh.rebuild, itertools.count()
 
     def overtaken(*arguments):
         if next(races) == 0:
@@ -283,7 +283,7 @@ def test_a_rebuild_that_loses_a_race_does_its_work_again(tmp_path, monkeypatch):
             transform.transform(lake)
         return original(*arguments)
 
-    monkeypatch.setattr(transform.refresh, "rebuild", overtaken)
+    monkeypatch.setattr(refresh, "rebuild", overtaken)
     assert transform.transform(lake, rebuild=True, engine=in_turn).exit_code == 0
     run(lake, STRESS[2])
     assert state(lake) == state(reference)

@@ -64,7 +64,7 @@ CHANGES = {
     "retired": lambda held: replace(held, retired=DAY),
     "renamed_to": lambda held: replace(held, renamed_to="C"),
     "listing": lambda held: replace(held, listing=replace(held.listing, name="Another Inc.")),
-    "events": lambda held: replace(held, events=(Event(AWARE, "0", "split", DAY, 1.0, 2.0),)),
+    "events": lambda held: replace(held, events=(Event(AWARE, held.last.run_id, "resumed"),)),
     "last": lambda held: replace(held, last=Order(AWARE, held.last.run_id)),
 }
 
