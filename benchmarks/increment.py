@@ -2,7 +2,9 @@
 
 `python benchmarks/increment.py`; some minutes, most of which are spent creating the lakes. Bars are
 generated and served from memory, so what is measured is the lake's own work, on local disk. Each
-day runs in a process of its own. A day reads and writes, of each ticker:
+day runs in a process of its own. A quiet day brings one session and corrects nothing; the day after
+brings one and corrects the five before it. CPU is user and system time. A day reads and writes, of
+each ticker:
 
     extract    reads the history; writes one blob
     transform  reads the history and the blob; writes one partition (the year) and the history
@@ -103,8 +105,12 @@ class Memory:
 
     name = "memory"
 
-    def __init__(self, days: pl.Series) -> None:
+    def __init__(self, days: pl.Series, corrected: pl.Series | None = None) -> None:
         self._bars = {ticker: bars(days, seed) for seed, ticker in enumerate(TICKERS)}
+        if corrected is not None:
+            more = pl.col("session").is_in(corrected.implode())
+            for ticker, each in self._bars.items():
+                self._bars[ticker] = each.with_columns(volume=pl.col("volume") + more.cast(int))
 
     def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:  # noqa: ARG002 - what a source is given
         """See `sources.Source`."""
@@ -166,9 +172,10 @@ class Counting(Store):
 
 @dataclass(frozen=True)
 class Stage:
-    """What a stage took and moved."""
+    """What a stage took and moved; processor time is that of all threads."""
 
     seconds: float
+    cpu: float
     objects: dict[tuple[str, str], int]
     bytes: dict[tuple[str, str], int]
 
@@ -182,17 +189,20 @@ class Day:
     memory_before: int
 
 
-def day(folder: Path, session: date) -> Day:
-    """Bring a session into the lake."""
-    source = Memory(sessions(2 * REREAD_SESSIONS + DAYS))  # the end of what the lake was made of
+def day(folder: Path, session: date, *, is_quiet: bool = True) -> Day:
+    """Bring a session into the lake, and corrections of those before it if the day is not quiet."""
+    days = sessions(2 * REREAD_SESSIONS + DAYS + 1)  # the end of what the lake was made of
+    before = days.filter(days < session).tail(REREAD_SESSIONS)
+    source = Memory(days, None if is_quiet else before)
     opened = open_lake(str(folder))
     memory_before = peak_memory()
 
     def measured(work: Callable[[Lake], object]) -> Stage:
         store = Counting(opened.store)
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         work(Lake(store, opened.grain))
-        return Stage(time.perf_counter() - start, dict(store.objects), dict(store.bytes))
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+        return Stage(seconds, cpu, dict(store.objects), dict(store.bytes))
 
     stages = {
         "extract": measured(
@@ -203,7 +213,8 @@ def day(folder: Path, session: date) -> Day:
         "transform": measured(transform),
     }
     delivered = manifests.read(opened.store, manifests.all_ids(opened.store)[-1])
-    assert [entry.new for entry in delivered.tickers.values()] == [1] * len(TICKERS)
+    found = {(entry.new, entry.corrected) for entry in delivered.tickers.values()}
+    assert found == {(1, 0 if is_quiet else REREAD_SESSIONS)}, found
     return Day(stages, peak_memory(), memory_before)
 
 
@@ -215,10 +226,12 @@ def peak_memory() -> int:
 
 
 def days(folder: Path, years: int) -> list[Day]:
-    """Create a lake that lacks a few sessions, and bring them in one after the other."""
+    """Create a lake that lacks a few sessions, and bring them in: the last with corrections."""
     count = SESSIONS_A_YEAR * years
-    alone(make, folder, count, without=DAYS)
-    return [alone(day, folder, session) for session in alone(sessions, DAYS)]
+    alone(make, folder, count, without=DAYS + 1)
+    *quiet, last = alone(sessions, DAYS + 1)
+    lived = [alone(day, folder, session) for session in quiet]
+    return [*lived, alone(day, folder, last, is_quiet=False)]
 
 
 def row(name: str, few: float, many: float, digits: int = 0) -> None:
@@ -228,13 +241,20 @@ def row(name: str, few: float, many: float, digits: int = 0) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         few, many = (days(Path(folder, str(years)), years) for years in YEARS)
-    print(f"A day of {len(TICKERS)} tickers, {WORKERS} workers; seconds: median of {DAYS} days\n")
+    load = os.getloadavg()[0]
+    print(f"A day of {len(TICKERS)} tickers, {WORKERS} workers; load {load:.1f} at the end")
+    print(f"Quiet days: median of {DAYS}; a day with {REREAD_SESSIONS} corrections a ticker: one\n")
     print(f"{'':34}{YEARS[0]:>6} years{YEARS[1]:>6} years     ratio")
     for name in ("extract", "transform"):
         pair = [[each.stages[name] for each in lived] for lived in (few, many)]
-        times = (statistics.median(each.seconds for each in stages) for stages in pair)
-        row(f"{name}, seconds", *times, digits=2)
-        before, after = (stages[-1] for stages in pair)
+        for what, measure in (
+            ("CPU", lambda each: each.cpu),
+            ("seconds", lambda each: each.seconds),
+        ):
+            quiet = (statistics.median(map(measure, stages[:-1])) for stages in pair)
+            row(f"{name}, {what}", *quiet, digits=2)
+            row(f"  with corrections, {what}", *(measure(each[-1]) for each in pair), digits=2)
+        before, after = (stages[0] for stages in pair)
         assert before.objects == after.objects, "the number of objects depends on the past"
         for (what, part), count in sorted(after.objects.items()):
             sizes = (each.bytes[what, part] / MB for each in (before, after))

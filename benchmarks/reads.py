@@ -31,6 +31,7 @@ from tickerlake.lake import (
     checkpointing,
     create_lake,
     history,
+    index,
     layout,
     manifests,
 )  # fmt: skip
@@ -132,6 +133,7 @@ def lived(runs: int) -> Lake:
         last = max(last, again.order)
     for ticker in TICKERS:
         remember(lake, ticker, last)
+    index.update(lake.store, {ticker: indexed(lake, ticker) for ticker in TICKERS})
     checkpointing.tidy(lake.store, backlog.survey(lake.store))
     return lake
 
@@ -141,6 +143,12 @@ def remember(lake: Lake, ticker: str, last: Order) -> None:
     stored = history.load_stored(lake, ticker)
     held = replace(stored.history, last=last)
     lake.store.put(layout.history(ticker), history.encode(Stored(held)))
+
+
+def indexed(lake: Lake, ticker: str) -> tuple[str, str]:
+    """Return the version of a history, and what it says."""
+    stored = history.load_stored(lake, ticker)
+    return stored.version or "", index.encode(stored.history)
 
 
 def day(lake: Lake, number: int) -> tuple[Counter[str], int]:

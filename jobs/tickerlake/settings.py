@@ -90,12 +90,13 @@ class ExtractSettings:
 class TransformSettings:
     """What `transform` needs.
 
+    `workers` are the tickers in progress at the same time; None is as many as suit the store.
     `catalog` is the Glue Data Catalog's database in which new partitions are registered; the run
     `run_id` must exist, or the transform fails.
     """
 
     lake: str = LAKE
-    workers: int = WORKERS
+    workers: int | None = None
     engine: EngineName = "local"
     catalog: str | None = None
     rebuild: bool = False

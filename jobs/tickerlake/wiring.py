@@ -74,7 +74,7 @@ def source(
         yield _OnDemand("yahoo", connect), moment or datetime.now(UTC)
 
 
-def engine(name: EngineName, workers: int) -> "Engine":
+def engine(name: EngineName, workers: int | None) -> "Engine":
     """Return the engine with a name; only `local` uses the workers."""
     if name == "spark":
         from tickerlake.engines import spark

@@ -24,7 +24,7 @@ from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import partitions, to_parquet
 from tickerlake.lake.tables import TABLES
-from tickerlake.stages import extract, lifecycle, transform
+from tickerlake.stages import compact, extract, lifecycle, transform
 from tickerlake.stages.log import log
 from tickerlake.stages.query import query
 from tickerlake.stages.relations import Past
@@ -34,7 +34,7 @@ CERTAIN: Final = ("split", "restatement", "late dividend")
 """What happens in every life."""
 
 MOMENTS: Final = 50 if LONG else 2
-ACTIONS: Final = ("evening", "evening", "evening", "late", "rename", "retire", "rebuild")
+ACTIONS: Final = ("evening", "evening", "evening", "late", "rename", "retire", "rebuild", "compact")
 
 
 @dataclass
@@ -121,6 +121,9 @@ class Life:
     def rebuild(self, leap: int) -> None:
         transform.transform(self.lake, rebuild=True)
 
+    def compact(self, leap: int) -> None:
+        compact.compact(self.lake, workers=1)
+
     def oracle(self, runs: frozenset[str]) -> dict[str, pl.DataFrame]:
         """What is stored by a lake that holds only some runs."""
         for kept in self.kept:
@@ -179,6 +182,8 @@ def test_every_state_that_was_stored_is_read_again(grain, seed, monkeypatch):
     kinds = [*CERTAIN, *dice.choices(list(KINDS), k=3)]
     life = Life(lake, World(events=sorted(happening(dice, kind) for kind in kinds)))
     monkeypatch.setattr(manifests, "new_run_id", life.run_id)
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=-400))
+    monkeypatch.setattr(compact, "GRACE", timedelta(days=-1))
     actions = ["evening", *dice.sample(ACTIONS, len(ACTIONS)), "late", "evening"]
     for number, action in enumerate(actions):
         life.step(action, dice.randint(1, 5) if number else 9)

@@ -58,7 +58,7 @@ class Lake(Readable):
             offline: use recorded bars from 2000-2013 instead of Yahoo.
             yahoo_url: ask a replay at this address instead of Yahoo.
             as_of: the moment to use as the current time; only with a replay.
-            workers: how many tickers are processed at the same time.
+            workers: how many tickers are fetched at the same time.
 
         Raises:
             AllFailedError: every ticker failed.

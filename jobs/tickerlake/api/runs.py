@@ -24,7 +24,7 @@ def run(settings: ExtractSettings) -> Ran:
     }
     if extracted.entries and len(failed) == len(extracted.entries):
         raise AllFailedError(f"every ticker failed: {'; '.join(list(failed.values())[:3])}")
-    done = app.transform(TransformSettings(settings.lake, settings.workers), histories=histories)
+    done = app.transform(TransformSettings(settings.lake), histories=histories)
     failed |= {ticker: each.error for ticker, each in done.refreshed.items() if each.error}
     entries = extracted.entries.values()
     return Ran(

@@ -20,7 +20,7 @@ from tickerlake.cli.report import report, write_report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
 from tickerlake.errors import AllFailedError, NoLakeError
-from tickerlake.settings import EngineName, ExtractSettings, TransformSettings
+from tickerlake.settings import WORKERS, EngineName, ExtractSettings, TransformSettings
 from tickerlake.stages import FAILED
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _reasons(report: "ExtractReport") -> str:
 
 @tickerlake.command()
 @options.lake
-@options.workers
+@options.workers_or_default
 @options.option(
     "--engine",
     type=click.Choice(["local", "spark"]),
@@ -122,7 +122,7 @@ def _reasons(report: "ExtractReport") -> str:
 )
 def transform(
     lake: str,
-    workers: int,
+    workers: int | None,
     engine: EngineName,
     catalog: str | None,
     run_id: str | None,
@@ -137,7 +137,7 @@ def transform(
     if done.exit_code == 1:
         raise AllFailedError("; ".join(each.error for each in done.refreshed.values()))
     if report_place:
-        write_report((), lake, workers, report_place)
+        write_report((), lake, workers or WORKERS, report_place)
     return done.exit_code
 
 

@@ -73,6 +73,12 @@ workers: Final = option(
     metavar="NUMBER",
     help="How many tickers are processed at the same time.",
 )
+workers_or_default: Final = option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    metavar="NUMBER",
+    help="How many tickers are in progress at the same time.  [default: 8 on a disk, 64 on S3]",
+)
 catalog: Final = option(
     "--catalog",
     type=Text(),
@@ -194,7 +200,11 @@ def run_settings(command: Callable[[ExtractSettings, TransformSettings], int]) -
         extraction = _extract_settings(**values)
         return command(
             extraction,
-            TransformSettings(extraction.lake, workers=extraction.workers, catalog=catalog),
+            TransformSettings(
+                extraction.lake,
+                workers=extraction.workers if was_given("workers") else None,
+                catalog=catalog,
+            ),
         )
 
     return _extract_options(catalog(update_wrapper(parsed, command)))
@@ -240,6 +250,12 @@ def _extract_settings(
             as_of=as_of,
         ),
     )
+
+
+def was_given(name: str) -> bool:
+    """Return whether an option stands on the command line or in the environment."""
+    context = click.get_current_context()
+    return context.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def was_typed(name: str) -> bool:

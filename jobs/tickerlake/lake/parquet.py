@@ -46,7 +46,7 @@ def to_parquet(rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | No
 def to_blob(rows: pl.DataFrame) -> bytes:
     """Encode a blob by Polars: the extractor's image has no PyArrow, and raw is kept for ever."""
     buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="zstd")
+    rows.write_parquet(buffer, compression="zstd", statistics=False)
     return buffer.getvalue()
 
 
