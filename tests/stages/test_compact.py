@@ -94,6 +94,32 @@ def test_other_engines_read_a_pack_as_any_file_of_raw(tmp_path):
     assert_frame_equal(after, before, check_row_order=False)
 
 
+def test_spark_reads_the_blobs_of_a_pack(tmp_path):
+    """Its tasks, without a cluster."""
+    types = pytest.importorskip("pyspark.sql.types")
+    from tickerlake.engines.spark_files import Reader
+
+    lake = lived(str(tmp_path / "lake"))
+    names = ("ticker", "run_id", "close")
+    columns = types.StructType(
+        [
+            types.StructField("ticker", types.StringType()),
+            types.StructField("run_id", types.StringType()),
+            types.StructField("close", types.DoubleType()),
+        ]
+    )
+
+    def rows() -> list[tuple[object, ...]]:
+        reader = Reader(lake.store.url, layout.RAW, columns, {})
+        batches = [each for part in reader.partitions() for each in reader.read(part)]
+        return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
+
+    before = rows()
+    compacted(lake)
+    assert rows() == before
+    assert before == sorted(frames.read(lake, "raw", None, Wanted(columns=names)).rows())
+
+
 def test_a_rebuild_reads_one_object_of_raw_for_each_partition():
     lake = lived(grain="year")
     compacted(lake)
