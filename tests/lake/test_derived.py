@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tickerlake.lake import derived
 from tickerlake.lake.fold import History
+from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Order
 from tickerlake.lake.parquet import to_parquet
 from tickerlake.market.bars import HISTORY
@@ -62,7 +63,21 @@ def edited(before: dict[int, dict[str, object]], changes: list) -> dict[int, dic
 @settings(max_examples=80, deadline=None)
 def test_what_changes_is_what_a_comparison_of_everything_finds(grain, closes, changes):
     before = {number: row(number, close) for number, close in closes.items()}
-    old, new = held(before, "a"), held(edited(before, changes), "b")
+    compare(held(before, "a"), held(edited(before, changes), "b"), grain)
+
+
+@pytest.mark.parametrize("grain", ["day", "month", "year"])
+@pytest.mark.parametrize("added", [{0}, {20, 60}, {60, 299}, {280}, {280, 290}])
+@pytest.mark.parametrize("dropped", [set(), {30}])
+def test_where_no_price_ever_moves_only_the_beginnings_of_features_differ(grain, added, dropped):
+    """A bar more, and what was null is there a session earlier; all other values are the same."""
+    still = {number: row(number, 50.0) | {"volume": 1000} for number in range(300)}
+    before = {number: each for number, each in still.items() if number not in added}
+    after = {number: each for number, each in still.items() if number not in dropped}
+    compare(held(before, "a"), held(after, "b"), grain)
+
+
+def compare(old: History, new: History, grain: Grain) -> None:
     given, found = derived.update(new, old, grain)
     ours, theirs = (derived.expected(each, derived.refined(each), grain) for each in (new, old))
     assert dict(given.encoded()) == {part: to_parquet(each) for part, each in ours.items()}
