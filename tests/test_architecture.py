@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from radon.complexity import cc_visit
 
 JOBS = Path(__file__).parents[1] / "jobs"
 PACKAGE = JOBS / "tickerlake"
@@ -27,6 +28,8 @@ LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 
 LONGEST_MODULE = 300
 LONGEST_FUNCTION = 50
+MOST_COMPLEX = 10
+"""McCabe's cyclomatic complexity."""
 TABLES = {"market/features.py", "market/exchanges.py", "lake/tables.py", "lake/views.py"}
 """Declarative tables may be as long as what they declare."""
 
@@ -110,6 +113,12 @@ def test_nothing_is_too_long(module):
         and (length := (node.end_lineno or 0) - node.lineno + 1) > LONGEST_FUNCTION
     ]
     assert not long
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name)
+def test_nothing_is_too_complex(module):
+    blocks = cc_visit(module.read_text(encoding="utf-8"))
+    assert not [block for block in blocks if block.complexity > MOST_COMPLEX]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)

@@ -66,17 +66,22 @@ def mend(store: Store) -> list[str]:
     for each in _differences(store, tail, folded):
         if each.archived:
             again.append(each.archived)
-        elif each.folded:
-            store.put(each.key, manifests.encode(each.folded))
-            done.append(f"{each.key}: written again")
         else:
-            store.put(layout.run(each.run_id), store.get(each.key) or b"")
-            store.delete([each.key])
-            done.append(f"{each.key}: can't be read")
+            done.append(_restored(store, each))
     if again or (known.version and not folded):
         checkpointing.fold_or_raise(store, known, again)
         done += [f"{layout.CHECKPOINT}: has run {each.run_id} again" for each in again]
     return done
+
+
+def _restored(store: Store, each: Difference) -> str:
+    """Write an archived manifest that can't be read again, or hand it to `verify`."""
+    if each.folded:
+        store.put(each.key, manifests.encode(each.folded))
+        return f"{each.key}: written again"
+    store.put(layout.run(each.run_id), store.get(each.key) or b"")
+    store.delete([each.key])
+    return f"{each.key}: can't be read"
 
 
 def _folded(store: Store, known: Checkpoint) -> dict[str, Manifest]:

@@ -54,12 +54,16 @@ def fetch(lake: Lake, ticker: str, entries: Sequence[Entry]) -> Fetched:
     Of a partition of which several blobs are wanted, the pack is read first.
     """
     wanted = dict.fromkeys(item for entry in entries for item in entry.blobs.items())
-    several = [part for part, count in Counter(part for part, _ in wanted).items() if count > 1]
-    packed = _packed(lake, ticker, several)
+    blobs_of = Counter(partition for partition, _ in wanted)
+    packed = _packed(lake, ticker, [part for part, count in blobs_of.items() if count > 1])
     rest = [item for item in wanted if item not in packed]
     loose = dict(zip(rest, lake.store.get_all([_key(ticker, item) for item in rest]), strict=True))
-    packed |= _packed(lake, ticker, {item[0] for item, data in loose.items() if data is None})
+    packed |= _packed(lake, ticker, _missing(loose))
     return Fetched(packed, loose)
+
+
+def _missing(loose: Mapping[_Item, bytes | None]) -> set[str]:
+    return {partition for (partition, _), data in loose.items() if data is None}
 
 
 def decode(ticker: str, entry: Entry, fetched: Fetched) -> pl.DataFrame:

@@ -113,15 +113,7 @@ def _parts(store: Store, known: Checkpoint, found: Sequence[Manifest]) -> list[P
     from tickerlake.lake.log_columns import ENTRIES
     from tickerlake.lake.parquet import to_parquet
 
-    fresh = pl.DataFrame(
-        [
-            (ticker, each.run_id, entry.model_dump_json(exclude_defaults=True))
-            for each in found
-            for ticker, entry in each.tickers.items()
-        ],
-        schema=ENTRIES,
-        orient="row",
-    )
+    fresh = pl.DataFrame(_entries(found), schema=ENTRIES, orient="row")
     replaced = [each.run_id for each in found if each.run_id in known.run_ids]
     reader, name = Reader(store, known), manifests.new_run_id()
     parts: list[Part] = []
@@ -136,6 +128,14 @@ def _parts(store: Store, known: Checkpoint, found: Sequence[Manifest]) -> list[P
             parts.append(Part(first, f"{name}-{len(parts)}"))
             store.put(layout.entries(parts[-1].name), to_parquet(chunk))
     return parts
+
+
+def _entries(found: Sequence[Manifest]) -> list[tuple[str, str, str]]:
+    return [
+        (ticker, each.run_id, entry.model_dump_json(exclude_defaults=True))
+        for each in found
+        for ticker, entry in each.tickers.items()
+    ]
 
 
 def _by_part(parts: Sequence[Part], rows: "pl.DataFrame") -> "Iterator[tuple[Part, pl.DataFrame]]":

@@ -5,6 +5,7 @@ An object is called by its *part*: the partition's value of `date`, or `LISTING`
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from datetime import date
 from functools import cached_property
 from typing import Final
 
@@ -45,7 +46,7 @@ def _listing(held: History) -> dict[str, object]:
     if held.last is None:
         return {}
     sessions, said = held.bars["session"], held.listing
-    first, last = (sessions[0], sessions[-1]) if len(sessions) else (None, None)
+    first, last = _ends(sessions)
     return {
         "name": said.name,
         "exchange": said.exchange,
@@ -62,6 +63,10 @@ def _listing(held: History) -> dict[str, object]:
         "renamed_to": held.renamed_to,
         "events": [each._asdict() for each in held.events],
     }
+
+
+def _ends(sessions: pl.Series) -> tuple[date, date] | tuple[None, None]:
+    return (sessions[0], sessions[-1]) if len(sessions) else (None, None)
 
 
 def expected(

@@ -88,7 +88,12 @@ def _is_plain(history: History, delivery: Delivery) -> bool:
     entry = delivery.entry
     if entry.restated or entry.flags:
         return False
-    return not splits.changes(history.splits, entry.splits or {}, entry.start or date.max)
+    return not splits.changes(history.splits, *_announced(entry))
+
+
+def _announced(entry: Entry) -> tuple[dict[date, float], date]:
+    """Return the splits that a delivery states, and the day from which it states all of them."""
+    return entry.splits or {}, entry.start or date.max
 
 
 def _with_bars(history: History, deliveries: Sequence[Delivery]) -> History:
@@ -101,8 +106,7 @@ def _told(history: History, delivery: Delivery) -> History:
     events = (*history.events, *_events(history, delivery))
     if entry.restated:
         history = History(rejected=history.rejected, timezone=history.timezone)
-    start = entry.start or date.max
-    announced = entry.splits or {}
+    announced, start = _announced(entry)
     changed = splits.changes(history.splits, announced, start)
     earlier = {day: ratio for day, ratio in history.splits.items() if day < start}
     return History(
@@ -129,8 +133,8 @@ def _events(history: History, delivery: Delivery) -> Iterator[Event]:
     if entry.restated:
         yield Event(*order, "restated", detail=entry.restated)
     else:
-        announced = entry.splits or {}
-        for day in splits.changes(history.splits, announced, entry.start or date.max):
+        announced, start = _announced(entry)
+        for day in splits.changes(history.splits, announced, start):
             old, new = history.splits.get(day, 1.0), announced.get(day, 1.0)
             yield Event(*order, "split", day, old, new)
     if entry.renamed_to and entry.renamed_to != history.renamed_to:

@@ -8,7 +8,8 @@ new split, and what a repair has called lost.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 import polars as pl
 
@@ -20,6 +21,8 @@ from tickerlake.market.listing import Listing
 
 Before = Iterator[tuple[Manifest, str]]
 """Manifests, newest commit first, each with the id of the next one; '' if there is none."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def rewind(
@@ -36,33 +39,36 @@ def rewind(
     """
     if any(manifest.lost for manifest in since):
         return None
-    later = [
-        (manifest.order, manifest.tickers[ticker])
-        for manifest in since
-        if ticker in manifest.tickers and manifest.tickers[ticker].delivers
-    ]
+    later = [each for manifest in since for each in _delivered(manifest, ticker)]
     if not later:
         return stored
     first = min(order for order, _ in later)
     if not _can_go_back(stored, first, later):
         return None
     search = _Search(lake, ticker, stored, first, [entry for _, entry in later])
+    _go_back(search, ticker, before)
+    return search.history()
+
+
+def _delivered(manifest: Manifest, ticker: str) -> list[tuple[Order, Entry]]:
+    entry = manifest.tickers.get(ticker)
+    return [(manifest.order, entry)] if entry is not None and entry.delivers else []
+
+
+def _go_back(search: "_Search", ticker: str, before: Before) -> None:
+    """Hand over what was delivered, newest first, until the search is over."""
     waiting: list[tuple[Order, Entry]] = []
     for manifest, next_id in before:
         search.lost.update(manifest.lost)
-        entry = manifest.tickers.get(ticker)
-        if entry is not None and entry.delivers:
-            waiting.append((manifest.order, entry))
-        # a run saw the market before its commit, so nothing that follows is newer than these
-        settled = [
-            each for each in waiting if not next_id or each[0].as_of > layout.committed_at(next_id)
-        ]
+        waiting += _delivered(manifest, ticker)
+        # a run saw the market before its commit, so nothing that follows is newer than this
+        newest = layout.committed_at(next_id) if next_id else _NEVER
+        settled = [each for each in waiting if each[0].as_of > newest]
         for order, found in sorted(settled, key=lambda each: each[0], reverse=True):
             search.absorb(order, found)
         waiting = [each for each in waiting if each not in settled]
-        if search.is_over or (next_id and search.has_all(layout.committed_at(next_id).date())):
-            break
-    return search.history()
+        if search.is_over or search.has_all(newest.date()):
+            return
 
 
 def _can_go_back(stored: History, first: Order, later: Iterable[tuple[Order, Entry]]) -> bool:

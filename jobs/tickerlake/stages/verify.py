@@ -53,15 +53,14 @@ def verify(
     if wrong := _marker(lake, everything):
         return [wrong]  # nothing else can be said before this is put right
     stored = derived.stored(lake)
-    named = {name for each in everything for name, entry in each.tickers.items() if entry.delivers}
-    quarantined = {name for each in everything for name in each.tickers}
+    named = {name for each in everything for name in each.tickers}
     check = _Check(lake, survey, everything, stored)
 
     def one(ticker: str) -> tuple[str, list[Finding]]:
         return ticker, list(check.ticker(ticker))
 
     by_ticker = {}
-    for ticker, findings in spread(one, sorted(named | stored.keys() | quarantined), workers):
+    for ticker, findings in spread(one, sorted(named | stored.keys()), workers):
         by_ticker[ticker] = findings
         progress(ticker)
     found += [finding for ticker in sorted(by_ticker) for finding in by_ticker[ticker]]
