@@ -20,7 +20,7 @@ import polars as pl
 import pytest
 
 from tickerlake.cli import main
-from tickerlake.lake import Lake, create_lake, establish, layout
+from tickerlake.lake import Lake, create_lake, establish, history, layout
 from tickerlake.lake.objects import Versioned
 from tickerlake.lake.store import Store
 from tickerlake.market.bars import RAW
@@ -69,6 +69,21 @@ def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:
                 yield key, data
 
     return dict(sorted(found()))
+
+
+def tables(lake: Lake) -> dict[str, bytes]:
+    """The files of the derived tables; histories without their notes on work that was under way.
+
+    Work that is done twice, as by a speculative attempt of Spark's, leaves other notes.
+    """
+
+    def said(key: str, data: bytes) -> bytes:
+        if not key.startswith(layout.HISTORY):
+            return data
+        return history.encode(history.Stored(history.decode(data, key).history))
+
+    found = objects(lake, layout.HISTORY, layout.DAILY, layout.TICKERS)
+    return {key: said(key, data) for key, data in found.items()}
 
 
 class Counting(Store):

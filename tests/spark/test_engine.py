@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 import polars as pl
 import pytest
-from helpers import new_lake, objects
+from helpers import new_lake, objects, tables
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql.types import StringType, StructType
@@ -43,7 +43,7 @@ def also_raw(lake: Lake, of: Lake) -> None:
 
 
 def assert_same(lake: Lake, other: Lake) -> None:
-    one, two = (objects(each, "history/", "refined/", "tickers/") for each in (lake, other))
+    one, two = tables(lake), tables(other)
     assert one.keys() == two.keys()
     assert [key for key in one if one[key] != two[key]] == []
     assert one
