@@ -112,6 +112,31 @@ def shell(*command: object, check: bool = True, **options: Any) -> str:
     return done.stdout
 
 
+class Intercepted(Store):
+    """A store that hands its writes to `_write`, which a test defines by means of `_really`."""
+
+    def __init__(self, inner: Store) -> None:
+        super().__init__(inner.url, inner._objects)
+
+    def _really(self, name: str, *arguments: Any) -> Any:
+        return getattr(Store, name)(self, *arguments)
+
+    def _write(self, name: str, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+    def put(self, key: str, data: bytes) -> None:
+        self._write("put", key, data)
+
+    def put_new(self, key: str, data: bytes) -> bool:
+        return bool(self._write("put_new", key, data))
+
+    def replace(self, key: str, data: bytes, version: str | None) -> str:
+        return str(self._write("replace", key, data, version))
+
+    def delete(self, keys: list[str]) -> None:
+        self._write("delete", keys)
+
+
 def free_port(host: str = "127.0.0.1") -> int:
     with socket.socket() as free:
         free.bind((host, 0))

@@ -16,7 +16,7 @@ from typing import Final
 import boto3
 import faults
 import pytest
-from helpers import new_lake, point_to
+from helpers import Intercepted, new_lake, point_to
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -58,11 +58,11 @@ class Killed(BaseException):
     """As by SIGKILL."""
 
 
-class Failing(Store):
+class Failing(Intercepted):
     """A store that fails at its n-th write, before or after it takes place, or dies there."""
 
     def __init__(self, inner: Store) -> None:
-        super().__init__(inner.url, inner._objects)
+        super().__init__(inner)
         self.writes, self.fate = -1, ""
         self.dead = False
 
@@ -74,24 +74,12 @@ class Failing(Store):
             raise Killed
         self.writes -= 1
         if self.writes != 0:
-            return getattr(super(), name)(*arguments)
+            return self._really(name, *arguments)
         if self.fate == "killed":
             self.dead = True
         if self.fate == "after" or (self.dead and random.random() < 0.5):
-            getattr(super(), name)(*arguments)
+            self._really(name, *arguments)
         raise Killed if self.dead else StoreError("injected")
-
-    def put(self, key: str, data: bytes) -> None:
-        self._write("put", key, data)
-
-    def put_new(self, key: str, data: bytes) -> bool:
-        return bool(self._write("put_new", key, data))
-
-    def replace(self, key: str, data: bytes, version: str | None) -> str:
-        return str(self._write("replace", key, data, version))
-
-    def delete(self, keys: list[str]) -> None:
-        self._write("delete", keys)
 
 
 FAULT = st.tuples(st.integers(1, 9), st.sampled_from(FATES))

@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 import pytest
-from helpers import Counting, new_lake, objects, tickerlake
+from helpers import Counting, Intercepted, new_lake, objects, tickerlake
 from polars.testing import assert_frame_equal
 from small_market import SESSIONS, TICKERS, Steady, evening, fetch, in_turn, run, state
 
@@ -264,11 +264,11 @@ class Killed(BaseException):
     """As by SIGKILL."""
 
 
-class Dying(Store):
+class Dying(Intercepted):
     """A store that lets others act before its n-th write, and dies before or after it."""
 
     def __init__(self, inner: Store, at: int, fate: str, rival: object = None) -> None:
-        super().__init__(inner.url, inner._objects)
+        super().__init__(inner)
         self.at, self.fate, self.rival, self.number = at, fate, rival, 0
 
     def _write(self, method: str, *arguments: object) -> object:
@@ -277,19 +277,10 @@ class Dying(Store):
             self.rival()
         if self.number == self.at and self.fate == "before":
             raise Killed
-        answer = getattr(super(), method)(*arguments)
+        answer = self._really(method, *arguments)
         if self.number == self.at and self.fate == "after":
             raise Killed
         return answer
-
-    def put(self, key: str, data: bytes) -> None:
-        self._write("put", key, data)
-
-    def put_new(self, key: str, data: bytes) -> bool:
-        return bool(self._write("put_new", key, data))
-
-    def replace(self, key: str, data: bytes, version: str | None) -> str:
-        return str(self._write("replace", key, data, version))
 
     def delete(self, keys: list[str]) -> None:
         for key in keys:

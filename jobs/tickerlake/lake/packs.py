@@ -1,8 +1,8 @@
 """Packs: the blobs of a closed partition in one object, as git packs loose objects.
 
-A pack has the rows of its blobs, one blob after the other, and says in its metadata which rows
-belong to which. So it has the columns of `raw`, and nothing that a manifest says changes: a blob
-that is not there by itself is looked for in the pack of its partition.
+A pack has the rows of its blobs, one blob after the other, and its metadata say which rows belong
+to which blob. So it has the columns of `raw`, and manifests need not change: a blob that has no
+object of its own is looked up in the pack of its partition.
 """
 
 import io

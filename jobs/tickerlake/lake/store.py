@@ -62,7 +62,7 @@ class Store:
 
         On S3, where each takes a round trip, many are read at the same time.
         """
-        if isinstance(self._objects, Disk) or len(keys) < _MANY:
+        if not self.is_remote or len(keys) < _MANY:
             return [self.get(key) for key in keys]
         with ThreadPoolExecutor(READERS) as pool:
             return list(pool.map(self.get, keys))
