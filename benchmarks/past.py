@@ -36,7 +36,7 @@ from tickerlake.lake import (
     layout,
     manifests,
     open_lake,
-    states,
+    time_travel,
 )
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
@@ -49,7 +49,7 @@ TICKER = "T013"
 ROUNDS = 9
 EVENINGS = 500
 
-Question = Callable[[Lake, states.State | None], object]
+Question = Callable[[Lake, time_travel.State | None], object]
 
 
 def sql(text: str) -> Question:
@@ -99,7 +99,7 @@ def asked(folder: Path, ask: Question, moment: date | None) -> tuple[float, Coun
     store = Counting(opened.store)
     lake = Lake(store, opened.grain)
     start = time.process_time()
-    ask(lake, states.resolve(lake, moment) if moment else None)
+    ask(lake, time_travel.resolve(lake, moment) if moment else None)
     return time.process_time() - start, store
 
 

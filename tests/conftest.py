@@ -6,13 +6,13 @@ from helpers import new_lake, point_to
 from hypothesis import Phase, settings
 
 from tickerlake.lake import Lake
-from tickerlake.market import timetable
+from tickerlake.market import calendar_cache
 
 # `make test-browser` installs what these need
 collect_ignore = [] if find_spec("playwright") else ["browser"]
 
 # what another version of the code has kept must not answer for this one
-timetable._folder = lambda: None
+calendar_cache._folder = lambda: None
 
 # these machines are busy at times
 settings.register_profile("tickerlake", deadline=None)

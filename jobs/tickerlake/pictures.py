@@ -23,10 +23,10 @@ def show(
     `as_of` is a moment, a run's id or a stamp.
     """
     import tickerlake.stages.show
-    from tickerlake.lake import open_lake, states
+    from tickerlake.lake import open_lake, time_travel
 
     opened = open_lake(lake)
-    state = states.resolve(opened, as_of) if as_of else None
+    state = time_travel.resolve(opened, as_of) if as_of else None
     return tickerlake.stages.show.show(opened, tickers, period, workers, state)
 
 

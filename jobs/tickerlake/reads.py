@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tickerlake.lake import Lake
-    from tickerlake.lake.states import State
+    from tickerlake.lake.time_travel import State
     from tickerlake.stages.check import Checked
     from tickerlake.stages.log import Delivered, Difference
     from tickerlake.stages.status import Status
@@ -52,32 +52,32 @@ def query(
 def log(lake: str, ticker: str, as_of: str | None = None) -> "list[Delivered]":
     """Say what each run delivered for a ticker, and what that changed."""
     import tickerlake.stages.log
-    from tickerlake.lake import open_lake, states
+    from tickerlake.lake import open_lake, time_travel
     from tickerlake.market import symbols
 
     [ticker] = symbols.parse([ticker])
     opened = open_lake(lake)
-    state = _state(opened, as_of) or states.newest(opened)
+    state = _state(opened, as_of) or time_travel.newest(opened)
     return tickerlake.stages.log.log(state, ticker)
 
 
 def diff(lake: str, ticker: str, old: str, new: str | None = None) -> "Difference":
     """Say how a ticker differs between two states; None is the newest one."""
     import tickerlake.stages.log
-    from tickerlake.lake import open_lake, states
+    from tickerlake.lake import open_lake, time_travel
     from tickerlake.market import symbols
 
     [ticker] = symbols.parse([ticker])
     opened = open_lake(lake)
-    before = states.resolve(opened, old)
+    before = time_travel.resolve(opened, old)
     if new is None:
-        after = states.newest(opened, before.commits)
+        after = time_travel.newest(opened, before.commits)
     else:
-        after = states.resolve(opened, new, before.commits)
+        after = time_travel.resolve(opened, new, before.commits)
     return tickerlake.stages.log.diff(before, after, ticker)
 
 
 def _state(lake: "Lake", as_of: str | None) -> "State | None":
-    from tickerlake.lake import states
+    from tickerlake.lake import time_travel
 
-    return None if as_of is None else states.resolve(lake, as_of)
+    return None if as_of is None else time_travel.resolve(lake, as_of)

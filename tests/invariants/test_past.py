@@ -18,7 +18,7 @@ from helpers import bar, bars, new_lake, objects
 from polars.testing import assert_frame_equal
 from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
 
-from tickerlake.lake import Lake, blobs, frames, layout, manifests, states
+from tickerlake.lake import Lake, blobs, frames, layout, manifests, time_travel
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
@@ -57,7 +57,7 @@ def keep(lake: Lake) -> Kept:
     return Kept(
         runs=frozenset(ids),
         newest=ids[-1],
-        stamp=states.stored_stamp(lake),
+        stamp=time_travel.stored_stamp(lake),
         tables=stored(lake),
         daily=objects(lake, layout.DAILY),
     )
@@ -137,13 +137,13 @@ class Life:
         return stored(other)
 
 
-def same(lake: Lake, state: states.State, expected: dict[str, pl.DataFrame]) -> None:
+def same(lake: Lake, state: time_travel.State, expected: dict[str, pl.DataFrame]) -> None:
     for name in TABLES:
         found = frames.read(lake, name, state, Wanted())
         assert_frame_equal(found, expected[name], check_exact=True)
 
 
-def told(state: states.State) -> list[tuple]:
+def told(state: time_travel.State) -> list[tuple]:
     """What the log of each ticker says, as rows of the view `revisions`."""
     rows = []
     for ticker in state.tickers():
@@ -160,12 +160,12 @@ def told(state: states.State) -> list[tuple]:
     return sorted(rows, key=str)
 
 
-def viewed(lake: Lake, state: states.State | None) -> list[tuple]:
+def viewed(lake: Lake, state: time_travel.State | None) -> list[tuple]:
     sql = "select ticker, run_id, event, value, session from revisions"
     return sorted(query(lake, sql, tables=state and Past(state)).rows(), key=str)
 
 
-def as_objects(lake: Lake, state: states.State) -> dict[str, bytes]:
+def as_objects(lake: Lake, state: time_travel.State) -> dict[str, bytes]:
     daily = frames.read(lake, "daily", state, Wanted())
     return {
         layout.daily(date, ticker): to_parquet(part)
@@ -188,14 +188,14 @@ def test_every_state_that_was_stored_is_read_again(grain, seed, monkeypatch):
     for number, action in enumerate(actions):
         life.step(action, dice.randint(1, 5) if number else 9)
     commits = Commits(lake.store)
-    assert viewed(lake, None) == told(states.newest(lake, commits))
+    assert viewed(lake, None) == told(time_travel.newest(lake, commits))
     for kept in life.kept if LONG else dice.sample(life.kept, 3):
-        by_run = states.resolve(lake, kept.newest, commits)
+        by_run = time_travel.resolve(lake, kept.newest, commits)
         assert by_run.stamp == kept.stamp
         same(lake, by_run, kept.tables)
-        assert as_objects(lake, states.resolve(lake, kept.stamp, commits)) == kept.daily
+        assert as_objects(lake, time_travel.resolve(lake, kept.stamp, commits)) == kept.daily
     for moment in moments(lake, dice):
-        state = states.resolve(lake, moment, commits)
+        state = time_travel.resolve(lake, moment, commits)
         runs = frozenset(
             each.run_id
             for each in manifests.read_all(lake.store, manifests.all_ids(lake.store))
@@ -203,7 +203,7 @@ def test_every_state_that_was_stored_is_read_again(grain, seed, monkeypatch):
         )
         same(lake, state, life.oracle(runs))
         assert viewed(lake, state) == told(state)
-        assert states.resolve(lake, state.stamp, commits).runs == state.runs
+        assert time_travel.resolve(lake, state.stamp, commits).runs == state.runs
 
 
 def happening(dice: random.Random, kind: str) -> tuple[date, str, str, float]:

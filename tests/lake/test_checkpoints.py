@@ -19,7 +19,7 @@ from tickerlake.lake import (
     create_lake,
     layout,
     manifests,
-    states,
+    time_travel,
 )
 from tickerlake.lake.checkpoints import Checkpoint, Reader
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
@@ -97,11 +97,11 @@ def short(monkeypatch):
 def test_it_says_what_the_manifests_said(lake):
     lived(lake, 20)
     before = [everything(lake, each) for each in (None, {"A"}, {"B", "E"}, {"Z"}, set())]
-    stamp = states.stored_stamp(lake)
+    stamp = time_travel.stored_stamp(lake)
     surveyed = backlog.survey(lake.store)
     tidy(lake)
     assert [everything(lake, each) for each in (None, {"A"}, {"B", "E"}, {"Z"}, set())] == before
-    assert states.stored_stamp(lake) == stamp
+    assert time_travel.stored_stamp(lake) == stamp
     again = backlog.survey(lake.store)
     assert (again.runs, again.receipts) == (surveyed.runs, surveyed.receipts)
     assert [manifests.read(lake.store, each) for each in again.runs] == sorted(

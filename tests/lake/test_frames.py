@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from small_market import SESSIONS, SPLIT, run
 
-from tickerlake.lake import Lake, frames, layout, pushdown, states
+from tickerlake.lake import Lake, frames, layout, pushdown, time_travel
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.parquet import to_parquet
@@ -34,8 +34,8 @@ def counted(lived) -> Lake:
     return Lake(Counting(lived.store), lived.grain)
 
 
-def past(lake: Lake, is_past: bool) -> states.State | None:
-    return states.resolve(lake, DAYS[2]) if is_past else None
+def past(lake: Lake, is_past: bool) -> time_travel.State | None:
+    return time_travel.resolve(lake, DAYS[2]) if is_past else None
 
 
 PREDICATES = [
@@ -134,7 +134,7 @@ def test_sessions_decide_which_partitions_are_read(lived):
 def test_manifests_are_read_once_for_all_states(counted):
     commits = Commits(counted.store)
     for day in DAYS[1:]:
-        state = states.resolve(counted, day, commits)
+        state = time_travel.resolve(counted, day, commits)
         frames.read(counted, "daily", state, Wanted(("A",)))
         frames.read(counted, "daily", state, Wanted(("BB",)))
     runs = {key: n for key, n in counted.store.reads.items() if key.startswith(layout.RUNS)}

@@ -8,7 +8,7 @@ import pytest
 from helpers import Counting, bar, bars, new_lake
 from world import DAYS, FIRST, KINDS, TICKERS, World, evening, sessions
 
-from tickerlake.lake import Lake, blobs, commits, frames, history, layout, manifests, states
+from tickerlake.lake import Lake, blobs, commits, frames, history, layout, manifests, time_travel
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Entry, Manifest
@@ -118,7 +118,7 @@ def test_one_day_back_looks_at_few_runs(monkeypatch):
     counted = Lake(Counting(lake.store), lake.grain)
     for table in ("daily", "history", "tickers"):
         counted.store.reads.clear()
-        state = states.resolve(counted, clock.now - timedelta(hours=12))
+        state = time_travel.resolve(counted, clock.now - timedelta(hours=12))
         rows = frames.read(counted, table, state, Wanted(("AAPL",)))
         assert rows.height
         runs = sum(n for key, n in counted.store.reads.items() if key.startswith(layout.RUNS))

@@ -21,7 +21,7 @@ from pyspark.sql.types import IntegerType, StringType, StructType
 
 from tickerlake.engines import spark_datasource as datasource
 from tickerlake.errors import NoLakeError, UsageError
-from tickerlake.lake import Lake, frames, layout, states
+from tickerlake.lake import Lake, frames, layout, time_travel
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.tables import TABLES
 from tickerlake.stages import transform
@@ -188,7 +188,7 @@ def test_the_past_and_raw_are_what_our_own_frames_say(spark, lived, table, as_of
     datasource.register(spark)
     source = spark.read.format("tickerlake").option("table", table)
     source = source if as_of is None else source.option("asOf", as_of)
-    state = states.resolve(lived, as_of) if as_of else None
+    state = time_travel.resolve(lived, as_of) if as_of else None
     expected = frames.read(lived, table, state, Wanted(("T001",)))
     answer = source.load(lived.store.url).where("ticker = 'T001'")
     assert set(answer.columns) - {"date"} == set(expected.columns)
@@ -208,13 +208,13 @@ def test_filters_decide_which_tickers_are_derived(lived):
     assert list(reader.pushFilters(filters)) == filters
     [task] = reader.partitions()
     assert task.tickers == ["T001"]
-    assert task.stamp == states.resolve(lived, EARLIER).stamp
+    assert task.stamp == time_travel.resolve(lived, EARLIER).stamp
 
 
 @pytest.mark.parametrize("as_of", [None, str(EARLIER)])
 def test_views_say_on_spark_what_they_say_in_duckdb(spark, lived, as_of):
     datasource.create_views(spark, lived.store.url, as_of)
-    tables = Past(states.resolve(lived, as_of)) if as_of else None
+    tables = Past(time_travel.resolve(lived, as_of)) if as_of else None
     for name in ("latest", "monthly", "gaps"):
         expected = query(lived, f"select * from {name}", tables=tables)
         found = spark.sql(f"select * from {name}").collect()

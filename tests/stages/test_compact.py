@@ -12,7 +12,16 @@ from helpers import Counting, Intercepted, new_lake, objects, tickerlake
 from polars.testing import assert_frame_equal
 from small_market import SESSIONS, TICKERS, Steady, evening, fetch, in_turn, run, state
 
-from tickerlake.lake import Lake, blobs, checkpointing, compaction, frames, layout, packs, states
+from tickerlake.lake import (
+    Lake,
+    blobs,
+    checkpointing,
+    compaction,
+    frames,
+    layout,
+    packs,
+    time_travel,
+)
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.parquet import digest
 from tickerlake.lake.store import Store
@@ -52,7 +61,7 @@ def compacted(lake: Lake) -> compact.Report:
 
 def seen(lake: Lake) -> dict[str, object]:
     """Everything that can be read, now and then."""
-    past = states.resolve(lake, evening(DAYS[len(DAYS) // 2]))
+    past = time_travel.resolve(lake, evening(DAYS[len(DAYS) // 2]))
     raw = "select * from raw order by all"
     return {
         **state(lake),
@@ -63,7 +72,7 @@ def seen(lake: Lake) -> dict[str, object]:
         ).rows(),
         "past": query.query(lake, raw, tables=Past(past)).rows(),
         "history then": frames.read(lake, "history", past, Wanted()).rows(),
-        "stamp": states.stored_stamp(lake),
+        "stamp": time_travel.stored_stamp(lake),
         "found": verify.verify(lake, workers=1),
     }
 
@@ -226,7 +235,7 @@ def test_a_single_blob_is_found_in_its_pack():
     lake = lived(grain="year")
     before = frames.read(lake, "raw", None, Wanted())
     compacted(lake)
-    manifest = states.newest(lake).manifests()[0]
+    manifest = time_travel.newest(lake).manifests()[0]
     entry = manifest.tickers["A"]
     rows = blobs.read(lake, "A", entry)
     assert rows.rows() == [row[3:] for row in before.rows() if row[:2] == ("A", manifest.run_id)]

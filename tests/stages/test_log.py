@@ -8,7 +8,7 @@ from helpers import new_lake, tickerlake
 from world import FIRST, World, evening
 
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake, manifests, states
+from tickerlake.lake import Lake, manifests, time_travel
 from tickerlake.stages import extract, lifecycle, transform
 from tickerlake.stages.log import diff, log
 from tickerlake.stages.query import query
@@ -39,7 +39,7 @@ def lived() -> Lake:
 
 
 def test_each_run_says_what_it_brought(lived):
-    found = log(states.newest(lived), "AAPL")
+    found = log(time_travel.newest(lived), "AAPL")
     assert [each.run_id for each in found] == manifests.all_ids(lived.store)
     first, *_, last = found
     assert (first.first, first.last, first.new, first.replaced) == (FIRST, date(2026, 2, 11), 8, 0)
@@ -55,7 +55,7 @@ def test_each_run_says_what_it_brought(lived):
     [restated] = [each for each in found if each.restated]
     assert restated.as_of == evening(RESTATED)
     assert (last.renamed_to, last.retired, last.source) == ("NEW", RENAMED, "tickerlake")
-    [moved] = log(states.newest(lived), "NEW")
+    [moved] = log(time_travel.newest(lived), "NEW")
     assert moved.renamed_from == "AAPL"
     assert moved.new == 18
 
@@ -82,9 +82,9 @@ def test_sql_tells_the_same(lived):
 
 
 def test_a_split_alone_is_no_difference_but_a_late_dividend_is(lived):
-    before = states.resolve(lived, evening(date(2026, 2, 11)))
-    split = states.resolve(lived, evening(date(2026, 2, 18)))
-    after = states.resolve(lived, evening(CORRECTED))
+    before = time_travel.resolve(lived, evening(date(2026, 2, 11)))
+    split = time_travel.resolve(lived, evening(date(2026, 2, 18)))
+    after = time_travel.resolve(lived, evening(CORRECTED))
     found = diff(before, split, "AAPL")
     assert found.added == (SPLIT, *(date(2026, 2, day) for day in (13, 17, 18)))
     assert (found.removed, found.splits) == ((), {SPLIT: 2.0})
@@ -97,8 +97,8 @@ def test_a_split_alone_is_no_difference_but_a_late_dividend_is(lived):
 
 
 def test_the_way_back_is_the_opposite(lived):
-    old = states.resolve(lived, evening(date(2026, 2, 17)))
-    new = states.newest(lived)
+    old = time_travel.resolve(lived, evening(date(2026, 2, 17)))
+    new = time_travel.newest(lived)
     there, back = diff(old, new, "AAPL"), diff(new, old, "AAPL")
     assert back.removed == there.added
     assert back.runs == ()
@@ -107,12 +107,12 @@ def test_the_way_back_is_the_opposite(lived):
 
 
 def test_a_ticker_that_is_not_there(lived):
-    old = states.resolve(lived, evening(date(2026, 2, 17)))
+    old = time_travel.resolve(lived, evening(date(2026, 2, 17)))
     with pytest.raises(UsageError, match="no delivery of NEW"):
         log(old, "NEW")
     with pytest.raises(UsageError, match="no delivery of MSFT"):
-        diff(old, states.newest(lived), "MSFT")
-    assert len(diff(old, states.newest(lived), "NEW").added) == 18
+        diff(old, time_travel.newest(lived), "MSFT")
+    assert len(diff(old, time_travel.newest(lived), "NEW").added) == 18
 
 
 def test_the_commands(tmp_path):

@@ -6,7 +6,7 @@ from polars.testing import assert_frame_equal
 from small_market import SESSIONS, SPLIT, evening, run
 
 from tickerlake.errors import LostStateError
-from tickerlake.lake import Lake, layout, manifests, states
+from tickerlake.lake import Lake, layout, manifests, time_travel
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.stages import transform
@@ -39,7 +39,7 @@ def then(lived) -> Lake:
 
 @pytest.mark.parametrize("name", [*TABLES, *VIEWS])
 def test_a_table_or_view_says_what_it_said_then(lived, then, name):
-    state = states.resolve(lived, evening(SPLIT))
+    state = time_travel.resolve(lived, evening(SPLIT))
     # two parts of `beta` add up floats in the order in which DuckDB reads them
     found, expected = (
         query(lake, f"select * from {name}", tables=tables)
@@ -63,7 +63,7 @@ def test_a_table_or_view_says_what_it_said_then(lived, then, name):
     ],
 )
 def test_only_the_tickers_of_a_statement_are_read(lived, sql):
-    state = states.resolve(lived, evening(SPLIT))
+    state = time_travel.resolve(lived, evening(SPLIT))
     lived.store.reads.clear()
     query(lived, sql, tables=Past(state))
     touched = {layout.values(key).get("ticker") for key in lived.store.reads} - {None}
@@ -74,7 +74,7 @@ def test_only_the_tickers_of_a_statement_are_read(lived, sql):
 
 
 def test_what_is_lost_is_said_by_our_own_error(then):
-    state = states.newest(then)
+    state = time_travel.newest(then)
     entry = state.manifests(["A"])[0].tickers["A"]
     [key, *_] = [layout.blob(layout.RAW, date, "A", name) for date, name in entry.blobs.items()]
     data = then.store.get(key)

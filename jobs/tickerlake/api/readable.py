@@ -12,7 +12,7 @@ from tickerlake.api.results import Frame
 from tickerlake.api.tables import Tables
 from tickerlake.lake import Lake as Opened
 from tickerlake.lake import open_lake
-from tickerlake.lake.states import Asked, State
+from tickerlake.lake.time_travel import Asked, State
 from tickerlake.settings import Grain
 
 

@@ -3,7 +3,7 @@
 from tickerlake import app
 from tickerlake.api.results import Ran
 from tickerlake.errors import AllFailedError
-from tickerlake.lake import open_lake, states
+from tickerlake.lake import open_lake, time_travel
 from tickerlake.lake.once import Histories
 from tickerlake.settings import ExtractSettings, TransformSettings
 
@@ -32,5 +32,5 @@ def run(settings: ExtractSettings) -> Ran:
         new=sum(entry.new for entry in entries),
         corrected=sum(entry.corrected for entry in entries),
         failed=failed,
-        stamp=states.stored_stamp(open_lake(settings.lake)),
+        stamp=time_travel.stored_stamp(open_lake(settings.lake)),
     )

@@ -10,9 +10,9 @@ from tickerlake.api import arguments, told
 from tickerlake.api.arguments import Day, Tickers
 from tickerlake.api.results import Frame
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake, frames, layout, states
+from tickerlake.lake import Lake, frames, layout, time_travel
 from tickerlake.lake.commits import Commits
-from tickerlake.lake.states import Asked, State
+from tickerlake.lake.time_travel import Asked, State
 from tickerlake.stages import counted
 
 
@@ -31,11 +31,11 @@ class Tables:
     @property
     def stamp(self) -> str:
         """The stamp of the state."""
-        return self.state.stamp if self.state else states.stored_stamp(self.lake)
+        return self.state.stamp if self.state else time_travel.stored_stamp(self.lake)
 
     def at(self, moment: Asked) -> "Tables":
         """Return the tables as of a moment."""
-        return Tables(self.lake, states.resolve(self.lake, moment, self._commits))
+        return Tables(self.lake, time_travel.resolve(self.lake, moment, self._commits))
 
     def held(self) -> set[str]:
         """Return the tickers that are held."""
@@ -93,15 +93,15 @@ class Tables:
         """Return how a ticker differs between two states; see `Lake.diff`."""
         from tickerlake.stages.log import diff
 
-        before = states.resolve(self.lake, old, self._commits)
+        before = time_travel.resolve(self.lake, old, self._commits)
         after = self._known_state()
         if new is not None:
-            after = states.resolve(self.lake, new, self._commits)
+            after = time_travel.resolve(self.lake, new, self._commits)
         found = diff(before, after, arguments.one(ticker))
         return _frame(told.differences(found), after.stamp)
 
     def _known_state(self) -> State:
-        return self.state or states.newest(self.lake, self._commits)
+        return self.state or time_travel.newest(self.lake, self._commits)
 
     @cached_property
     def _commits(self) -> Commits:

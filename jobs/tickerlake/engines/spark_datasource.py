@@ -30,7 +30,7 @@ from pyspark.sql.types import StructType
 from tickerlake.engines.spark_files import Reader
 from tickerlake.engines.spark_filters import Bounds, Pruning
 from tickerlake.errors import UsageError
-from tickerlake.lake import frames, layout, open_lake, states
+from tickerlake.lake import frames, layout, open_lake, time_travel
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.store import environment
 from tickerlake.lake.tables import TABLES, Table
@@ -137,7 +137,7 @@ class PastReader(Pruning):
     def partitions(self) -> Sequence[State]:
         """Return the tickers that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
-        found = states.resolve(opened, self.as_of)
+        found = time_travel.resolve(opened, self.as_of)
         bounds = self.bounds.get("ticker", Bounds())
         names = [name for name in frames.held(opened, found) if bounds.leave(name)]
         starts = range(0, max(len(names), 1), TICKERS_A_TASK)
@@ -149,7 +149,7 @@ class PastReader(Pruning):
 
         os.environ.update(self.environment)
         schema, opened = to_arrow_schema(self.columns), open_lake(self.lake)
-        state = states.resolve(opened, partition.stamp)
+        state = time_travel.resolve(opened, partition.stamp)
         sessions = self.bounds.get("session", Bounds())
         for ticker in partition.tickers:
             wanted = Wanted((ticker,), sessions.least, sessions.greatest)

@@ -12,10 +12,10 @@ from pyspark.sql.types import StructType
 
 from tickerlake.engines.spark_filters import Bounds, Pruning
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, derived, layout, manifests, moment, open_lake, packs
+from tickerlake.lake import Lake, derived, layout, manifests, open_lake, packs, snapshot
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
-from tickerlake.lake.moment import Moment
+from tickerlake.lake.snapshot import Snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +34,7 @@ class Files(InputPartition):
 
     keys: list[str]
     commits: list[dict[str, Any]]
-    pinned: Moment | None = None
+    pinned: Snapshot | None = None
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Derived(InputPartition):
 
     ticker: str
     keys: list[str]
-    pinned: Moment
+    pinned: Snapshot
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Reader(Pruning):
     def partitions(self) -> Sequence[InputPartition]:
         """Return the files that the filters leave, grouped into tasks."""
         opened = open_lake(self.lake)
-        pinned = moment.now(opened.store)
+        pinned = snapshot.now(opened.store)
         # blobs never change
         pending = set(pinned.pending) if self.prefix != layout.RAW else set()
         whole, changing = [], []
@@ -75,7 +75,7 @@ class Reader(Pruning):
         moving = _by_ticker(tickers, changing)
         return [*stable, *(Derived(*each, pinned.of([each[0]])) for each in moving)]
 
-    def _of(self, pinned: Moment, part: list[tuple[str, dict[str, Any]]]) -> Moment | None:
+    def _of(self, pinned: Snapshot, part: list[tuple[str, dict[str, Any]]]) -> Snapshot | None:
         if self.prefix == layout.RAW:
             return None
         return pinned.of({layout.values(key)["ticker"] for key, _ in part})
@@ -129,8 +129,8 @@ class Reader(Pruning):
         histories: dict[str, History | None] = {}
         if part.pinned is not None:
             for ticker in {layout.values(key)["ticker"] for key in files}:
-                if moment.has_moved(lake.store, part.pinned, ticker):
-                    histories[ticker] = moment.derive(lake, ticker, part.pinned)
+                if snapshot.has_moved(lake.store, part.pinned, ticker):
+                    histories[ticker] = snapshot.derive(lake, ticker, part.pinned)
         for key, rows in files.items():
             values = layout.values(key)
             held = histories.get(values["ticker"])
@@ -144,7 +144,7 @@ class Reader(Pruning):
 
     def _derived(self, lake: Lake, part: "Derived") -> Iterator[pl.DataFrame]:
         """Yield the rows of a ticker whose files may lack a run that is committed."""
-        held = moment.derive(lake, part.ticker, part.pinned)
+        held = snapshot.derive(lake, part.ticker, part.pinned)
         if held is not None:
             yield self._rows(lake, part.ticker, held)
             return

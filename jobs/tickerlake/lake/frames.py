@@ -14,12 +14,12 @@ from typing import Any, Final
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, TickerlakeError
-from tickerlake.lake import Lake, derived, history, layout, moment, pushdown, states
+from tickerlake.lake import Lake, derived, history, layout, pushdown, snapshot, time_travel
 from tickerlake.lake.fold import History
-from tickerlake.lake.moment import Moment
 from tickerlake.lake.parquet import from_parquet
-from tickerlake.lake.states import State
+from tickerlake.lake.snapshot import Snapshot
 from tickerlake.lake.tables import TABLES
+from tickerlake.lake.time_travel import State
 from tickerlake.lake.versions import COMMIT, versions
 
 READERS: Final = 8
@@ -140,7 +140,7 @@ class Source:
     def __init__(self, lake: Lake, name: str, state: State | None) -> None:
         self._lake, self._name, self._state = lake, name, state
         if state is None and name == "raw":  # which versions there are, only manifests know
-            self._state = states.newest(lake)
+            self._state = time_travel.newest(lake)
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -159,10 +159,10 @@ class Source:
             predicate: over the table's columns; None is all rows.
             tickers: those to read; None finds out from the predicate.
         """
-        pinned: Moment | None = None
+        pinned: Snapshot | None = None
         load: Callable[..., Iterator[pl.DataFrame]]
         if self._state is None:
-            pinned = moment.now(self._lake.store)
+            pinned = snapshot.now(self._lake.store)
             load = partial(self._stored, pinned)
         else:
             load = partial(self._past, self._state)
@@ -174,7 +174,7 @@ class Source:
                 chosen = frame if predicate is None else frame.filter(predicate)
                 yield chosen.select(kept)
 
-    def _tickers(self, predicate: pl.Expr | None, pinned: Moment | None) -> list[str]:
+    def _tickers(self, predicate: pl.Expr | None, pinned: Snapshot | None) -> list[str]:
         found = held(self._lake, self._state)
         if pinned is not None:
             found = sorted({*found, *pinned.pending})
@@ -184,7 +184,7 @@ class Source:
 
     def _stored(
         self,
-        pinned: Moment,
+        pinned: Snapshot,
         tickers: Sequence[str],
         columns: Collection[str],
         predicate: pl.Expr | None,
@@ -193,7 +193,7 @@ class Source:
         still = [ticker for ticker in tickers if ticker not in pinned.pending]
         with ThreadPoolExecutor(READERS) as pool:
             parts = self._from_files(pool, still, columns, predicate)
-            moved = pool.map(partial(moment.has_moved, self._lake.store, pinned), still)
+            moved = pool.map(partial(snapshot.has_moved, self._lake.store, pinned), still)
             others = {ticker for ticker, has in zip(still, moved, strict=True) if has}
             others |= set(tickers) - set(still)
             parts |= pool.map(partial(self._derived, pinned, columns, predicate), sorted(others))
@@ -219,12 +219,12 @@ class Source:
 
     def _derived(
         self,
-        pinned: Moment,
+        pinned: Snapshot,
         columns: Collection[str],
         predicate: pl.Expr | None,
         ticker: str,
     ) -> tuple[str, list[pl.DataFrame]]:
-        held = moment.derive(self._lake, ticker, pinned)
+        held = snapshot.derive(self._lake, ticker, pinned)
         if held is None:  # it is damaged, so its files have to do
             read = (self._read(key, columns) for key in self._keys(ticker, predicate))
             return ticker, [part for part in read if part is not None]

@@ -8,7 +8,7 @@ import polars as pl
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import blobs, layout, pushdown
 from tickerlake.lake.manifests import Entry, Manifest
-from tickerlake.lake.states import State
+from tickerlake.lake.time_travel import State
 from tickerlake.market.bars import HISTORY, RAW
 
 COMMIT: Final[dict[str, pl.DataType]] = {"run_id": pl.String(), "as_of": HISTORY["as_of"]}

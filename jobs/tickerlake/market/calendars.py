@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from tickerlake.market import exchanges, timetable
+from tickerlake.market import calendar_cache, exchanges
 from tickerlake.market.exchanges import Place
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def _without_calendar(place: Place) -> Exchange:
 
 @cache
 def _load(name: str) -> Exchange:
-    table = timetable.load(name)
+    table = calendar_cache.load(name)
     return Exchange(
         name=name,
         timezone=exchanges.BAR_ZONES.get(name, table.timezone),

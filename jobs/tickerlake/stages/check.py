@@ -9,7 +9,7 @@ from typing import Final, Literal, get_args
 from tickerlake.lake import Lake, history
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Rejected
-from tickerlake.lake.states import State
+from tickerlake.lake.time_travel import State
 from tickerlake.market.flags import FLAGS
 from tickerlake.stages import counted
 from tickerlake.stages.status import Ticker, status

@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, compaction, layout, states
+from tickerlake.lake import Lake, compaction, layout, time_travel
 from tickerlake.lake.compaction import Outcome, Place
-from tickerlake.lake.states import State
+from tickerlake.lake.time_travel import State
 from tickerlake.stages import PARTLY_DONE
 
 CLOSED_AFTER: Final = timedelta(days=14)
@@ -89,7 +89,7 @@ def compact(
     """
     if lake.grain == "day":
         return Report(is_needless=True)
-    state, report = states.newest(lake), Report()
+    state, report = time_travel.newest(lake), Report()
     found = _found(lake, (state.moment - CLOSED_AFTER).date())
     before = time.time() - GRACE.total_seconds()
     for places in _batches(found):

@@ -13,7 +13,7 @@ import polars as pl
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import history
 from tickerlake.lake.fold import Delivery, History, fold
-from tickerlake.lake.states import State
+from tickerlake.lake.time_travel import State
 from tickerlake.market import revisions, splits
 from tickerlake.market.revisions import Revision
 

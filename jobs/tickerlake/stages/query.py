@@ -14,7 +14,7 @@ import polars as pl
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
-from tickerlake.lake import Lake, moment
+from tickerlake.lake import Lake, snapshot
 from tickerlake.lake.fold import History
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
@@ -79,7 +79,7 @@ def query(
 
 def _at_one_moment(lake: Lake, sql: str, root: str, *, unsafe: bool) -> pl.DataFrame:
     """Answer from files, except for tickers whose files a transform may be replacing meanwhile."""
-    pinned = moment.now(lake.store)
+    pinned = snapshot.now(lake.store)
     derived: dict[str, History | None] = {}
     missing = set(pinned.pending)
     while True:
@@ -91,15 +91,15 @@ def _at_one_moment(lake: Lake, sql: str, root: str, *, unsafe: bool) -> pl.DataF
             answer = _answer(lake, sql, root, tables, unsafe=unsafe)
         except (CorruptObjectError, UsageError) as error:
             failure = error  # perhaps a file was replaced while it was read
-        missing = moment.moved(lake.store, pinned) - derived.keys()
+        missing = snapshot.moved(lake.store, pinned) - derived.keys()
         if not missing and failure:
             raise failure
         if not missing:
             return answer
 
 
-def _derived(lake: Lake, pinned: moment.Moment) -> Callable[[str], tuple[str, History | None]]:
-    return lambda ticker: (ticker, moment.derive(lake, ticker, pinned))
+def _derived(lake: Lake, pinned: snapshot.Snapshot) -> Callable[[str], tuple[str, History | None]]:
+    return lambda ticker: (ticker, snapshot.derive(lake, ticker, pinned))
 
 
 def _answer(lake: Lake, sql: str, root: str, tables: Tables, *, unsafe: bool) -> pl.DataFrame:

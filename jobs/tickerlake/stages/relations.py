@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
-from tickerlake.lake import Lake, derived, frames, states
+from tickerlake.lake import Lake, derived, frames, time_travel
 from tickerlake.lake.fold import History
-from tickerlake.lake.states import State
 from tickerlake.lake.tables import TABLES
+from tickerlake.lake.time_travel import State
 from tickerlake.lake.views import VIEWS
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Files:
     def create(self, connection: "duckdb.DuckDBPyConnection", name: str) -> None:
         """Create a table; see `Tables.create`."""
         if name == "raw":  # which rows count, only the manifests know
-            state = states.newest(self._lake, runs=self._runs)
+            state = time_travel.newest(self._lake, runs=self._runs)
             scan = frames.scan(self._lake, name, state, self.failures)
             connection.register(name, scan)
             return

@@ -11,7 +11,7 @@ import polars as pl
 
 from tickerlake.errors import UsageError
 from tickerlake.lake import Lake
-from tickerlake.lake.states import State
+from tickerlake.lake.time_travel import State
 from tickerlake.market import symbols
 from tickerlake.stages.facts import Facts, facts
 from tickerlake.stages.status import expect, status

@@ -10,10 +10,10 @@ from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, history, manifests, states
+from tickerlake.lake import Lake, backlog, history, manifests, time_travel
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.states import State
+from tickerlake.lake.time_travel import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
 from tickerlake.stages import held
@@ -165,7 +165,7 @@ def _stored(lake: Lake) -> Known:
         read=lambda name: history.load_summary(lake, name).history,
         last=surveyed.runs[: -LAST_RUNS - 1 : -1],
         pending=pending,
-        stamp=states.surveyed_stamp(surveyed),
+        stamp=time_travel.surveyed_stamp(surveyed),
     )
 
 

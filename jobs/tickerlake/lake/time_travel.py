@@ -1,4 +1,4 @@
-"""States of the lake: what it knew at a moment, after a run, or under a stamp.
+"""Time travel: the lake as it was known at a moment (`--as-of`), after a run, or under a stamp.
 
 Nothing is stored for this. Raw keeps every version of every bar, and the manifests say which run
 delivered it; so a state is a set of runs, and everything in it is derived from their manifests.
@@ -19,15 +19,15 @@ from tickerlake.lake import (
     history,
     layout,
     manifests,
-    moment,
+    snapshot,
 )
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
 from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Manifest
-from tickerlake.lake.moment import Moment
 from tickerlake.lake.rewind import rewind
+from tickerlake.lake.snapshot import Snapshot
 
 Asked = str | date | datetime
 """A moment, a day (its end, in UTC), the id of a run, or a stamp."""
@@ -94,7 +94,7 @@ class State:
             LostStateError: what a run delivered is lost.
             CorruptObjectError: a blob can't be read; says how to repair it.
         """
-        now = moment.now(self.lake.store)
+        now = snapshot.now(self.lake.store)
         rebuilt: list[Manifest] | None = None
         for ticker in tickers:
             try:
@@ -107,7 +107,7 @@ class State:
                 self.explain(error)
                 raise
 
-    def _rewound(self, ticker: str, now: Moment) -> History | None:
+    def _rewound(self, ticker: str, now: Snapshot) -> History | None:
         """Derive a history from the stored one, if that is exact and reads less."""
         since = sorted(now.runs.difference(self.runs))
         if len(since) >= len(self.runs) or ticker in now.pending or ticker not in now.versions:

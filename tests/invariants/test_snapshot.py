@@ -15,7 +15,7 @@ from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
 
 from tickerlake.engines.spark_datasource import Tickerlake
 from tickerlake.errors import TickerlakeError
-from tickerlake.lake import Lake, frames, layout, manifests, moment, open_lake
+from tickerlake.lake import Lake, frames, layout, manifests, open_lake, snapshot
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform
 from tickerlake.stages.query import query
@@ -168,7 +168,7 @@ def test_a_reader_in_a_loop_beside_transforms(tmp_path):
 
 def test_what_is_seen_without_any_run_is_nothing(tmp_path):
     lake = new_lake(str(tmp_path / "lake"), "month")
-    assert moment.now(lake.store) == moment.Moment(frozenset(), {}, {})
+    assert snapshot.now(lake.store) == snapshot.Snapshot(frozenset(), {}, {})
     assert query(lake, "select * from daily").height == 0
     fetch(lake, STEPS[0], ["A"])
     assert query(lake, "select * from daily").height > 0

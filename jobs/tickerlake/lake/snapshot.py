@@ -1,10 +1,10 @@
-"""One moment of a lake, for readers that run beside a transform.
+"""A snapshot of a lake: a consistent read beside a running transform.
 
 A transform replaces one ticker after the other, and of each ticker first the history, then the
 files that follow from it. So whoever reads files while it is running finds some tickers before it
-and others after it. A moment is a set of runs: its reader takes files only of tickers whose history
-is still the one that it saw at the beginning, and derives the others. The result is the state after
-all runs that had been committed, whatever the transform does meanwhile.
+and others after it. A snapshot is a set of runs: its reader takes files only of tickers whose
+history is still the one that it saw at the beginning, and derives the others. The result is the
+state after all runs that had been committed, whatever the transform does meanwhile.
 """
 
 import logging
@@ -22,29 +22,29 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Moment:
-    """A moment of a lake.
+class Snapshot:
+    """A snapshot of a lake.
 
     Attributes:
         runs: the runs that it is made of.
         versions: the version tags of the histories, by ticker.
         pending: the runs that files may lack, by ticker, sorted. Only these tickers' files may
-            change without a run that is newer than the moment.
+            change without a run that is newer than the snapshot.
     """
 
     runs: frozenset[str]
     versions: Mapping[str, str]
     pending: Mapping[str, tuple[Manifest, ...]]
 
-    def of(self, tickers: Collection[str]) -> "Moment":
-        """Return the same moment of some tickers."""
+    def of(self, tickers: Collection[str]) -> "Snapshot":
+        """Return the same snapshot of some tickers."""
         versions = {name: each for name, each in self.versions.items() if name in tickers}
         pending = {name: each for name, each in self.pending.items() if name in tickers}
-        return Moment(self.runs, versions, pending)
+        return Snapshot(self.runs, versions, pending)
 
 
-def now(store: Store) -> Moment:
-    """Return the present moment.
+def now(store: Store) -> Snapshot:
+    """Return a snapshot of the present.
 
     The versions are taken first: so each of these histories is made of runs that are listed.
     """
@@ -57,47 +57,47 @@ def now(store: Store) -> Moment:
         for ticker, entry in manifest.tickers.items():
             if entry.delivers:
                 pending[ticker] = (*pending.get(ticker, ()), manifests.cut(manifest, {ticker}))
-    return Moment(frozenset(surveyed.runs), versions, pending)
+    return Snapshot(frozenset(surveyed.runs), versions, pending)
 
 
-def moved(store: Store, moment: Moment) -> set[str]:
-    """Return the tickers whose histories have been replaced, added or removed since a moment."""
+def moved(store: Store, taken: Snapshot) -> set[str]:
+    """Return the tickers whose histories have been replaced, added or removed since a snapshot."""
     found = _versions(store)
     return {
         ticker
-        for ticker in found.keys() | moment.versions.keys()
-        if found.get(ticker) != moment.versions.get(ticker)
+        for ticker in found.keys() | taken.versions.keys()
+        if found.get(ticker) != taken.versions.get(ticker)
     }
 
 
-def has_moved(store: Store, moment: Moment, ticker: str) -> bool:
-    """Return whether a ticker's history has been replaced, added or removed since a moment."""
+def has_moved(store: Store, taken: Snapshot, ticker: str) -> bool:
+    """Return whether a ticker's history has been replaced, added or removed since a snapshot."""
     found = [each.version for each in store.find(layout.folder(layout.history(ticker)))]
-    return found != [moment.versions[ticker]] if ticker in moment.versions else found != []
+    return found != [taken.versions[ticker]] if ticker in taken.versions else found != []
 
 
-def derive(lake: Lake, ticker: str, moment: Moment) -> History | None:
-    """Return a ticker's history at a moment; None if it is damaged, so that files have to do.
+def derive(lake: Lake, ticker: str, taken: Snapshot) -> History | None:
+    """Return a ticker's history in a snapshot; None if it is damaged, so that files have to do.
 
     Raises:
         StoreError: the lake can't be read.
     """
     try:
         stored = history.load_stored(lake, ticker)
-        if _is_within(stored, moment):
-            lacking = history.sort_out(stored, ticker, moment.pending.get(ticker, ()))
+        if _is_within(stored, taken):
+            lacking = history.sort_out(stored, ticker, taken.pending.get(ticker, ()))
             if not lacking.late:
                 return history.advance(lake, ticker, stored.history, lacking.new)
-        runs = manifests.read_all(lake.store, sorted(moment.runs), {ticker})
+        runs = manifests.read_all(lake.store, sorted(taken.runs), {ticker})
         return history.rebuild(lake, ticker, runs)
     except CorruptObjectError as error:
         log.warning("%s may be from before the last run: %s", ticker, error)
         return None
 
 
-def _is_within(stored: Stored, moment: Moment) -> bool:
+def _is_within(stored: Stored, taken: Snapshot) -> bool:
     last = stored.history.last
-    return (last is None or last.run_id in moment.runs) and set(stored.folded) <= moment.runs
+    return (last is None or last.run_id in taken.runs) and set(stored.folded) <= taken.runs
 
 
 def _versions(store: Store) -> dict[str, str]:

@@ -8,7 +8,7 @@ from helpers import bar, bars, new_lake
 from small_market import SESSIONS, SPLIT, TICKERS, evening, fetch, run
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, frames, layout, manifests, states
+from tickerlake.lake import Lake, frames, layout, manifests, time_travel
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.stages import repair, transform
@@ -35,29 +35,29 @@ def lived() -> Lake:
     return lake
 
 
-def ids(state: states.State) -> list[str]:
+def ids(state: time_travel.State) -> list[str]:
     return list(state.runs)
 
 
 def test_a_stamp_depends_on_which_runs_there_are_and_on_nothing_else(lived):
     runs = manifests.all_ids(lived.store)
     shuffled = random.Random(1).sample(runs, len(runs))
-    assert states.stamp(shuffled) == states.stamp(runs) == states.stored_stamp(lived)
-    found = {states.stamp(runs[:number]) for number in range(len(runs) + 1)}
+    assert time_travel.stamp(shuffled) == time_travel.stamp(runs) == time_travel.stored_stamp(lived)
+    found = {time_travel.stamp(runs[:number]) for number in range(len(runs) + 1)}
     assert len(found) == len(runs) + 1
     transform.transform(lived, rebuild=True)
-    assert states.stored_stamp(lived) == states.stamp(runs)
+    assert time_travel.stored_stamp(lived) == time_travel.stamp(runs)
 
 
 def test_a_stamp_of_what_is_stored_has_no_pending_runs(lived):
-    before = states.stored_stamp(lived)
+    before = time_travel.stored_stamp(lived)
     other = new_lake("memory://", "month")
     run(other, DAYS[0])
-    stored = states.stored_stamp(other)
+    stored = time_travel.stored_stamp(other)
     fetch(other, DAYS[-1])
-    assert states.stored_stamp(other) == stored != states.newest(other).stamp
-    assert states.resolve(other, stored).stamp == stored
-    assert states.newest(lived).stamp == before
+    assert time_travel.stored_stamp(other) == stored != time_travel.newest(other).stamp
+    assert time_travel.resolve(other, stored).stamp == stored
+    assert time_travel.newest(lived).stamp == before
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_stamp_of_what_is_stored_has_no_pending_runs(lived):
 )
 def test_a_moment_takes_the_runs_up_to_then(lived, asked, number):
     runs = manifests.all_ids(lived.store)
-    assert ids(states.resolve(lived, asked)) == runs[:number]
+    assert ids(time_travel.resolve(lived, asked)) == runs[:number]
 
 
 def test_a_run_takes_those_committed_up_to_it_and_a_moment_those_that_saw_the_market_then(lived):
@@ -91,19 +91,19 @@ def test_a_run_takes_those_committed_up_to_it_and_a_moment_those_that_saw_the_ma
     )
     before = manifests.all_ids(lived.store)
     manifests.commit(lived.store, late)
-    assert ids(states.resolve(lived, before[-1])) == before
-    newest = states.resolve(lived, late.run_id)
+    assert ids(time_travel.resolve(lived, before[-1])) == before
+    newest = time_travel.resolve(lived, late.run_id)
     assert ids(newest) == [*before, late.run_id]
     assert [each.run_id for each in newest.manifests()] == [
         *before[:2],
         late.run_id,
         *before[2:],
     ]
-    then = states.resolve(lived, evening(DAYS[2]))
+    then = time_travel.resolve(lived, evening(DAYS[2]))
     assert ids(then) == [*before[:3], late.run_id]
     # neither is the other's beginning, and both stamps are found
-    for state in (then, states.resolve(lived, before[2])):
-        assert states.resolve(lived, state.stamp).runs == state.runs
+    for state in (then, time_travel.resolve(lived, before[2])):
+        assert time_travel.resolve(lived, state.stamp).runs == state.runs
 
 
 @pytest.mark.parametrize(
@@ -120,25 +120,25 @@ def test_a_run_takes_those_committed_up_to_it_and_a_moment_those_that_saw_the_ma
 )
 def test_what_is_no_state(lived, asked, message):
     with pytest.raises(UsageError, match=message):
-        states.resolve(lived, asked)
+        time_travel.resolve(lived, asked)
 
 
 def test_a_stamp_of_another_lake(lived):
     with pytest.raises(LostStateError, match="has the stamp 0123456789ab"):
-        states.resolve(lived, "0123456789ab")
+        time_travel.resolve(lived, "0123456789ab")
 
 
 def test_an_empty_lake_has_an_empty_state():
     lake = new_lake("memory://", "year")
-    state = states.resolve(lake, "2013-01-01")
-    assert state.stamp == states.stored_stamp(lake)
+    state = time_travel.resolve(lake, "2013-01-01")
+    assert state.stamp == time_travel.stored_stamp(lake)
     for name in ("raw", "history", "daily"):
         for found in (state, None):
             assert frames.read(lake, name, found, Wanted()).is_empty()
 
 
 def test_a_lake_that_lost_a_blob_says_which_states_it_cannot_give(lived):
-    old, new = states.resolve(lived, DAYS[0]), states.resolve(lived, DAYS[-1])
+    old, new = time_travel.resolve(lived, DAYS[0]), time_travel.resolve(lived, DAYS[-1])
     manifest = old.manifests(["A"])[0]
     [(partition, name)] = manifest.tickers["A"].blobs.items()
     key = layout.blob(layout.RAW, partition, "A", name)
@@ -152,7 +152,7 @@ def test_a_lake_that_lost_a_blob_says_which_states_it_cannot_give(lived):
             with pytest.raises(LostStateError, match=f"can no longer give the state {state.stamp}"):
                 frames.read(lived, name, state, Wanted(("A",)))
         assert frames.read(lived, name, old, Wanted(("B",))).height
-    now = states.newest(lived)
+    now = time_travel.newest(lived)
     assert frames.read(lived, "daily", now, Wanted()).equals(
         frames.read(lived, "daily", None, Wanted())
     )
@@ -160,20 +160,20 @@ def test_a_lake_that_lost_a_blob_says_which_states_it_cannot_give(lived):
 
 def test_a_lake_that_lost_a_run_does_not_know_its_stamps(lived):
     runs = manifests.all_ids(lived.store)
-    old, new = states.resolve(lived, runs[0]).stamp, states.stored_stamp(lived)
+    old, new = time_travel.resolve(lived, runs[0]).stamp, time_travel.stored_stamp(lived)
     lived.store.put(layout.run(runs[1]), b"garbage")
     with pytest.raises(CorruptObjectError, match="not a run manifest"):
-        states.resolve(lived, DAYS[0])
+        time_travel.resolve(lived, DAYS[0])
     repair.repair(lived, Gone(), as_of=evening(SESSIONS[-1]), workers=1)
-    assert ids(states.resolve(lived, old)) == runs[:1]
+    assert ids(time_travel.resolve(lived, old)) == runs[:1]
     with pytest.raises(LostStateError, match="a run that it was made from is lost"):
-        states.resolve(lived, new)
+        time_travel.resolve(lived, new)
 
 
 def test_tickers_of_a_state(lived):
-    state = states.resolve(lived, DAYS[0])
+    state = time_travel.resolve(lived, DAYS[0])
     assert state.tickers() == TICKERS
     assert state.known(["A", "Z"]) == {"A"}
     run(lived, SESSIONS[-1], ["CC"])
-    assert states.newest(lived).tickers() == ["A", "B", "CC"]
+    assert time_travel.newest(lived).tickers() == ["A", "B", "CC"]
     assert state.tickers() == TICKERS

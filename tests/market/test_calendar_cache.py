@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tickerlake.market import timetable
+from tickerlake.market import calendar_cache
 
 NAME = "24/5"
 
@@ -14,33 +14,33 @@ NAME = "24/5"
 def kept(tmp_path, monkeypatch):
     """Where tables are kept, with one that was kept by a run before."""
     folder = tmp_path / "cache" / "calendars"
-    monkeypatch.setattr(timetable, "_folder", lambda: folder)
-    timetable.load(NAME)
+    monkeypatch.setattr(calendar_cache, "_folder", lambda: folder)
+    calendar_cache.load(NAME)
     [path] = folder.iterdir()
     return path
 
 
 @pytest.fixture(scope="module")
-def built() -> timetable.Timetable:
-    return timetable.build(NAME)
+def built() -> calendar_cache.Timetable:
+    return calendar_cache.build(NAME)
 
 
 @pytest.fixture
 def builds(monkeypatch, built) -> list[str]:
     """The calendars that the library was asked for."""
     asked = []
-    monkeypatch.setattr(timetable, "build", lambda name: asked.append(name) or built)
+    monkeypatch.setattr(calendar_cache, "build", lambda name: asked.append(name) or built)
     return asked
 
 
 @pytest.mark.usefixtures("kept")
 def test_a_table_that_was_kept_is_the_one_that_was_built(built, builds):
-    assert timetable.load(NAME) == built
+    assert calendar_cache.load(NAME) == built
     assert builds == []
 
 
 def test_every_calendar_has_a_table_of_its_own(kept, builds):
-    timetable.load("24/7")
+    calendar_cache.load("24/7")
     assert builds == ["24/7"]
     assert {path.name for path in kept.parent.iterdir()} == {"24-5.json", "24-7.json"}
 
@@ -50,10 +50,10 @@ def rewritten(kept, **changes: object) -> None:
     table = json.loads(text) | changes
     key, built = table["key"], table["timetable"]
     kept.unlink()
-    timetable._write(kept, key, timetable.Timetable(*built))
+    calendar_cache._write(kept, key, calendar_cache.Timetable(*built))
     if "built" in changes:
         text = json.dumps(table).encode()
-        digest = timetable.hashlib.sha256(text).hexdigest().encode()
+        digest = calendar_cache.hashlib.sha256(text).hexdigest().encode()
         kept.write_bytes(digest + b"\n" + text)
 
 
@@ -70,16 +70,16 @@ DAMAGES = {
 def test_a_damaged_table_is_built_again(kept, builds, damage, built):
     whole = kept.read_bytes()
     kept.write_bytes(DAMAGES[damage](whole))
-    assert timetable.load(NAME) == built
+    assert calendar_cache.load(NAME) == built
     assert builds == [NAME]
     assert kept.read_bytes() == whole
 
 
 @pytest.mark.usefixtures("kept")
 def test_a_table_of_another_version_of_the_library_is_built_again(builds, monkeypatch):
-    monkeypatch.setattr(timetable, "version", lambda _: "99.0")
-    timetable.load(NAME)
-    timetable.load(NAME)
+    monkeypatch.setattr(calendar_cache, "version", lambda _: "99.0")
+    calendar_cache.load(NAME)
+    calendar_cache.load(NAME)
     assert builds == [NAME]
 
 
@@ -87,15 +87,15 @@ def test_a_table_of_another_version_of_the_library_is_built_again(builds, monkey
 def test_an_old_table_is_built_again_and_one_from_the_future_too(kept, builds, days, is_built):
     day = datetime.now(UTC) - timedelta(days)
     rewritten(kept, built=f"{day:%Y-%m-%d}")
-    timetable.load(NAME)
+    calendar_cache.load(NAME)
     assert bool(builds) == is_built
 
 
 def test_without_a_place_to_keep_it_the_table_is_built(tmp_path, monkeypatch, builds, built):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "file" / "calendars", None):
-        monkeypatch.setattr(timetable, "_folder", lambda folder=folder: folder)
-        assert timetable.load(NAME) == built
+        monkeypatch.setattr(calendar_cache, "_folder", lambda folder=folder: folder)
+        assert calendar_cache.load(NAME) == built
     assert builds == [NAME, NAME]
 
 
@@ -103,5 +103,5 @@ def test_without_a_place_to_keep_it_the_table_is_built(tmp_path, monkeypatch, bu
 def test_nothing_is_left_of_a_table_that_could_not_be_kept(kept):
     kept.unlink()
     kept.mkdir()  # nothing can be put in its place
-    timetable.load(NAME)
+    calendar_cache.load(NAME)
     assert list(kept.parent.iterdir()) == [kept]
