@@ -14,6 +14,7 @@ from tickerlake.market import calendars
 from tickerlake.settings import ExtractSettings, TransformSettings
 from tickerlake.sources import Fetched
 from tickerlake.stages import compact, extract, plan
+from tickerlake.stages.plan import grains
 from tickerlake.stages.plan.life import Life
 
 LAKE = "memory://"
@@ -105,7 +106,14 @@ def _days_apart(monkeypatch):
 @pytest.mark.parametrize(
     ("tickers", "grain", "first", "held", "last", "most"),
     [
-        (3, "month", date(2023, 6, 1), date(2024, 2, 15), date(2024, 8, 30), {}),
+        (
+            3,
+            "month",
+            date(2023, 6, 1),
+            date(2024, 2, 15),
+            date(2024, 5, 17),
+            {"TAIL": 30, "KEPT": 10},
+        ),
         (
             7,
             "year",
@@ -148,3 +156,77 @@ def test_a_life_is_counted_exactly(tickers, grain, first, held, last, most, monk
         assert requests(life.compact(last, is_later=is_later)) == made.compact()
         assert +life.objects() == made.objects()
         assert requests(life.rebuild()) == made.transform(rebuild=True)
+
+
+def test_a_plan_is_what_then_happens(monkeypatch):
+    """The story that a plan tells, lived in a lake: a backfill, the runs of a year, and so on."""
+    found = {each.name: each for each in plan.plan(1, 1, "month", this_year=2024).steps}
+    made = Made(1, "month", monkeypatch)
+    days = sessions(date(2023, 1, 1), date(2025, 1, 16))
+    held = [day for day in days if day.year == 2023]
+
+    def lived(*taken: dict[str, int]) -> dict[str, int]:
+        total = Counter({"objects": made.objects().total()})
+        for each in taken:
+            total.update(each)
+        return dict(total)
+
+    def planned(name: str) -> dict[str, int]:
+        return requests(found[name]) | {"objects": found[name].objects}
+
+    assert planned("backfill") == lived(made.extract(days, held[-1]), made.transform())
+    taken = [made.extract(days, days[len(held)]), made.transform()]
+    assert planned("a day") == lived(*taken)
+    for day in days[len(held) + 1 :]:
+        taken += made.extract(days, day), made.transform()
+    assert planned("a year of days") == lived(*taken)
+    assert planned("a rebuild") == lived(made.transform(rebuild=True))
+    assert planned("a compaction") == lived(made.compact(), made.compact())
+    assert planned("a rebuild after it") == lived(made.transform(rebuild=True))
+
+
+def test_the_rule_on_grains_takes_the_finest_that_suits():
+    assert [grains.better(50, 5, each) for each in layout.GRAINS] == [None, None, None]
+    assert [grains.better(500, 10, each) for each in layout.GRAINS] == ["month", None, None]
+    assert [grains.better(60_000, 30, each) for each in layout.GRAINS] == ["year", "year", None]
+    monkeyed = grains.MOST_PARTITIONS // 12
+    assert grains.better(monkeyed, 1, "day") == "month"
+    assert grains.better(monkeyed + 1, 1, "day") == "year"
+
+
+def test_more_of_anything_costs_more():
+    small = plan.plan(50, 2, "year", this_year=2024)
+    for other in (
+        plan.plan(500, 2, "year", this_year=2024),
+        plan.plan(50, 20, "year", this_year=2024),
+        plan.plan(50, 2, "day", this_year=2024),
+    ):
+        for few, many in zip(small.steps, other.steps, strict=True):
+            if few.name != "a compaction":  # by day, there is none
+                assert few.objects <= many.objects
+                assert few.bytes < many.bytes
+                assert few.seconds <= many.seconds
+                assert few.dollars <= many.dollars
+        assert small.total < other.total
+
+
+def test_a_price_that_differs_changes_what_it_is_the_price_of():
+    usual = plan.plan(50, 2, "year", this_year=2024).month
+    glue = plan.plan(50, 2, "year", changed_prices={"glue": 0.616}, this_year=2024).month
+    assert glue.glue == pytest.approx(2 * usual.glue)
+    assert glue.requests == usual.requests
+    free = dict.fromkeys(("put", "get", "athena", "logs", "alarm"), 0.0)
+    others = plan.plan(50, 2, "year", changed_prices=free, this_year=2024).month
+    assert (others.requests, others.scans, others.athena_requests, others.watching) == (0, 0, 0, 0)
+    assert others.storage == usual.storage > 0
+
+
+def test_a_source_that_answers_fast_does_not_let_anybody_wait():
+    slow, fast = (plan.plan(500, 1, "year", requests_per_second=n, this_year=2024) for n in (5, 1e6))
+    assert slow.steps[1].seconds > 500 / 5 > fast.steps[1].seconds
+
+
+def test_the_catalog_bills_what_is_above_a_million_entries():
+    prices = plan.prices.Prices()
+    assert plan.prices.catalog(prices, 1_000, 499) == 0
+    assert plan.prices.catalog(prices, 1_000, 549) == pytest.approx(1)

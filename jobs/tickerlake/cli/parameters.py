@@ -109,3 +109,21 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
+
+
+class Changes(click.ParamType[dict[str, float]]):
+    """Names and amounts, such as glue=0.44,get=0.0004."""
+
+    name = "changes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """Return the amounts by name."""
+        found = {}
+        for each in str(value).split(","):
+            name, _, amount = each.partition("=")
+            if not re.fullmatch(r"[0-9]*\.?[0-9]+", amount.strip()):
+                self.fail(f"{each!r} is not a price such as glue=0.308", param, ctx)
+            found[name.strip()] = float(amount)
+        return found

@@ -33,7 +33,8 @@ class Work:
         list: requests for a page of keys.
         delete: requests that delete up to a page of keys.
         tickers: tickers that it works on.
-        bars: bars that it reads, computes or writes.
+        bars: bars that are held of them already.
+        fresh: bars that it brings.
     """
 
     get: int = 0
@@ -42,6 +43,7 @@ class Work:
     delete: int = 0
     tickers: int = 0
     bars: int = 0
+    fresh: int = 0
 
     def __add__(self, other: "Work") -> "Work":
         """Return the work of both."""
@@ -74,7 +76,7 @@ class Partition:
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A part of the checkpoint: of how many tickers, with how many rows in all."""
 
     tickers: int
@@ -92,6 +94,10 @@ class Life:
         tail: for each manifest beside the checkpoint, how many tickers it names, oldest first.
         pending: how many of them have no receipt; they are the last.
         archived: how many manifests the checkpoint has.
+        said: how many entries all manifests have; `listed` is how many blobs these list.
+        is_transformed: whether there are histories, and what follows from them.
+        parts: of the checkpoint, sorted by ticker.
+        fresh: what the newest run has delivered of each ticker: bars by partition.
     """
 
     tickers: int
@@ -100,36 +106,47 @@ class Life:
     tail: list[int] = field(default_factory=list)
     pending: int = 0
     archived: int = 0
-    _parts: list[_Part] = field(default_factory=list)
-    _fresh: Counter[str] = field(default_factory=Counter)
-    _is_transformed: bool = False
+    said: int = 0
+    listed: int = 0
+    is_transformed: bool = False
+    parts: list[Part] = field(default_factory=list)
+    fresh: Counter[str] = field(default_factory=Counter)
 
     @property
     def bars(self) -> int:
         """The sessions of each ticker."""
         return sum(each.bars for each in self.partitions.values())
 
+    @property
+    def folded(self) -> int:
+        """The rows of the checkpoint's parts."""
+        return sum(each.rows for each in self.parts)
+
     def objects(self) -> Counter[str]:
         """Return how many objects there are of each kind."""
-        held = self.tickers * self._is_transformed
+        held = self.tickers * self.is_transformed
         return Counter(
             {
                 "blobs": self.tickers * sum(each.loose for each in self.partitions.values()),
                 "packs": self.tickers * sum(each.packed > 0 for each in self.partitions.values()),
                 "manifests": len(self.tail) + self.archived,
                 "receipts": len(self.tail) - self.pending,
-                "checkpoint": len(self._parts) + bool(self._parts),
+                "checkpoint": len(self.parts) + bool(self.parts),
                 "histories": held,
                 "daily": held * len(self.partitions),
                 "tickers": held,
-                "others": 1 + self._is_transformed,  # the marker, the index
+                "others": 1 + self.is_transformed,  # the marker, the index
             }
         )
 
     def extract(self, sessions: Sequence[date]) -> Work:
         """Fetch sessions of all tickers that are not held yet."""
         fresh = Counter(layout.partition_of(each, self.grain) for each in sessions)
-        work = Work(tickers=self.tickers, bars=self.tickers * (self.bars + len(sessions)))
+        work = Work(
+            tickers=self.tickers,
+            bars=self.tickers * self.bars,
+            fresh=self.tickers * len(sessions),
+        )
         blobs, is_new = len(fresh), not self.tail and not self.archived
         at_once = ceil(extract.COMMIT_BLOBS / blobs)  # tickers in a manifest
         manifests = ceil(self.tickers / at_once)
@@ -147,6 +164,8 @@ class Life:
         self._deliver(fresh)
         self.tail += [at_once] * (manifests - 1) + [self.tickers - at_once * (manifests - 1)]
         self.pending += manifests
+        self.said += self.tickers
+        self.listed += self.tickers * blobs
         return work
 
     def _deliver(self, fresh: Counter[str]) -> None:
@@ -155,18 +174,24 @@ class Life:
             each.bars += bars
             each.blobs += 1
             each.loose += 1
-        self._fresh = fresh
+        self.fresh = fresh
 
     def transform(self) -> Work:
         """Process the runs that are pending."""
-        parts = len(self._fresh)
-        work = Work(get=1, tickers=self.tickers, bars=self.tickers * self.bars)
+        parts = len(self.fresh)
+        fresh = sum(self.fresh.values())
+        work = Work(
+            get=1,
+            tickers=self.tickers,
+            bars=self.tickers * (self.bars - fresh),
+            fresh=self.tickers * fresh,
+        )
         self._survey(work)
         done = len(self.tail) - self.pending
-        work.listed(0, self.tickers * self._is_transformed, self.tickers, self.tickers)
+        work.listed(0, self.tickers * self.is_transformed, self.tickers, self.tickers)
         work.get += self.pending + self.tickers * (1 + parts) + 1
         work.put += self.tickers * (2 + parts) + 1 + self.pending
-        self.pending, self._is_transformed = 0, True
+        self.pending, self.is_transformed = 0, True
         self._tidy(work, done)
         work.listed(len(self.tail), len(self.tail))  # has another run arrived meanwhile?
         work.get += 1
@@ -180,7 +205,7 @@ class Life:
         done, partitions = len(self.tail), len(self.partitions)
         held = self.tickers
         work.listed(0, held, held, held * partitions, held, held)
-        work.get += 1 + len(self._parts) + len(self.tail) + 1
+        work.get += 1 + len(self.parts) + len(self.tail) + 1
         work.put += 1
         blobs = sum(each.blobs - each.packed for each in self.partitions.values())
         packs = sum(each.blobs > 1 for each in self.partitions.values())
@@ -203,7 +228,7 @@ class Life:
             and each.loose + (each.packed > 0) > 1
         ]
         work.tickers = self.tickers * bool(closed)
-        work.get += len(self._parts) * bool(closed)
+        work.get += len(self.parts) * bool(closed)
         for each in closed:
             self._pack(work, each, is_later=is_later)
         return work
@@ -231,23 +256,23 @@ class Life:
             return
         count = done - checkpointing.KEPT
         rows = sum(self.tail[:count])
-        before = self._parts or [_Part(self.tickers, 0)]
+        before = self.parts or [Part(self.tickers, 0)]
         parts = [
             new
             for part in before
             for new in _split(part.tickers, part.rows + rows * part.tickers // self.tickers)
         ]
-        work.get += count + len(self._parts) + 1
+        work.get += count + len(self.parts) + 1
         work.put += count + len(parts) + 1
         work.deleted(2 * count)
-        work.listed(len(self._parts) + len(parts))
-        work.deleted(len(self._parts))
-        self.tail, self.archived, self._parts = self.tail[count:], self.archived + count, parts
+        work.listed(len(self.parts) + len(parts))
+        work.deleted(len(self.parts))
+        self.tail, self.archived, self.parts = self.tail[count:], self.archived + count, parts
 
 
-def _split(tickers: int, rows: int) -> list[_Part]:
+def _split(tickers: int, rows: int) -> list[Part]:
     """Return the parts that a part becomes, of tickers with as many rows each."""
     each = ceil(rows / tickers)
     at_once = max(1, checkpointing.PART_ROWS // each)
     counts = [at_once] * (tickers // at_once) + [tickers % at_once]
-    return [_Part(count, count * each) for count in counts if count]
+    return [Part(count, count * each) for count in counts if count]
