@@ -193,17 +193,23 @@ def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> No
     lake.store.delete([key(part, ticker) for part in sorted(wanted - given.parts())])
 
 
-def stored(lake: Lake) -> dict[str, set[str]]:
-    """Return the parts that exist, by ticker; none if it only has a history."""
-    found: dict[str, set[str]] = {}
-    for each in lake.store.keys(layout.HISTORY):
-        found.setdefault(layout.values(each)["ticker"], set())
-    for each in lake.store.keys(layout.DAILY):
-        values = layout.values(each)
-        found.setdefault(values["ticker"], set()).add(values["date"])
-    for each in lake.store.keys(layout.TICKERS):
-        found.setdefault(layout.values(each)["ticker"], set()).add(LISTING)
-    return found
+def stored(lake: Lake) -> dict[str, frozenset[str]]:
+    """Return the parts that exist, by ticker; none if it only has a history.
+
+    Most tickers have the same parts, and share one set: a wide lake has millions of objects.
+    """
+    numbers: dict[str, int] = {}
+    found = {layout.values(each)["ticker"]: 0 for each in lake.store.keys(layout.HISTORY)}
+    for prefix in (layout.DAILY, layout.TICKERS):
+        for each in lake.store.keys(prefix):
+            values = layout.values(each)
+            number = numbers.setdefault(values.get("date", LISTING), len(numbers))
+            found[values["ticker"]] = found.get(values["ticker"], 0) | 1 << number
+    shared = {
+        bits: frozenset(part for part, number in numbers.items() if bits >> number & 1)
+        for bits in set(found.values())
+    }
+    return {ticker: shared[bits] for ticker, bits in found.items()}
 
 
 def names(bars: pl.DataFrame, grain: Grain) -> set[str]:
