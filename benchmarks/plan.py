@@ -244,7 +244,7 @@ def said(kind: str, made: Sequence[Lived]) -> list[float]:
         life = one.life
         if not found:
             continue
-        entries = {"manifest": life.said, "receipt": sum(life.tail), "entries": life.folded}
+        entries = {"manifest": life.said, "receipt": len(life.tail), "entries": life.folded}
         sizes.append(sum(size for _, size in found))
         rows.append((entries.get(kind, life.tickers), life.listed * (kind == "manifest")))
     return fit(rows, sizes)

@@ -9,7 +9,7 @@ import pytest
 from helpers import Metered, bar, bars
 
 from tickerlake import app, wiring
-from tickerlake.lake import checkpointing, layout, objects
+from tickerlake.lake import by_ticker, checkpointing, layout, objects
 from tickerlake.market import calendars
 from tickerlake.settings import ExtractSettings, TransformSettings
 from tickerlake.sources import Fetched
@@ -101,6 +101,7 @@ def _days_apart(monkeypatch):
     """The test's runs take place within seconds, the lake's on different days."""
     monkeypatch.setattr(checkpointing, "GRACE", -1.0)
     monkeypatch.setattr(compact, "GRACE", timedelta(days=-1))
+    monkeypatch.setattr(by_ticker, "PARTS", 100)  # no thread is so late that a part is read again
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 from tickerlake.lake import checkpointing, layout
 from tickerlake.lake.layout import Grain
@@ -75,12 +75,25 @@ class Partition:
     packed: int = 0
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of the checkpoint: of how many tickers, with how many rows in all."""
+class Part(NamedTuple):
+    """A part of the checkpoint: of how many tickers, with how many rows of each."""
 
     tickers: int
     rows: int
+
+    def cut(self, rows: int) -> "list[Part]":
+        """Return what becomes of it when there are more rows of each ticker."""
+        return [Part(count, self.rows + rows) for count in _cut(self.tickers, rows)]
+
+    def split(self) -> "list[Part]":
+        """Return the parts that it is too large for."""
+        return [Part(count, self.rows) for count in _cut(self.tickers, self.rows)]
+
+
+def _cut(tickers: int, rows: int) -> list[int]:
+    """Cut tickers with some rows each, so that none has more than a part may have."""
+    at_once = max(1, checkpointing.PART_ROWS // rows)
+    return [min(at_once, tickers - start) for start in range(0, tickers, at_once)]
 
 
 @dataclass
@@ -120,7 +133,7 @@ class Life:
     @property
     def folded(self) -> int:
         """The rows of the checkpoint's parts."""
-        return sum(each.rows for each in self.parts)
+        return sum(each.tickers * each.rows for each in self.parts)
 
     def objects(self) -> Counter[str]:
         """Return how many objects there are of each kind."""
@@ -131,7 +144,7 @@ class Life:
                 "packs": self.tickers * sum(each.packed > 0 for each in self.partitions.values()),
                 "manifests": len(self.tail) + self.archived,
                 "receipts": len(self.tail) - self.pending,
-                "checkpoint": len(self.parts) + bool(self.parts),
+                "checkpoint": len(self.parts) + 2 * bool(self.parts),
                 "histories": held,
                 "daily": held * len(self.partitions),
                 "tickers": held,
@@ -189,7 +202,7 @@ class Life:
         self._survey(work)
         done = len(self.tail) - self.pending
         work.listed(0, self.tickers * self.is_transformed, self.tickers, self.tickers)
-        work.get += self.pending + self.tickers * (1 + parts) + 1
+        work.get += 2 * self.pending + self.tickers * (1 + parts) + 1
         work.put += self.tickers * (2 + parts) + 1 + self.pending
         self.pending, self.is_transformed = 0, True
         self._tidy(work, done)
@@ -205,7 +218,7 @@ class Life:
         done, partitions = len(self.tail), len(self.partitions)
         held = self.tickers
         work.listed(0, held, held, held * partitions, held, held)
-        work.get += 1 + len(self.parts) + len(self.tail) + 1
+        work.get += bool(self.parts) + 1 + len(self.parts) + 2 * len(self.tail) + 1
         work.put += 1
         blobs = sum(each.blobs - each.packed for each in self.partitions.values())
         packs = sum(each.blobs > 1 for each in self.partitions.values())
@@ -254,25 +267,18 @@ class Life:
         """Fold the tail into the checkpoint if it is long."""
         if done < checkpointing.TAIL:
             return
-        count = done - checkpointing.KEPT
+        count, before = done - checkpointing.KEPT, self.parts
         rows = sum(self.tail[:count])
-        before = self.parts or [Part(self.tickers, 0)]
-        parts = [
-            new
-            for part in before
-            for new in _split(part.tickers, part.rows + rows * part.tickers // self.tickers)
+        ranges = [
+            each
+            for part in before or [Part(self.tickers, 0)]
+            for each in part.cut(ceil(rows / self.tickers))
         ]
-        work.get += count + len(self.parts) + 1
-        work.put += count + len(parts) + 1
+        self.parts = [new for each in ranges for new in each.split()]
+        work.get += count + (len(ranges) + 1) * bool(before) + 1
+        work.put += count + len(self.parts) + 2
         work.deleted(2 * count)
-        work.listed(len(self.parts) + len(parts))
-        work.deleted(len(self.parts))
-        self.tail, self.archived, self.parts = self.tail[count:], self.archived + count, parts
-
-
-def _split(tickers: int, rows: int) -> list[Part]:
-    """Return the parts that a part becomes, of tickers with as many rows each."""
-    each = ceil(rows / tickers)
-    at_once = max(1, checkpointing.PART_ROWS // each)
-    counts = [at_once] * (tickers // at_once) + [tickers % at_once]
-    return [Part(count, count * each) for count in counts if count]
+        replaced = len(before) + bool(before)
+        work.listed(replaced + len(self.parts) + 1)
+        work.deleted(replaced)
+        self.tail, self.archived = self.tail[count:], self.archived + count

@@ -33,7 +33,7 @@ class Size(NamedTuple):
     """What an object takes, in bytes.
 
     Attributes:
-        base: in any case; of manifests, receipts and the like for each ticker that they name.
+        base: in any case; of manifests and the checkpoint for each ticker that they name.
         part: for each bar in it; of a manifest for each blob that it lists.
     """
 
@@ -55,7 +55,7 @@ SIZES: Final = {
     "pack": Size(4000, 60),
     "tickers": Size(3000),
     "manifest": Size(700, 60),
-    "receipt": Size(12),
+    "receipt": Size(80),
     "entries": Size(60),
     "index": Size(200),
 }
@@ -105,7 +105,7 @@ def _log(life: Life) -> float:
     """Return the bytes of manifests, receipts and the checkpoint."""
     return (
         _all("manifest", life.said, life.listed)
-        + _all("receipt", sum(life.tail), 0)
+        + _all("receipt", len(life.tail), 0)
         + _all("entries", life.folded, 0)
     )
 
