@@ -53,6 +53,7 @@ docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
+	$(BIN)/python tools/plans.py
 	$(BIN)/python tools/examples.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/transcripts.py

@@ -1,8 +1,8 @@
-"""Calibrate `tickerlake plan`, and compare it with lakes that are made: `python benchmarks/plan.py`.
+"""Calibrate `tickerlake plan`, and compare it with lakes: `python benchmarks/plan.py`.
 
 It takes some ten minutes. Lakes are made on the local disk, each in a process of its own: a
-backfill, a run a day until the year before is closed, rebuilds, a compaction. From the first ones it
-fits the constants of `jobs/tickerlake/stages/plan/speed.py`, and prints them as they stand there.
+backfill, a run a day until the year before is closed, rebuilds, a compaction. From the first ones
+it fits the constants of `jobs/tickerlake/stages/plan/speed.py`, and prints them as they stand there.
 The last three have other sizes: it prints what the constants in that file predict of them, and what
 was measured. Seconds are CPU seconds (user and system).
 """
@@ -223,7 +223,9 @@ def calibrate(made: Sequence[Lived]) -> None:
     """Print the constants."""
     print("SPEEDS: Final = {")
     for stage in speed.SPEEDS:
-        found = [each for one in made for (name, _), each in totals(one.done).items() if name == stage]
+        found = [
+            each for one in made for (name, _), each in totals(one.done).items() if name == stage
+        ]
         factors = fit([speed.amounts(work) for _, work in found], [cpu for cpu, _ in found])
         print(f'    "{stage}": Speed({", ".join(f"{each:.2e}" for each in factors)}),')
     print("}\nSIZES: Final = {")
@@ -259,9 +261,13 @@ def compare(made: Mapping[Shape, Lived]) -> None:
         for (stage, step), (cpu, work) in totals(one.done).items():
             guess = speed.cpu(stage, work)
             worst = max(worst, guess / cpu, cpu / guess)
-            print(f"  {f'{step}: {stage}, CPU seconds':42}{guess:11.2f}{cpu:11.2f}{guess / cpu:8.2f}")
+            print(
+                f"  {f'{step}: {stage}, CPU seconds':42}{guess:11.2f}{cpu:11.2f}{guess / cpu:8.2f}"
+            )
         guess, size = speed.size(one.life) / 1e6, one.stored / 1e6
-        print(f"  {'stored before the compaction, MB':42}{guess:11.1f}{size:11.1f}{guess / size:8.2f}")
+        print(
+            f"  {'stored before the compaction, MB':42}{guess:11.1f}{size:11.1f}{guess / size:8.2f}"
+        )
     print(f"\nThe worst prediction of seconds is wrong by a factor of {worst:.2f}.")
 
 

@@ -14,7 +14,6 @@ from helpers import tickerlake
 from hypothesis import given
 from hypothesis import strategies as st
 
-
 from tickerlake.cli.commands import tickerlake as command
 from tickerlake.settings import Shard
 from tickerlake.stages.plan import grains

@@ -14,7 +14,7 @@ def test_it_prints_a_line_for_each_step():
     assert done.returncode == 0, done.stderr
     first, _, head, _, *lines = done.stdout.splitlines()
     assert first == "A lake by year: 50 tickers, 2 years of bars, then a run on every session."
-    assert head.split() == "objects size GET PUT LIST DELETE time dollars".split()
+    assert head.split() == ["objects", "size", "GET", "PUT", "LIST", "DELETE", "time", "dollars"]
     steps = [re.split(r" {2,}", line)[0] for line in lines[:6]]
     assert steps == [
         "backfill",
@@ -36,7 +36,12 @@ def test_it_warns_of_a_grain_that_does_not_suit():
 
 def test_json_has_what_the_table_has():
     found = json.loads(tickerlake(*PLAN, "--grain", "month", "--format", "json").stdout)
-    assert (found["tickers"], found["years"], found["grain"], found["advice"]) == (50, 2, "month", "")
+    assert (found["tickers"], found["years"], found["grain"], found["advice"]) == (
+        50,
+        2,
+        "month",
+        "",
+    )
     backfill = found["steps"][0]
     assert backfill["name"] == "backfill"
     # a blob and a partition for each of 24 months, a history and a row; two runs' bookkeeping

@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import aws_costs
 import pytest
 from filelock import FileLock
+
+from tickerlake.stages.plan import prices
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -242,4 +243,4 @@ def test_eventbridge_may_publish_unconditionally(plans):
 
 def test_the_cost_model_counts_every_alarm(plans):
     alarms = [each for each in plans["defaults"] if each["type"] == "aws_cloudwatch_metric_alarm"]
-    assert len(alarms) == aws_costs.ALARMS
+    assert len(alarms) == prices.ALARMS

@@ -48,7 +48,7 @@ class Market:
     def __init__(self, days: list[date], today: date) -> None:
         self._bars = bars(*(bar(day, 50.0 + day.day) for day in days if day <= today))
 
-    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:  # noqa: ARG002
+    def fetch(self, symbol: str, start: date, end: date, timezone: str) -> Fetched:
         return Fetched(self._bars.filter(pl.col("session").is_between(start, end)))
 
 
@@ -223,7 +223,9 @@ def test_a_price_that_differs_changes_what_it_is_the_price_of():
 
 
 def test_a_source_that_answers_fast_does_not_let_anybody_wait():
-    slow, fast = (plan.plan(500, 1, "year", requests_per_second=n, this_year=2024) for n in (5, 1e6))
+    slow, fast = (
+        plan.plan(500, 1, "year", requests_per_second=n, this_year=2024) for n in (5, 1e6)
+    )
     assert slow.steps[1].seconds > 500 / 5 > fast.steps[1].seconds
 
 

@@ -38,8 +38,9 @@ def advice(tickers: int, years: float, grain: Grain) -> str:
     found = better(tickers, years, grain)
     if found is None:
         return ""
+    period = counted(max(1, round(years)), "year")
     return (
-        f"a lake by {grain} of {counted(tickers, 'ticker')} and {counted(max(1, round(years)), 'year')} has"
+        f"a lake by {grain} of {counted(tickers, 'ticker')} and {period} has"
         f" {partitions(tickers, years, grain):,} files of `daily`, which every full scan opens, and"
         f" its grain can't be changed: --grain {found} suits it better"
     )

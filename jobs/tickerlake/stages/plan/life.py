@@ -1,8 +1,9 @@
 """The objects and requests of a lake's life, counted as the stages make them; no I/O.
 
-The model's lake has tickers of one exchange that are alike: each has a bar of every session, nothing
-is corrected, quarantined, split or late, and a day's run begins when the one before is done. Of such
-a lake it counts exactly; tests make lakes and compare. A real one makes a few requests more.
+The model's lake has tickers of one exchange that are alike: each has a bar of every session,
+nothing is corrected, quarantined, split or late, and a day's run begins when the one before is
+done. Of such a lake it counts exactly; tests make lakes and compare. A real one makes a few
+requests more.
 
 A stage is a method. It changes what is known of the lake, and returns the work that it was.
 """
@@ -16,8 +17,8 @@ from typing import Final, NamedTuple
 
 from tickerlake.lake import checkpointing, layout
 from tickerlake.lake.layout import Grain
-from tickerlake.stages.compact import CLOSED_AFTER
 from tickerlake.stages import extract
+from tickerlake.stages.compact import CLOSED_AFTER
 
 PAGE: Final = 1_000
 """Keys that S3 lists, or deletes, with one request."""

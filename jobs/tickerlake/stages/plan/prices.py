@@ -148,7 +148,9 @@ def athena(prices: Prices, files: int, size: float) -> tuple[float, float]:
     return scanned / 1e12 * prices.athena, requests
 
 
-def queries(prices: Prices, grain: Grain, files: tuple[int, int], size: float) -> tuple[float, float]:
+def queries(
+    prices: Prices, grain: Grain, files: tuple[int, int], size: float
+) -> tuple[float, float]:
     """Return what Athena costs a month: its scans, and its requests to S3.
 
     Args:
@@ -160,7 +162,9 @@ def queries(prices: Prices, grain: Grain, files: tuple[int, int], size: float) -
     everything, newest = files
     newest *= RUNS if grain == "day" else 1
     full, recent = athena(prices, everything, size), athena(prices, newest, size)
-    scans, requests = (FULL_QUERIES * f + RECENT_QUERIES * r for f, r in zip(full, recent, strict=True))
+    scans, requests = (
+        FULL_QUERIES * f + RECENT_QUERIES * r for f, r in zip(full, recent, strict=True)
+    )
     return scans, requests
 
 
