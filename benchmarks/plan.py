@@ -2,9 +2,9 @@
 
 It takes some ten minutes. Lakes are made on the local disk, each in a process of its own: a
 backfill, a run a day until the year before is closed, rebuilds, a compaction. From the first ones
-it fits the constants of `jobs/tickerlake/stages/plan/speed.py`, and prints them as they stand there.
-The last three have other sizes: it prints what the constants in that file predict of them, and what
-was measured. Seconds are CPU seconds (user and system).
+it fits the constants of `jobs/tickerlake/stages/plan/speed.py`, and prints them as they stand
+there. The last three have other sizes: it prints what the constants in that file predict of them,
+and what was measured. Seconds are CPU seconds (user and system).
 """
 
 import os
