@@ -112,7 +112,7 @@ e2e-cloud: .venv/dev dist images ## the Terraform deployment, on an emulator of 
 dist: $(UV) ## build dist/: what the Glue jobs install, their scripts, and the Lambda's zip
 	rm -rf dist && mkdir dist
 	$(BIN)/python images/glue/package.py dist
-	cp jobs/glue_extractor_job.py jobs/glue_transformer_job.py dist
+	cp jobs/glue_*_job.py dist
 	$(BIN)/python images/starter/package.py dist/starter.zip
 
 # ---- the environments

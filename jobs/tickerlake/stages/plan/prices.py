@@ -138,7 +138,7 @@ class Month:
     @property
     def total(self) -> float:
         """All but `metrics`."""
-        return sum(getattr(self, each.name) for each in fields(self)) - self.metrics
+        return float(sum(getattr(self, each.name) for each in fields(self))) - self.metrics
 
 
 def athena(prices: Prices, files: int, size: float) -> tuple[float, float]:
