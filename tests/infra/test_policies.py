@@ -85,7 +85,7 @@ USES = {
     "logs:CreateLogStream": Use(f"{GLUE}; {LAMBDA}"),
     "logs:PutLogEvents": Use(f"{GLUE}; {LAMBDA}"),
     "s3:AbortMultipartUpload": Use("the jobs", STORE),
-    "s3:DeleteObject": Use("the transformer", STORE),
+    "s3:DeleteObject": Use("the transformer and the compactor", STORE),
     "s3:GetBucketLocation": Use(f"{GLUE}; {READER}"),
     "s3:GetObject": Use("the jobs and the starter", rf"{STORE}|\.get_object\("),
     "s3:ListBucket": Use("the jobs and the starter", rf"{STORE}|\.list_objects_v2\("),
@@ -190,7 +190,7 @@ def test_every_policy_is_rendered(plans):
     }
 
 
-ROLES = ("extractor", "scheduler", "starter", "transformer")
+ROLES = ("compactor", "extractor", "scheduler", "starter", "transformer")
 
 
 def test_parliament_finds_nothing(plans, tmp_path):
