@@ -27,8 +27,6 @@ def threads(workers: int | None = None, *, cores: int = computing.CORES) -> Engi
     """
 
     def engine(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
-        if not tasks:
-            return iter(())
         pool, do = computing.pool(cores), work(lake, tasks)
 
         def one(task: Task) -> Refreshed:

@@ -86,8 +86,6 @@ def spark(session: "SparkSession") -> Engine:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
-        if not tasks:
-            return
         try:
             rows = outcomes(session, lake, work, tasks).collect()
         except (PySparkException, Py4JError) as error:

@@ -122,7 +122,8 @@ class Rounds:
                 self.refreshed[ticker] = Refreshed(ticker, error=f"{ticker}: {error}")
 
     def _run(self, job: Job, tasks: Sequence[Task]) -> None:
-        for done in self._engine(self.lake, partial(self._perform, job), tasks):
+        work = partial(self._perform, job)
+        for done in self._engine(self.lake, work, tasks) if tasks else ():
             if job.kind == "rebuild" and done.damaged.startswith(layout.ENTRIES):
                 raise CorruptObjectError(done.error, done.damaged)
             self._note(done)
@@ -165,19 +166,13 @@ class Rounds:
         histories = self._histories()
         self.survey = backlog.survey(self.lake.store)
         job = Job(kind, self.survey.runs, Settled.from_survey(self.survey))
-        try:
-            delivered = self._delivered()
-        except CorruptObjectError as error:
-            if kind == "rebuild":
-                raise
-            for ticker in only or ():
-                self._note(Refreshed(ticker, error=f"{ticker}: {error}", damaged=error.key))
-            return job, []
         is_rebuild = kind == "rebuild"
         wanted = self._stored() if is_rebuild else self._again
-        tickers = delivered | wanted.keys()
+        tickers = set(only or ())
         if is_rebuild:
-            tickers |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
+            known = self._delivered() | wanted.keys()
+            known |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
+            tickers = known if only is None else known & tickers
         return job, [
             Task(
                 ticker,
@@ -186,7 +181,7 @@ class Rounds:
                 version=histories[ticker].version if ticker in histories else None,
                 partitions=frozenset(wanted.get(ticker, ())),
             )
-            for ticker in sorted(tickers if only is None else tickers & set(only))
+            for ticker in sorted(tickers)
         ]
 
     def _delivered(self) -> set[str]:
