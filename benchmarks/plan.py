@@ -214,7 +214,7 @@ def totals(done: Iterable[Done]) -> dict[tuple[str, str], tuple[float, Work]]:
     """Return CPU seconds and work by stage and step."""
     found: dict[tuple[str, str], tuple[float, Work]] = {}
     for each in done:
-        cpu, work = found.get((each.stage, each.step), (0.0, Work()))
+        cpu, work = found.get((each.stage, each.step), (0.0, Work(runs=0)))
         found[each.stage, each.step] = cpu + each.cpu, work + each.work
     return {key: (cpu, work) for key, (cpu, work) in found.items() if work.tickers}
 

@@ -148,7 +148,7 @@ class _Story:
         return [("extract", self._life.extract(bars)), ("transform", self._life.transform())]
 
     def _step(self, name: str, done: list[tuple[str, Work]], jobs: int) -> Step:
-        work = sum((each for _, each in done), Work())
+        work = sum((each for _, each in done), Work(runs=0))
         seconds = sum(speed.seconds(stage, each, self._rate) for stage, each in done)
         return Step(
             name,

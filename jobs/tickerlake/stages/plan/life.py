@@ -33,6 +33,7 @@ class Work:
         put: requests that write one, or find that they must not.
         list: requests for a page of keys.
         delete: requests that delete up to a page of keys.
+        runs: runs of the stage.
         tickers: tickers that it works on.
         bars: bars that are held of them already.
         fresh: bars that it brings.
@@ -42,6 +43,7 @@ class Work:
     put: int = 0
     list: int = 0
     delete: int = 0
+    runs: int = 1
     tickers: int = 0
     bars: int = 0
     fresh: int = 0

@@ -17,12 +17,14 @@ class Speed(NamedTuple):
     """What a stage takes, in CPU seconds.
 
     Attributes:
+        run: in any case.
         ticker: for each ticker.
         moved: for each object that is read or written.
         bar: for each bar that is held already.
         fresh: for each bar that is brought.
     """
 
+    run: float
     ticker: float
     moved: float
     bar: float
@@ -42,28 +44,28 @@ class Size(NamedTuple):
 
 
 SPEEDS: Final = {
-    "extract": Speed(6.57e-04, 1.25e-03, 3.36e-07, 0),
-    "transform": Speed(4.46e-03, 8.16e-04, 1.18e-06, 0),
-    "rebuild": Speed(1.03e-02, 5.44e-04, 5.86e-07, 0),
-    "compact": Speed(0.00996324, 0, 0, 0),
+    "extract": Speed(0, 9.39e-04, 1.59e-03, 0.00e00, 4.62e-06),
+    "transform": Speed(0, 6.90e-03, 8.36e-04, 0.00e00, 3.56e-06),
+    "rebuild": Speed(0, 1.08e-02, 5.02e-04, 2.59e-06, 0.00e00),
+    "compact": Speed(0, 4.46e-03, 8.02e-04, 0.00e00, 0.00e00),
 }
 
 SIZES: Final = {
-    "blob": Size(4000, 31),
-    "daily": Size(4885, 312),
-    "history": Size(3678, 32.7),
-    "pack": Size(4000, 60),
-    "tickers": Size(3000),
-    "manifest": Size(700, 60),
-    "receipt": Size(80),
-    "entries": Size(60),
-    "index": Size(200),
+    "blob": Size(4002, 31.1),
+    "daily": Size(4797, 311.5),
+    "history": Size(3639, 32.9),
+    "pack": Size(4773, 28.5),
+    "tickers": Size(2616),
+    "manifest": Size(534.1, 54.3),
+    "receipt": Size(61),
+    "entries": Size(51.1),
+    "index": Size(105.2),
 }
 
 
-def amounts(work: Work) -> tuple[int, int, int, int]:
+def amounts(work: Work) -> tuple[int, ...]:
     """Return what the factors of a `Speed` are multiplied with."""
-    return work.tickers, work.get + work.put, work.bars, work.fresh
+    return work.runs, work.tickers, work.get + work.put, work.bars, work.fresh
 
 
 def cpu(stage: str, work: Work) -> float:
