@@ -4,9 +4,11 @@ from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 
+import boto3
+import faults
 import polars as pl
 import pytest
-from helpers import Metered, bar, bars
+from helpers import Metered, bar, bars, point_to
 
 from tickerlake import app, wiring
 from tickerlake.lake import by_ticker, checkpointing, layout, objects
@@ -55,8 +57,10 @@ class Market:
 class Made:
     """A lake that is really made, by the functions that the commands call."""
 
-    def __init__(self, tickers: int, grain: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.store = Metered()
+    def __init__(
+        self, tickers: int, grain: str, monkeypatch: pytest.MonkeyPatch, url: str = LAKE
+    ) -> None:
+        self.url, self.store = url, Metered()
         self._tickers = tuple(f"T{number:04}" for number in range(tickers))
         self._grain = grain
         self._patch = monkeypatch
@@ -68,19 +72,19 @@ class Made:
             yield Market(days, today), evening(today)
 
         self._patch.setattr(wiring, "source", source)
-        settings = ExtractSettings(LAKE, self._tickers, start=days[0], grain=self._grain)
+        settings = ExtractSettings(self.url, self._tickers, start=days[0], grain=self._grain)
         assert app.extract(settings).exit_code == 0
         return self.store.taken()
 
     def transform(self, *, rebuild: bool = False) -> dict[str, int]:
-        report = app.transform(TransformSettings(LAKE, rebuild=rebuild))
+        report = app.transform(TransformSettings(self.url, rebuild=rebuild))
         assert report.exit_code == 0
         if rebuild:
             assert not any(each.partitions for each in report.refreshed.values())
         return self.store.taken()
 
     def compact(self) -> dict[str, int]:
-        assert app.compact(LAKE, 2).exit_code == 0
+        assert app.compact(self.url, 2).exit_code == 0
         return self.store.taken()
 
     def objects(self) -> Counter[str]:
@@ -157,6 +161,39 @@ def test_a_life_is_counted_exactly(tickers, grain, first, held, last, most, monk
         assert requests(life.compact(last, is_later=is_later)) == made.compact()
         assert +life.objects() == made.objects()
         assert requests(life.rebuild()) == made.transform(rebuild=True)
+
+
+def test_the_requests_are_those_that_s3_gets(moto, monkeypatch):
+    """By the real client: no HEAD, no second page of 1,000 keys, one request for many deletions."""
+    for name, value in (("TAIL", 3), ("KEPT", 1)):
+        monkeypatch.setattr(checkpointing, name, value)
+    asked: Counter[str] = Counter()
+
+    def note(method: str, path: str) -> None:
+        is_listing = method == "GET" and "list-type=2" in path
+        names = {"GET": "get", "PUT": "put", "POST": "delete", "DELETE": "delete"}
+        asked["list" if is_listing else names.get(method, method)] += 1
+
+    with faults.proxy(moto) as proxied:
+        point_to(proxied.url, monkeypatch)
+        boto3.client("s3").create_bucket(Bucket="a-plan")
+        proxied.choose = note
+        made, life = Made(2, "month", monkeypatch, "s3://a-plan/lake"), Life(2, "month")
+        days = sessions(date(2024, 1, 2), date(2024, 2, 16))
+        before = [day for day in days if day < date(2024, 2, 12)]
+        made.extract(days, before[-1])
+        made.transform()
+        total = life.extract(before) + life.transform()
+        for day in days[len(before) :]:
+            made.extract(days, day)
+            made.transform()
+            total += life.extract([day]) + life.transform()
+        made.transform(rebuild=True)
+        made.compact()
+        made.compact()
+        total += life.rebuild() + life.compact(days[-1]) + life.compact(days[-1], is_later=True)
+    assert life.archived
+    assert dict(asked) == requests(total)
 
 
 def test_a_plan_is_what_then_happens(monkeypatch):
