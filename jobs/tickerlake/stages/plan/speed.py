@@ -44,10 +44,10 @@ class Size(NamedTuple):
 
 
 SPEEDS: Final = {
-    "extract": Speed(0, 9.39e-04, 1.59e-03, 0.00e00, 4.62e-06),
-    "transform": Speed(0, 6.90e-03, 8.36e-04, 0.00e00, 3.56e-06),
-    "rebuild": Speed(0, 1.08e-02, 5.02e-04, 2.59e-06, 0.00e00),
-    "compact": Speed(0, 4.46e-03, 8.02e-04, 0.00e00, 0.00e00),
+    "extract": Speed(0.00e00, 8.80e-04, 1.25e-03, 3.99e-07, 6.76e-06),
+    "transform": Speed(0.00e00, 6.61e-03, 7.25e-04, 6.50e-07, 8.74e-06),
+    "rebuild": Speed(0.00e00, 1.08e-02, 4.96e-04, 1.55e-06, 0.00e00),
+    "compact": Speed(4.92e-02, 3.79e-03, 8.32e-04, 0.00e00, 0.00e00),
 }
 
 SIZES: Final = {
