@@ -42,7 +42,7 @@ is retried."""
 
 OUTCOMES: Final = (
     "ticker string, partitions array<string>, error string, damaged string, is_late boolean,"
-    " overtook boolean, version string, known string"
+    " overtook boolean, version string, known string, listing string"
 )
 """The fields of `Refreshed`."""
 
@@ -160,6 +160,7 @@ def _run(
             "overtook": pa.bool_(),
             "version": pa.string(),
             "known": pa.string(),
+            "listing": pa.string(),
         }
     )
     for part in parts:

@@ -174,10 +174,13 @@ def _derived(
 ) -> None:
     """Rebuild the tickers whose derived objects are not right."""
     broken = [each.key for each in findings if each.kind == "note"]
+    tables = {each.key for each in findings} & {layout.LISTINGS}
     tickers = sorted({each.ticker for each in findings if each.ticker})
-    only = None if broken or everything else tickers
-    if only is None or only:
-        report.done += _rebuild(lake, findings, only, engine)
+    if broken or everything:
+        report.done += _rebuild(lake, findings, None, engine)
+    elif tickers or tables:
+        report.done += _rebuild(lake, findings, tickers, engine)
+    report.done += [f"{key}: written again" for key in tables]
     lake.store.delete(broken)
     report.done += [f"{key}: removed after everything was rebuilt" for key in broken]
 
@@ -186,7 +189,9 @@ def _rebuild(
     lake: Lake, findings: Sequence[Finding], only: Sequence[str] | None, engine: Engine | None
 ) -> list[str]:
     rebuilt = transform(lake, rebuild=True, only=only, engine=engine)
-    wrong = {each.ticker for each in findings if each.kind == "derived"}
+    wrong = {
+        each.ticker for each in findings if each.kind == "derived" and each.key != layout.LISTINGS
+    }
     return [
         f"{ticker}: rebuilt from raw"
         for ticker, each in sorted(rebuilt.refreshed.items())
