@@ -14,21 +14,12 @@ from typing import Any, Final
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, TickerlakeError
-from tickerlake.lake import (
-    Lake,
-    derived,
-    history,
-    layout,
-    listings,
-    pushdown,
-    snapshot,
-    time_travel,
-)
+from tickerlake.lake import Lake, derived, history, layout, listings, pushdown, snapshot
 from tickerlake.lake.fold import History
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.lake.snapshot import Snapshot
 from tickerlake.lake.tables import TABLES
-from tickerlake.lake.time_travel import State
+from tickerlake.lake.time_travel import State, newest
 from tickerlake.lake.versions import COMMIT, versions
 
 READERS: Final = 8
@@ -149,7 +140,7 @@ class Source:
     def __init__(self, lake: Lake, name: str, state: State | None) -> None:
         self._lake, self._name, self._state = lake, name, state
         if state is None and name == "raw":  # which versions there are, only manifests know
-            self._state = time_travel.newest(lake)
+            self._state = newest(lake)
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""

@@ -46,7 +46,7 @@ def to_parquet(rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | No
 def _is_text(kind: "pa.DataType") -> bool:
     import pyarrow as pa
 
-    return pa.types.is_string_view(kind) or pa.types.is_large_string(kind)
+    return kind in (pa.string_view(), pa.large_string())
 
 
 def to_blob(rows: pl.DataFrame) -> bytes:

@@ -174,13 +174,10 @@ def _derived(
 ) -> None:
     """Rebuild the tickers whose derived objects are not right."""
     broken = [each.key for each in findings if each.kind == "note"]
-    tables = {each.key for each in findings} & {layout.LISTINGS}
     tickers = sorted({each.ticker for each in findings if each.ticker})
-    if broken or everything:
-        report.done += _rebuild(lake, findings, None, engine)
-    elif tickers or tables:
-        report.done += _rebuild(lake, findings, tickers, engine)
-    report.done += [f"{key}: written again" for key in tables]
+    only = None if broken or everything else tickers
+    if only is None or only or _tables(findings):
+        report.done += _rebuild(lake, findings, only, engine)
     lake.store.delete(broken)
     report.done += [f"{key}: removed after everything was rebuilt" for key in broken]
 
@@ -192,11 +189,17 @@ def _rebuild(
     wrong = {
         each.ticker for each in findings if each.kind == "derived" and each.key != layout.LISTINGS
     }
-    return [
+    done = [
         f"{ticker}: rebuilt from raw"
         for ticker, each in sorted(rebuilt.refreshed.items())
         if not each.error and (each.partitions or ticker in wrong)
     ]
+    return [*done, *(f"{key}: written again" for key in _tables(findings))]
+
+
+def _tables(findings: Sequence[Finding]) -> set[str]:
+    """Return the keys of tables of a single object in which something is wrong."""
+    return {each.key for each in findings} & {layout.LISTINGS}
 
 
 def _is_right(data: bytes, grain: Grain | None) -> bool:
