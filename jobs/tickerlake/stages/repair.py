@@ -176,7 +176,7 @@ def _derived(
     broken = [each.key for each in findings if each.kind == "note"]
     tickers = sorted({each.ticker for each in findings if each.ticker})
     only = None if broken or everything else tickers
-    if only is None or only or _tables(findings):
+    if only != [] or _tables(findings):
         report.done += _rebuild(lake, findings, only, engine)
     lake.store.delete(broken)
     report.done += [f"{key}: removed after everything was rebuilt" for key in broken]
