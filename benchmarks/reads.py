@@ -6,7 +6,7 @@ receipt, on days on which a ticker is broken, and on a day on which an old run a
 that the figures show, for T tickers:
 
     extract     T histories, 1 checkpoint
-    transform   T histories, T blobs, 1 manifest, 2 checkpoints, however many runs there are
+    transform   T histories, T blobs, 1 manifest twice, 2 checkpoints, however many runs there are
                 a day after a crash: the manifest of that run in addition
                 a broken ticker: the note on it, and the object that is damaged
                 a late run: the checkpoint's part of its tickers, the manifests beside the

@@ -34,7 +34,7 @@ from polars.testing import assert_frame_equal
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from tickerlake.engines import Engine, Refreshed, Task
+from tickerlake.engines import Engine, Refreshed, Task, Work
 from tickerlake.engines.local import threads
 from tickerlake.engines.spark import spark as on_spark
 from tickerlake.lake import Lake, derived, history, layout, open_lake
@@ -56,23 +56,31 @@ START: Final = 30.0
 """Billed seconds until a session exists and the libraries are loaded; assumed, not measured."""
 
 
-def write(opened: Lake, task: Task) -> Refreshed:
+def write(opened: Lake, _tasks: Sequence[Task]) -> Callable[[Task], Refreshed]:
     """Read a ticker's history, and write its part of the table."""
-    held = history.load(opened, task.ticker)
-    for partition, rows in partitions(derived.refined(held), opened.grain):
-        opened.store.put(layout.daily(partition, task.ticker), to_parquet(rows))
-    return Refreshed(task.ticker)
+
+    def do(task: Task) -> Refreshed:
+        held = history.load(opened, task.ticker)
+        for partition, rows in partitions(derived.refined(held), opened.grain):
+            opened.store.put(layout.daily(partition, task.ticker), to_parquet(rows))
+        return Refreshed(task.ticker)
+
+    return do
 
 
-def compute(opened: Lake, task: Task) -> Refreshed:
+def compute(opened: Lake, _tasks: Sequence[Task]) -> Callable[[Task], Refreshed]:
     """Read a ticker's history, compute its features, and drop them."""
-    held = history.load(opened, task.ticker)
-    assert derived.refined(held).height == BARS
-    return Refreshed(task.ticker)
+
+    def do(task: Task) -> Refreshed:
+        held = history.load(opened, task.ticker)
+        assert derived.refined(held).height == BARS
+        return Refreshed(task.ticker)
+
+    return do
 
 
-def with_engine(engine: Engine, work: Callable[[Lake, Task], Refreshed], folder: Path) -> None:
-    done = engine(open_lake(str(folder)), work, [Task(ticker, (), BARS) for ticker in TICKERS])
+def with_engine(engine: Engine, work: Work, folder: Path) -> None:
+    done = engine(open_lake(str(folder)), work, [Task(ticker, BARS) for ticker in TICKERS])
     assert len(list(done)) == len(TICKERS)
 
 

@@ -65,8 +65,9 @@ def evening(day: date) -> datetime:
 
 def in_turn(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
     """An engine without threads: when it is killed, nothing goes on behind its back."""
+    do = work(lake, tasks)
     for task in tasks:
-        yield work(lake, task)
+        yield do(task)
 
 
 def fetch(lake: Lake, day: date, tickers: Sequence[str] = TICKERS) -> extract.Report:

@@ -199,7 +199,6 @@ class Dying(Store):
 
 @pytest.mark.parametrize("late", [False, True])
 def test_killed_at_any_write_it_says_the_same_and_the_next_one_finishes(monkeypatch, late):
-    monkeypatch.setattr(checkpointing, "WRITERS", 1)
     monkeypatch.setattr(checkpointing, "GRACE", -1.0)
 
     def begun() -> Lake:
@@ -272,13 +271,21 @@ def test_old_parts_are_removed_after_a_day(lake, monkeypatch):
     tidy(lake)
     lived(lake, 20, first=20)
     tidy(lake)
-    named = {layout.entries(part.name) for part in checkpoints.load(lake.store).parts}
-    assert set(lake.store.keys(layout.ENTRIES)) > named
+    assert set(lake.store.keys(layout.ENTRIES)) > named(lake)
     monkeypatch.setattr(checkpointing, "GRACE", -1.0)
     lived(lake, 20, first=40)
     tidy(lake)
-    named = {layout.entries(part.name) for part in checkpoints.load(lake.store).parts}
-    assert set(lake.store.keys(layout.ENTRIES)) == named
+    assert set(lake.store.keys(layout.ENTRIES)) == named(lake)
+
+
+def delivered(lake: Lake) -> set[str]:
+    found = manifests.read_all(lake.store, checkpoints.load(lake.store).run_ids)
+    return {name for each in found for name, entry in each.tickers.items() if entry.delivers}
+
+
+def named(lake: Lake) -> set[str]:
+    known = checkpoints.load(lake.store)
+    return {layout.entries(each) for each in (known.tickers, *(part.name for part in known.parts))}
 
 
 def test_a_manifest_in_the_checkpoint_can_be_corrected(lake):
@@ -297,12 +304,16 @@ def test_a_manifest_in_the_checkpoint_can_be_corrected(lake):
         checkpointing.fold_or_raise(lake.store, Checkpoint(), [right])
 
 
-@pytest.mark.parametrize("what", ["checkpoint", "lost checkpoint", "part", "lost part", "columns"])
+@pytest.mark.parametrize(
+    "what",
+    ["checkpoint", "lost checkpoint", "part", "lost part", "columns", "tickers", "lost tickers"],
+)
 def test_a_damaged_checkpoint_says_so_and_is_made_again(lake, what):
     lived(lake, 20)
     expected = everything(lake)
     tidy(lake)
-    [part, *_] = lake.store.keys(layout.ENTRIES)
+    [part, *_, tickers] = sorted(lake.store.keys(layout.ENTRIES))
+    assert checkpoints.tickers(lake.store, checkpoints.load(lake.store)) == delivered(lake)
     match what:
         case "checkpoint":
             lake.store.put(layout.CHECKPOINT, b"garbage")
@@ -312,15 +323,23 @@ def test_a_damaged_checkpoint_says_so_and_is_made_again(lake, what):
             lake.store.put(part, b"garbage")
         case "lost part":
             lake.store.delete([part])
+        case "tickers":
+            lake.store.put(tickers, b"garbage")
+        case "lost tickers":
+            lake.store.delete([tickers])
         case _:
             lake.store.put(layout.CHECKPOINT, lake.store.get(part))
     if what == "lost checkpoint":
         assert len(list(audit.compare(lake.store))) == 17
     else:
         with pytest.raises(CorruptObjectError, match="tickerlake repair"):
+            list(audit.compare(lake.store))
+    if what not in ("lost checkpoint", "tickers", "lost tickers"):
+        with pytest.raises(CorruptObjectError, match="tickerlake repair"):
             everything(lake)
     assert audit.mend(lake.store)
     assert everything(lake) == expected
+    assert checkpoints.tickers(lake.store, checkpoints.load(lake.store)) == delivered(lake)
     assert audit.mend(lake.store) == []
 
 

@@ -3,41 +3,35 @@
 An engine gets a function and one task per ticker, and reports how each task ended. Tickers share
 nothing but the lake, whose keys are deterministic and whose histories are replaced conditionally.
 So it does no harm if a task runs twice, at the same time or after its worker was lost.
+
+Names of tickers move, and nothing that grows with tickers times runs: whoever works on tickers
+reads what the manifests say about them.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tickerlake.lake import Lake
-    from tickerlake.lake.backlog import Settled
-    from tickerlake.lake.manifests import Manifest
-
-Kind = Literal["refresh", "derive", "rebuild"]
 
 
 @dataclass(frozen=True)
 class Task:
-    """The work on one ticker; `lake.refresh` has a function for each kind.
+    """The work on one ticker.
 
     Attributes:
         ticker: its symbol.
-        manifests: sorted, and cut down to the ticker: for a refresh the pending ones, otherwise
-            all of them.
         bars: an estimate of the work: how many bars are held and delivered.
-        kind: what to do.
-        settled: the runs that are known to be done; None when nothing is known.
+        behind: the runs that have a receipt, but are not in its history.
         version: the history's version tag before the manifests were listed; a refresh does not
             need it.
         partitions: for a rebuild those that exist, otherwise those to write in any case.
     """
 
     ticker: str
-    manifests: tuple["Manifest", ...]
     bars: int
-    kind: Kind = "refresh"
-    settled: "Settled | None" = None
+    behind: tuple[str, ...] = ()
     version: str | None = None
     partitions: frozenset[str] = frozenset()
 
@@ -69,8 +63,9 @@ class Refreshed:
     listing: str | None = field(default=None, compare=False)
 
 
-Work = Callable[["Lake", Task], Refreshed]
-"""Does a task, in the thread or process that calls it; pickled by its name."""
+Work = Callable[["Lake", Sequence[Task]], Callable[[Task], Refreshed]]
+"""Prepares for tasks, and returns what does one of them, in the thread that calls it; pickled by
+its name. A process may get the tasks in several parts: each is prepared for."""
 
 Engine = Callable[["Lake", Work, Sequence[Task]], Iterator[Refreshed]]
 """Does the tasks, in any order; raises errors that make it pointless to continue."""

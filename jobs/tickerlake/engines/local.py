@@ -27,11 +27,11 @@ def threads(workers: int | None = None, *, cores: int = computing.CORES) -> Engi
     """
 
     def engine(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
-        pool = computing.pool(cores)
+        pool, do = computing.pool(cores), work(lake, tasks)
 
         def one(task: Task) -> Refreshed:
             with computing.handed_to(pool):
-                return work(lake, task)
+                return do(task)
 
         return spread(one, tasks, workers or (IN_FLIGHT if lake.store.is_remote else WORKERS))
 

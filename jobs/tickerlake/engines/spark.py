@@ -1,17 +1,20 @@
 """The engine for many machines: Spark distributes the tickers, and each task does its own I/O.
 
-Names move, rows do not. A Spark task gets the names of its tickers and what the manifests say about
-them, reads and writes the lake through our own store (no Hadoop connector, no output committer),
-and returns how they ended. If a task is lost or runs twice, the same bytes are written again.
+Names move, rows do not. A Spark task gets the names of its tickers, reads what the manifests say
+about them, reads and writes the lake through our own store (no Hadoop connector, no output
+committer), and returns how they ended. If a task is lost or runs twice, the same bytes are written
+again. Its tickers follow each other, so it reads few parts of the checkpoint.
 
 This module must load without Polars: a worker first sets how many threads Polars may use.
 """
 
-import heapq
 import os
 import pickle
+import re
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tickerlake.engines import Engine, Refreshed, Task, Work
@@ -40,11 +43,14 @@ _LOCAL: Final = "local[*]"
 """The default master of `spark-submit`. With it, the first failure of a task ends the job: no task
 is retried."""
 
-OUTCOMES: Final = (
-    "ticker string, partitions array<string>, error string, damaged string, is_late boolean,"
-    " overtook boolean, version string, known string, listing string"
-)
-"""The fields of `Refreshed`."""
+OUTCOMES: Final = "outcomes binary"
+"""How the tickers of a task ended: a pickled list of `Refreshed`, compressed."""
+
+_RAISED: Final = re.compile(r"^(?:tickerlake\.errors\.\w+: )?(\S.*)", re.MULTILINE)
+"""The line after a traceback's frames, which are indented; our own errors say all in a sentence."""
+
+_LOST: Final = re.compile(r"most recent failure: .*?(?:Reason: |: )(?P<reason>.*)")
+"""What Spark says of a task that it lost."""
 
 
 def session() -> "SparkSession":
@@ -80,34 +86,52 @@ def spark(session: "SparkSession") -> Engine:
         from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
 
-        if not tasks:
-            return
         try:
             rows = outcomes(session, lake, work, tasks).collect()
         except (PySparkException, Py4JError) as error:
-            [*_, reason] = str(error).partition("\n\nJVM stack")[0].strip().splitlines()
-            raise EngineError(f"the Spark job failed, run it again: {reason}") from error
+            raise EngineError(
+                f"the Spark job failed, run it again: {reason(str(error))}"
+            ) from error
         for row in rows:
-            yield Refreshed(**{**row.asDict(), "partitions": tuple(row.partitions)})
+            yield from pickle.loads(zlib.decompress(row.outcomes))  # noqa: S301 - our own
 
     return engine
+
+
+def reason(text: str) -> str:
+    r"""Return the sentence that says why a job failed: what its last task raised, if it says so.
+
+    Args:
+        text: what Spark says, with the stacks of Python and Java.
+
+    >>> reason("Job aborted due to stage failure: …: Traceback (most recent call last):\n"
+    ...        "  File …\nValueError: no such thing\n\n\tat org.apache.spark…")
+    'ValueError: no such thing'
+    """
+    _, is_traceback, raised = text.rpartition("Traceback (most recent call last):\n")
+    if is_traceback and (found := _RAISED.search(raised)):
+        return found[1].strip()
+    if found := _LOST.search(text):
+        return found["reason"].strip()
+    return text.strip().partition("\n")[0]
 
 
 def outcomes(
     session: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]
 ) -> "DataFrame":
-    """Return a frame that does the tasks when it is evaluated: one row per ticker (`OUTCOMES`)."""
+    """Return a frame that does the tasks when it is evaluated: one row for each part of them."""
     from tickerlake.lake.store import environment
 
     context = session.sparkContext
     parts = balanced(tasks, wanted(tasks, context.defaultParallelism))
     # making rows of the parts would take a second stage of Python workers; a range takes none
     sent = context.broadcast([pickle.dumps(part) for part in parts])
+    what = context.broadcast(pickle.dumps(work))
     place = (lake.store.url, lake.grain, environment(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
         numbers = (number for batch in batches for number in batch.column("id").to_pylist())
-        return _run((sent.value[number] for number in numbers), work, *place)
+        return _run((sent.value[number] for number in numbers), what.value, *place)
 
     return session.range(0, len(parts), 1, len(parts)).mapInArrow(run, OUTCOMES)
 
@@ -121,20 +145,24 @@ def wanted(tasks: Sequence[Task], cores: int) -> int:
 def balanced(tasks: Sequence[Task], parts: int) -> list[list[Task]]:
     """Split tasks into at most `parts` lists of similar weight, the heaviest first.
 
-    Longest processing time first (Graham 1969): the heaviest list is at most 4/3 of the optimum.
+    The tickers of a list follow each other in the alphabet. None is heavier than an equal share by
+    more than its last task.
     """
-    heap: list[tuple[int, int]] = [(0, number) for number in range(min(parts, len(tasks)))]
-    cut: list[list[Task]] = [[] for _ in heap]
-    for task in sorted(tasks, key=lambda each: (-each.bars, each.ticker)):
-        weight, number = heapq.heappop(heap)
+    total = sum(task.bars + FIXED for task in tasks)
+    cut: list[list[Task]] = [[] for _ in range(parts)]
+    weights, done = [0] * parts, 0
+    for task in sorted(tasks, key=lambda each: each.ticker):
+        number, weight = done * parts // total, task.bars + FIXED
         cut[number].append(task)
-        heapq.heappush(heap, (weight + task.bars + FIXED, number))
-    return [cut[number] for _, number in sorted(heap, key=lambda each: (-each[0], each[1]))]
+        weights[number] += weight
+        done += weight
+    order = sorted(range(parts), key=lambda number: -weights[number])
+    return [cut[number] for number in order if cut[number]]
 
 
 def _run(
     parts: Iterable[bytes],
-    work: Work,
+    work: bytes,
     url: str,
     grain: str,
     environment: dict[str, str],
@@ -150,20 +178,14 @@ def _run(
 
     engine = threads(THREADS, cores=1)
     lake = Lake(open_store(url), grain)  # type: ignore[arg-type]
-    schema = pa.schema(
-        {
-            "ticker": pa.string(),
-            "partitions": pa.list_(pa.string()),
-            "error": pa.string(),
-            "damaged": pa.string(),
-            "is_late": pa.bool_(),
-            "overtook": pa.bool_(),
-            "version": pa.string(),
-            "known": pa.string(),
-            "listing": pa.string(),
-        }
-    )
     for part in parts:
-        tasks = pickle.loads(part)  # noqa: S301 - our own
-        rows = [vars(each) for each in engine(lake, work, tasks)]
-        yield pa.RecordBatch.from_pylist(rows, schema)
+        done = engine(lake, pickle.loads(work), pickle.loads(part))  # noqa: S301 - our own
+        outcomes = zlib.compress(pickle.dumps(list(_sharing(done))))
+        yield pa.RecordBatch.from_pydict({"outcomes": [outcomes]})
+
+
+def _sharing(outcomes: Iterable[Refreshed]) -> Iterator[Refreshed]:
+    """Yield outcomes that share what is equal: most tickers have the same partitions."""
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for each in outcomes:
+        yield replace(each, partitions=shared.setdefault(each.partitions, each.partitions))

@@ -85,6 +85,7 @@ def _restored(store: Store, each: Difference) -> str:
 
 
 def _folded(store: Store, known: Checkpoint) -> dict[str, Manifest]:
+    checkpoints.tickers(store, known)  # raises if they can't be read
     documents = Reader(store, known).documents(known.run_ids, None)
     return {run_id: manifests.parse(run_id, data) for run_id, data in documents}
 

@@ -1,7 +1,8 @@
 """What the transformer still has to do: runs without a receipt, and tickers that are behind."""
 
 import logging
-from collections.abc import Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -68,6 +69,12 @@ class Settled(Container[str]):
             isinstance(run_id, str) and run_id < self.oldest and run_id not in self.open
         )
 
+    def without(self, behind: Collection[str]) -> "Settled":
+        """Return the same for a ticker that is behind with some runs."""
+        if not behind:
+            return self
+        return Settled(self.recent - {*behind}, self.oldest, self.open | {*behind})
+
     @staticmethod
     def from_survey(survey: Survey) -> "Settled":
         """Return what a survey says."""
@@ -86,6 +93,28 @@ class Backlog(NamedTuple):
     """
 
     manifests: tuple[Manifest, ...]
+    broken: Mapping[str, Behind]
+    damaged: tuple[str, ...]
+
+
+class Outline(NamedTuple):
+    """What histories lack, without the entries of the manifests: those may be too many to keep.
+
+    Attributes:
+        heads: the manifests to fold in, sorted by the moment of their commit, without tickers.
+        again: those of their runs that have a receipt: only tickers that are behind need them.
+        lost: the blobs that they call lost.
+        bars: how many bars they deliver, by ticker.
+        named: for each ticker that is behind, those of the manifests that name it.
+        broken: see `Backlog`.
+        damaged: see `Backlog`.
+    """
+
+    heads: tuple[Manifest, ...]
+    again: frozenset[str]
+    lost: frozenset[str]
+    bars: Mapping[str, int]
+    named: Mapping[str, set[str]]
     broken: Mapping[str, Behind]
     damaged: tuple[str, ...]
 
@@ -113,7 +142,33 @@ def survey(store: Store) -> Survey:
 def read(store: Store, surveyed: Survey) -> Backlog:
     """Read the manifests that histories lack, each once."""
     broken, retried = _behind(store, surveyed)
-    found, damaged = [], []
+    damaged: list[str] = []
+    found = list(_readable(store, surveyed, retried, damaged))
+    return Backlog(tuple(without_lost(found)), broken, tuple(damaged))
+
+
+def outline(store: Store, surveyed: Survey) -> Outline:
+    """Read the manifests that histories lack, one after the other; keep what a transform needs."""
+    broken, retried = _behind(store, surveyed)
+    damaged: list[str] = []
+    heads, lost, bars = [], set[str](), Counter[str]()
+    named: dict[str, set[str]] = {ticker: set() for ticker in surveyed.behind}
+    for manifest in _readable(store, surveyed, retried, damaged):
+        heads.append(manifests.cut(manifest, ()))
+        lost.update(manifest.lost)
+        for ticker, entry in manifest.tickers.items():
+            if ticker in named:
+                named[ticker].add(manifest.run_id)
+            if entry.delivers:
+                bars[ticker] += entry.new + entry.corrected
+    again = frozenset(each.run_id for each in heads).difference(surveyed.pending)
+    return Outline(tuple(heads), again, frozenset(lost), bars, named, broken, tuple(damaged))
+
+
+def _readable(
+    store: Store, surveyed: Survey, retried: Mapping[str, list[str]], damaged: list[str]
+) -> Iterator[Manifest]:
+    """Yield the manifests that histories lack; add what is wrong with others to a list."""
     again = {run_id for run_ids in retried.values() for run_id in run_ids}
     pending = set(surveyed.pending)
     for run_id in sorted(pending | again):
@@ -123,12 +178,10 @@ def read(store: Store, surveyed: Survey) -> Backlog:
             log.error("%s", error)  # noqa: TRY400 - the message says what to do
             damaged.append(str(error))
             continue
-        if run_id not in pending:
-            manifest = manifests.cut(
-                manifest, {name for name in retried if run_id in retried[name]}
-            )
-        found.append(manifest)
-    return Backlog(tuple(without_lost(found)), broken, tuple(damaged))
+        if run_id in pending:
+            yield manifest
+        else:
+            yield manifests.cut(manifest, {name for name in retried if run_id in retried[name]})
 
 
 def is_hopeless(note: Behind, run_ids: Sequence[str]) -> bool:

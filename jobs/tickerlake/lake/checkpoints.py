@@ -5,8 +5,9 @@ transformer folds old ones into a checkpoint now and then (`lake.checkpointing`)
 manifests out of the way. What is left beside the checkpoint is the *tail*.
 
 `_log/checkpoint.parquet` has a row for each of its runs, and names its parts. A part has what runs
-say about some tickers: a row for each run and ticker, sorted by ticker. A run of the checkpoint has
-a receipt by definition.
+say about some tickers: a row for each run and ticker, sorted by ticker. One more object has only
+the tickers, so that nobody reads parts to learn their names. A run of the checkpoint has a receipt
+by definition.
 
 This module must load without Polars: a lake without a checkpoint needs none to see what is pending.
 """
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _PARTS: Final = "tickerlake.parts"
+_TICKERS: Final = "tickerlake.tickers"
 
 
 class Part(NamedTuple):
@@ -45,11 +47,13 @@ class Checkpoint:
     Attributes:
         rows: its runs (`log_columns.RUNS`), sorted by id; None when there is none.
         parts: sorted by ticker; the first one begins with "".
+        tickers: the name of the object with the tickers for which its runs deliver something.
         version: the object's version tag; None when there is none yet.
     """
 
     rows: "pl.DataFrame | None" = None
     parts: tuple[Part, ...] = ()
+    tickers: str = ""
     version: str | None = None
 
     @property
@@ -65,6 +69,15 @@ class Checkpoint:
     def run_ids(self) -> frozenset[str]:
         """The ids of its runs."""
         return frozenset() if self.rows is None else frozenset(self.rows["run_id"])
+
+    @cached_property
+    def _firsts(self) -> list[str]:
+        return [part.first for part in self.parts]
+
+    def part_of(self, ticker: str) -> Part | None:
+        """Return the part that has what runs say about a ticker, if any does."""
+        number = bisect_right(self._firsts, ticker) - 1
+        return self.parts[number] if number >= 0 else None
 
     @cached_property
     def moments(self) -> dict[str, datetime]:
@@ -88,16 +101,43 @@ def load(store: Store) -> Checkpoint:
     from tickerlake.lake.log_columns import RUNS
 
     runs = _rows(found.data, layout.CHECKPOINT, RUNS)
-    parts = json.loads(pl.read_parquet_metadata(io.BytesIO(found.data)).get(_PARTS, "[]"))
-    return Checkpoint(runs, tuple(Part(*each) for each in parts), found.version)
+    metadata = pl.read_parquet_metadata(io.BytesIO(found.data))
+    parts = tuple(Part(*each) for each in json.loads(metadata.get(_PARTS, "[]")))
+    return Checkpoint(runs, parts, metadata.get(_TICKERS, ""), found.version)
 
 
-def encode(runs: "pl.DataFrame", parts: Iterable[Part]) -> bytes:
+def encode(runs: "pl.DataFrame", parts: Iterable[Part], tickers: str) -> bytes:
     """Return what `load` reads."""
     buffer = io.BytesIO()
-    metadata = {_PARTS: json.dumps(list(parts))}
+    metadata = {_PARTS: json.dumps(list(parts)), _TICKERS: tickers}
     runs.write_parquet(buffer, compression="zstd", metadata=metadata)
     return buffer.getvalue()
+
+
+def tickers(store: Store, checkpoint: Checkpoint) -> set[str]:
+    """Return the tickers for which a checkpoint's runs deliver something.
+
+    Raises:
+        CorruptObjectError: they can't be read; says how to repair it.
+    """
+    from tickerlake.lake.log_columns import TICKERS
+
+    if not checkpoint.parts:
+        return set()
+    return set(read_object(store, checkpoint.tickers, TICKERS)["ticker"])
+
+
+def read_object(store: Store, name: str, schema: dict[str, Any]) -> "pl.DataFrame":
+    """Return the rows of an object that a checkpoint names.
+
+    Raises:
+        CorruptObjectError: it can't be read; says how to repair it.
+    """
+    key = layout.entries(name)
+    data = store.get(key)
+    if data is None:
+        raise _damaged(key, "it is missing")
+    return _rows(data, key, schema)
 
 
 class Reader:
@@ -154,9 +194,8 @@ class Reader:
         parts = self.checkpoint.parts
         if tickers is None:
             return list(parts)
-        firsts = [part.first for part in parts]
-        found = {bisect_right(firsts, ticker) - 1 for ticker in tickers}
-        return [parts[number] for number in sorted(found) if number >= 0]
+        found = {self.checkpoint.part_of(ticker) for ticker in tickers}
+        return [part for part in parts if part in found]
 
 
 def _rows(data: bytes, key: str, schema: dict[str, Any]) -> "pl.DataFrame":

@@ -158,15 +158,22 @@ def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> No
     lake.store.delete([layout.daily(name, ticker) for name in gone])
 
 
-def stored(lake: Lake) -> dict[str, set[str]]:
-    """Return the partitions that exist, by ticker; none if it only has a history."""
-    found: dict[str, set[str]] = {}
-    for each in lake.store.keys(layout.HISTORY):
-        found.setdefault(layout.values(each)["ticker"], set())
+def stored(lake: Lake) -> dict[str, frozenset[str]]:
+    """Return the partitions that exist, by ticker; none if it only has a history.
+
+    Most tickers have the same ones, and share one set: a wide lake has millions of objects.
+    """
+    numbers: dict[str, int] = {}
+    found = {layout.values(each)["ticker"]: 0 for each in lake.store.keys(layout.HISTORY)}
     for each in lake.store.keys(layout.DAILY):
         values = layout.values(each)
-        found.setdefault(values["ticker"], set()).add(values["date"])
-    return found
+        number = numbers.setdefault(values["date"], len(numbers))
+        found[values["ticker"]] = found.get(values["ticker"], 0) | 1 << number
+    shared = {
+        bits: frozenset(name for name, number in numbers.items() if bits >> number & 1)
+        for bits in set(found.values())
+    }
+    return {ticker: shared[bits] for ticker, bits in found.items()}
 
 
 def names(bars: pl.DataFrame, grain: Grain) -> set[str]:

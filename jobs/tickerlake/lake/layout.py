@@ -54,7 +54,7 @@ _OBJECTS: Final = {
     RECHECK: rf"{_RUN_ID}\.json",
     STARTS: rf"{_RUN_ID}-[0-9]+\.json",
     LOG: r"checkpoint\.parquet",
-    ENTRIES: rf"{_RUN_ID}-[0-9]+\.parquet",
+    ENTRIES: rf"{_RUN_ID}-([0-9]+|tickers)\.parquet",
     ARCHIVE: rf"{_RUN_ID}\.json",
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
@@ -118,7 +118,7 @@ def archived(run_id: str) -> str:
 
 
 def entries(name: str) -> str:
-    """Key of a part of the checkpoint."""
+    """Key of an object that the checkpoint names."""
     return f"{ENTRIES}{name}.parquet"
 
 

@@ -16,3 +16,4 @@ ENTRIES: Final[dict[str, Any]] = {
     "entry": pl.String(),
 }
 """`entry` is the JSON of a manifest's entry, without what is at its default."""
+TICKERS: Final[dict[str, Any]] = {"ticker": pl.String()}

@@ -13,10 +13,12 @@ def without_lost(found: Iterable["Manifest"]) -> "list[Manifest]":
     """Sort manifests, and leave out the blobs that one of them calls lost."""
     ordered = sorted(found, key=lambda manifest: manifest.order)
     lost = {key for manifest in ordered for key in manifest.lost}
-    return [_without(manifest, lost) for manifest in ordered] if lost else ordered
+    return [without(manifest, lost) for manifest in ordered] if lost else ordered
 
 
-def _without(manifest: "Manifest", lost: Container[str]) -> "Manifest":
+def without(manifest: "Manifest", lost: Container[str]) -> "Manifest":
+    """Return a manifest without some blobs."""
+
     def kept(prefix: str, ticker: str, names: dict[str, str]) -> dict[str, str]:
         return {
             partition: name

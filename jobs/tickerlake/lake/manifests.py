@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from datetime import UTC, date, datetime
-from typing import Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -23,6 +23,9 @@ from tickerlake.lake.store import Store
 from tickerlake.market import symbols
 from tickerlake.market.flags import Flag
 from tickerlake.market.listing import Listing
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Outcome = Literal["ok", "empty", "unknown_symbol", "rate_limited", "failed"]
 GOOD: Final = ("ok", "empty")
@@ -137,7 +140,6 @@ class Receipt(_Model):
 
     format: Literal[1] = 1
     run_id: str
-    tickers: tuple[str, ...]
 
 
 def new_run_id() -> str:
@@ -154,9 +156,7 @@ def commit(store: Store, manifest: Manifest) -> None:
 
 def acknowledge(store: Store, manifest: Manifest) -> None:
     """Write the receipt for a processed manifest."""
-    tickers = tuple(sorted(manifest.tickers))
-    receipt = Receipt(run_id=manifest.run_id, tickers=tickers)
-    store.put_same(layout.receipt(manifest.run_id), encode(receipt))
+    store.put_same(layout.receipt(manifest.run_id), encode(Receipt(run_id=manifest.run_id)))
 
 
 def read(store: Store, run_id: str) -> Manifest:
@@ -217,6 +217,24 @@ def cut(manifest: Manifest, tickers: Container[str]) -> Manifest:
     """Return a manifest with only these tickers."""
     kept = {name: entry for name, entry in manifest.tickers.items() if name in tickers}
     return manifest.model_copy(update={"tickers": kept})
+
+
+def delivered(manifest: Manifest) -> set[str]:
+    """Return the tickers for which a manifest delivers something."""
+    return {ticker for ticker, entry in manifest.tickers.items() if entry.delivers}
+
+
+def entries(manifest: Manifest) -> "pl.DataFrame":
+    """Return what a manifest says as rows of the checkpoint (`log_columns.ENTRIES`)."""
+    import polars as pl
+
+    from tickerlake.lake.log_columns import ENTRIES
+
+    rows = [
+        (ticker, manifest.run_id, entry.model_dump_json(exclude_defaults=True))
+        for ticker, entry in manifest.tickers.items()
+    ]
+    return pl.DataFrame(rows, schema=ENTRIES, orient="row")
 
 
 def all_ids(store: Store) -> list[str]:

@@ -1,21 +1,24 @@
 """The rounds of a transform: tasks for tickers, and again for those that other transforms overtook.
 
 The first round needs only the manifests that are pending. A ticker whose manifest came late is
-derived in a second round, for which all manifests are read, each once. A last listing of the
-histories shows which tickers have moved on while their partitions were being written.
+derived in a second round, for which all manifests are read. A last listing of the histories shows
+which tickers have moved on while their partitions were being written.
+
+A task names its ticker, and a job names the runs. The manifests themselves are read by whoever does
+the tasks; here, each is looked at once, to learn for which tickers there is something to do.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Final
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Literal
 
-from tickerlake.engines import Engine, Kind, Refreshed, Task, Work
+from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.errors import CorruptObjectError, StoreError
-from tickerlake.lake import Lake, backlog, layout, manifests, notes
+from tickerlake.lake import Lake, backlog, checkpoints, layout, manifests, notes
 from tickerlake.lake.backlog import Settled
-from tickerlake.lake.lost import without_lost
-from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.objects import Found
 from tickerlake.lake.retries import pause
 
 log = logging.getLogger(__name__)
@@ -28,20 +31,46 @@ ROUNDS: Final = 50
 
 _BYTES_A_BAR: Final = 25  # of an encoded history, to weigh tickers
 
+Kind = Literal["refresh", "derive", "rebuild"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the tasks of a round have in common.
+
+    Attributes:
+        kind: what to do with each ticker; `lake.refresh` has a function for each kind.
+        runs: whose manifests to fold in.
+        settled: the runs that are known to be done, unless a ticker is behind with them.
+        again: more runs to fold in, each for the tickers that are behind with it.
+    """
+
+    kind: Kind
+    runs: tuple[str, ...]
+    settled: Settled
+    again: frozenset[str] = frozenset()
+
+
+Perform = Callable[[Job, Lake, Sequence[Task]], Callable[[Task], Refreshed]]
+"""Prepares for tasks of a job; see `engines.Work`."""
+
 
 class Rounds:
     """A transform in progress: what it found at its start, and how each ticker has ended."""
 
     def __init__(
-        self, lake: Lake, engine: Engine, work: Work, progress: Callable[[Refreshed], None]
+        self,
+        lake: Lake,
+        engine: Engine,
+        perform: Perform,
+        progress: Callable[[Refreshed], None],
     ) -> None:
         self.lake = lake
         self.refreshed: dict[str, Refreshed] = {}
         self.survey = backlog.survey(lake.store)
         self.rechecks = notes.rechecks(lake.store)
-        self.backlog = backlog.read(lake.store, self.survey)
-        self._settled = Settled.from_survey(self.survey)
-        self._engine, self._work, self._progress = engine, work, progress
+        self.backlog = backlog.outline(lake.store, self.survey)
+        self._engine, self._perform, self._progress = engine, perform, progress
         self._failures = 0
         self._again: dict[str, set[str]] = {}
         """The partitions that rechecks name, by ticker."""
@@ -56,18 +85,21 @@ class Rounds:
 
     def refresh(self) -> None:
         """Fold in what is pending, and write what rechecks name again."""
-        pending = by_ticker(self.backlog.manifests)
+        pending = self.backlog.bars
         for ticker in pending.keys() & self.backlog.broken.keys():
             note = self.backlog.broken[ticker]
             error = f"{ticker} is behind: {note.reason}"
             self._note(Refreshed(ticker, error=error, damaged=note.damaged))
         todo = sorted((pending.keys() | self._again.keys()) - self.backlog.broken.keys())
-        self._run(self._refreshes(todo, pending, self._again))
+        again = self.backlog.again
+        runs = tuple(each.run_id for each in self.backlog.heads if each.run_id not in again)
+        job = Job("refresh", runs, Settled.from_survey(self.survey), again)
+        self._run(job, self._refreshes(todo, self._again))
         self._settle("derive")
 
     def rebuild(self, only: Collection[str] | None) -> None:
         """Rebuild tickers from raw alone; None rebuilds all, even those that no manifest names."""
-        self._run(self._derivations("rebuild", only))
+        self._run(*self._derivations("rebuild", only))
         self._settle("rebuild")
 
     def _settle(self, kind: Kind) -> None:
@@ -75,10 +107,11 @@ class Rounds:
         for number in range(1, ROUNDS + 1):
             late = {name for name, each in self.refreshed.items() if each.is_late}
             if late:
-                self._run(self._derivations(kind, late))
+                self._run(*self._derivations(kind, late))
             moved = self._moved()
             if moved:
-                self._run(self._refreshes(sorted(moved), {}, moved))
+                job = Job("refresh", (), Settled.from_survey(self.survey))
+                self._run(job, self._refreshes(sorted(moved), moved))
             elif not late:
                 return
             pause(number)
@@ -88,8 +121,11 @@ class Rounds:
                 error = "other runs kept replacing its history; run the transform again"
                 self.refreshed[ticker] = Refreshed(ticker, error=f"{ticker}: {error}")
 
-    def _run(self, tasks: Sequence[Task]) -> None:
-        for done in self._engine(self.lake, self._work, tasks):
+    def _run(self, job: Job, tasks: Sequence[Task]) -> None:
+        work = partial(self._perform, job)
+        for done in self._engine(self.lake, work, tasks) if tasks else ():
+            if job.kind == "rebuild" and done.damaged.startswith(layout.ENTRIES):
+                raise CorruptObjectError(done.error, done.damaged)
             self._note(done)
             if not done.is_late:
                 self._progress(done)
@@ -108,71 +144,59 @@ class Rounds:
         )
 
     def _refreshes(
-        self,
-        tickers: Sequence[str],
-        pending: Mapping[str, tuple[Manifest, ...]],
-        again: Mapping[str, Collection[str]],
+        self, tickers: Sequence[str], again: Mapping[str, Collection[str]]
     ) -> list[Task]:
-        sizes = self._sizes() if tickers else {}
+        histories, bars = self._histories() if tickers else {}, self.backlog.bars
         return [
             Task(
                 ticker,
-                pending.get(ticker, ()),
-                _bars(ticker, pending.get(ticker, ())) + sizes.get(ticker, 0) // _BYTES_A_BAR,
-                settled=self._settled_for(ticker),
+                bars.get(ticker, 0) + _bars(histories.get(ticker)),
+                behind=tuple(self.survey.behind.get(ticker, ())),
                 partitions=frozenset(again.get(ticker, ())),
             )
             for ticker in tickers
         ]
 
-    def _derivations(self, kind: Kind, only: Collection[str] | None) -> list[Task]:
+    def _derivations(self, kind: Kind, only: Collection[str] | None) -> tuple[Job, list[Task]]:
         """Return tasks that need all manifests of their tickers.
 
         The histories' versions are taken before the runs are listed. So if a history still has its
         version when it is replaced, all that is folded in is listed.
         """
-        store = self.lake.store
-        versions = self._versions()
-        self.survey = backlog.survey(store)
-        self._settled = Settled.from_survey(self.survey)
-        try:
-            everything = by_ticker(self._read(only))
-        except CorruptObjectError as error:
-            if kind == "rebuild":
-                raise
-            for ticker in only or ():
-                self._note(Refreshed(ticker, error=f"{ticker}: {error}", damaged=error.key))
-            return []
+        histories = self._histories()
+        self.survey = backlog.survey(self.lake.store)
+        job = Job(kind, self.survey.runs, Settled.from_survey(self.survey))
         is_rebuild = kind == "rebuild"
         wanted = self._stored() if is_rebuild else self._again
-        tickers = everything.keys() | wanted.keys()
+        tickers = set(only or ())
         if is_rebuild:
-            tickers |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
-        return [
+            known = self._delivered() | wanted.keys()
+            known |= self.survey.behind.keys()  # so that notes on unknown tickers are removed
+            tickers = known if only is None else known & tickers
+        return job, [
             Task(
                 ticker,
-                everything.get(ticker, ()),
-                _bars(ticker, everything.get(ticker, ())),
-                kind,
-                settled=self._settled_for(ticker),
-                version=versions.get(ticker),
+                _bars(histories.get(ticker)),
+                behind=tuple(self.survey.behind.get(ticker, ())),
+                version=histories[ticker].version if ticker in histories else None,
                 partitions=frozenset(wanted.get(ticker, ())),
             )
-            for ticker in sorted(tickers if only is None else tickers & set(only))
+            for ticker in sorted(tickers)
         ]
 
-    def _stored(self) -> Mapping[str, set[str]]:
+    def _delivered(self) -> set[str]:
+        """Return the tickers for which any run delivers something."""
+        store, checkpoint = self.lake.store, self.survey.checkpoint
+        found = checkpoints.tickers(store, checkpoint)
+        for run_id in self.survey.runs:
+            if run_id not in checkpoint.run_ids:
+                found |= manifests.delivered(manifests.read(store, run_id))
+        return found
+
+    def _stored(self) -> Mapping[str, Collection[str]]:
         from tickerlake.lake import derived  # loads Polars
 
         return derived.stored(self.lake)
-
-    def _read(self, only: Collection[str] | None) -> list[Manifest]:
-        """Read all manifests, except those that were read at the beginning."""
-        known = {each.run_id: each for each in self.backlog.manifests}
-        whole = {run_id for run_id in known if run_id not in self.survey.receipts}
-        missing = [run_id for run_id in self.survey.runs if run_id not in whole]
-        read = manifests.read_all(self.lake.store, missing, only)
-        return without_lost([*read, *(known[each] for each in whole)])
 
     def _moved(self) -> dict[str, tuple[str, ...]]:
         """Return the partitions written from a history that was replaced since, by ticker."""
@@ -181,41 +205,19 @@ class Rounds:
             for ticker, each in self.refreshed.items()
             if each.partitions and not each.error and not each.is_late
         }
-        versions = self._versions() if put else {}
+        histories = self._histories() if put else {}
+        versions = {ticker: each.version for ticker, each in histories.items()}
         return {
             ticker: each.partitions
             for ticker, each in put.items()
             if versions.get(ticker) != each.version
         }
 
-    def _settled_for(self, ticker: str) -> Settled:
-        behind = self.survey.behind.get(ticker)
-        if not behind:
-            return self._settled
-        return Settled(
-            self._settled.recent - set(behind), self._settled.oldest, self._settled.open | {*behind}
-        )
-
-    def _versions(self) -> dict[str, str]:
+    def _histories(self) -> dict[str, Found]:
         found = self.lake.store.find(layout.HISTORY)
-        return {layout.values(each.key)["ticker"]: each.version for each in found}
-
-    def _sizes(self) -> dict[str, int]:
-        found = self.lake.store.find(layout.HISTORY)
-        return {layout.values(each.key)["ticker"]: each.size for each in found}
+        return {layout.values(each.key)["ticker"]: each for each in found}
 
 
-def by_ticker(found: Iterable[Manifest]) -> dict[str, tuple[Manifest, ...]]:
-    """Return the manifests that deliver something, by ticker, each cut down to the ticker."""
-    answer: dict[str, list[Manifest]] = {}
-    for manifest in found:
-        for ticker, entry in sorted(manifest.tickers.items()):
-            if entry.delivers:
-                one = manifest.model_copy(update={"tickers": {ticker: entry}})
-                answer.setdefault(ticker, []).append(one)
-    return {ticker: tuple(each) for ticker, each in answer.items()}
-
-
-def _bars(ticker: str, found: Iterable[Manifest]) -> int:
-    entries = [each.tickers[ticker] for each in found]
-    return sum(entry.new + entry.corrected for entry in entries)
+def _bars(history: Found | None) -> int:
+    """Return about how many bars a history has."""
+    return history.size // _BYTES_A_BAR if history else 0

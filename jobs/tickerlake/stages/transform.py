@@ -6,21 +6,30 @@ so the next transform finishes a run that died, without reading its input again.
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tickerlake.engines import Engine, Refreshed, Task
 from tickerlake.engines.local import threads
-from tickerlake.errors import ConflictError, CorruptObjectError, StoreError
-from tickerlake.lake import Lake, checkpointing, index, layout, manifests, notes
-from tickerlake.lake.backlog import Settled
+from tickerlake.errors import (
+    ConflictError,
+    CorruptObjectError,
+    StoreError,
+    TickerlakeError,
+    UsageError,
+)
+from tickerlake.lake import Lake, checkpointing, checkpoints, index, layout, manifests, notes
+from tickerlake.lake.checkpoints import Checkpoint
+from tickerlake.lake.lost import without
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
 from tickerlake.stages import PARTLY_DONE, exit_code
-from tickerlake.stages.rounds import Rounds
+from tickerlake.stages.rounds import Job, Rounds
 
 if TYPE_CHECKING:
+    from tickerlake.lake.by_ticker import ByTicker
     from tickerlake.lake.refresh import Outcome
 
 log = logging.getLogger(__name__)
@@ -112,7 +121,7 @@ def transform(
         StoreError: the lake can't be read or written; run it again.
         CorruptObjectError: a rebuild needs a manifest that can't be read.
     """
-    rounds = Rounds(lake, engine or threads(), perform, progress)
+    rounds = Rounds(lake, engine or threads(), prepare, progress)
     if rebuild:
         rounds.rebuild(only)
     else:
@@ -124,7 +133,7 @@ def transform(
         log.warning("%s is behind: %s", ticker, report.behind[ticker])
     _update_whole(rounds, is_rebuild=rebuild)
     if only is None:
-        register(_delivered(backlog.manifests, rounds.failed))
+        register(_delivered(rounds))
     _write_notes(rounds)
     if only is None:
         report.processed += _write_receipts(rounds)
@@ -134,14 +143,29 @@ def transform(
     return report
 
 
-def perform(lake: Lake, task: Task) -> Refreshed:
-    """Do the work on one ticker; what is wrong with it is returned, not raised."""
+def prepare(job: Job, lake: Lake, tasks: Sequence[Task]) -> Callable[[Task], Refreshed]:
+    """Read what the tasks of a job need; return what does one of them.
+
+    What is wrong with a ticker is returned, not raised.
+    """
+    from tickerlake.lake.by_ticker import ByTicker  # loads Polars
+
     try:
-        done = _done(lake, task)
+        # what is pending is not in the checkpoint
+        known = Checkpoint() if job.kind == "refresh" else checkpoints.load(lake.store)
+        tickers = {task.ticker for task in tasks}
+        said = ByTicker(lake.store, job.again.union(job.runs), tickers, known)
+    except (CorruptObjectError, StoreError, UsageError) as error:
+        failure = error
+        return lambda task: _failed(task, failure)
+    return partial(_perform, job, lake, said)
+
+
+def _perform(job: Job, lake: Lake, said: "ByTicker", task: Task) -> Refreshed:
+    try:
+        done = _done(job, lake, said, task)
     except (ConflictError, CorruptObjectError, StoreError) as error:
-        log.error("%s: %s", task.ticker, error)  # noqa: TRY400 - the message says what to do
-        damaged = error.key if isinstance(error, CorruptObjectError) else ""
-        return Refreshed(task.ticker, error=str(error), damaged=damaged)
+        return _failed(task, error)
     return Refreshed(
         task.ticker,
         done.partitions,
@@ -153,11 +177,19 @@ def perform(lake: Lake, task: Task) -> Refreshed:
     )
 
 
-def _done(lake: Lake, task: Task) -> "Outcome":
+def _failed(task: Task, error: TickerlakeError) -> Refreshed:
+    log.error("%s: %s", task.ticker, error)
+    damaged = error.key if isinstance(error, CorruptObjectError) else ""
+    return Refreshed(task.ticker, error=str(error), damaged=damaged)
+
+
+def _done(job: Job, lake: Lake, said: "ByTicker", task: Task) -> "Outcome":
     from tickerlake.lake import refresh  # loads Polars
 
-    ticker, found, settled = task.ticker, task.manifests, task.settled or Settled()
-    match task.kind:
+    ticker, settled = task.ticker, job.settled.without(task.behind)
+    not_for_it = job.again.difference(task.behind)
+    found = [each for each in said.of(ticker) if each.run_id not in not_for_it]
+    match job.kind:
         case "refresh":
             return refresh.refresh(lake, ticker, found, settled, task.partitions)
         case "derive":
@@ -166,19 +198,30 @@ def _done(lake: Lake, task: Task) -> "Outcome":
             return refresh.rebuild(lake, ticker, found, settled, task.version, task.partitions)
 
 
-def _delivered(found: Iterable[Manifest], failed: Collection[str]) -> Iterator[str]:
-    """Yield the keys of tables that belong to processed manifests.
+def _delivered(rounds: Rounds) -> Iterator[str]:
+    """Yield the keys of tables that belong to processed manifests, which are read again.
 
     A partition is new only when a manifest delivers the first session in it. So these keys, unlike
     those written just now, also cover what a run that died before its receipts has written.
     """
-    for manifest in found:
+    for manifest in _processed(rounds):
         for ticker, entry in manifest.tickers.items():
-            if entry.delivers and ticker not in failed:
+            if entry.delivers and ticker not in rounds.failed:
                 yield layout.history(ticker)
                 for date, name in entry.blobs.items():
                     yield layout.blob(layout.RAW, date, ticker, name)
                     yield layout.daily(date, ticker)
+
+
+def _processed(rounds: Rounds) -> Iterator[Manifest]:
+    """Read the manifests that were folded in, one after the other."""
+    store, outline = rounds.lake.store, rounds.backlog
+    for head in outline.heads:
+        manifest = manifests.read(store, head.run_id)
+        if head.run_id in outline.again:
+            behind = {name for name, runs in outline.named.items() if head.run_id in runs}
+            manifest = manifests.cut(manifest, behind)
+        yield without(manifest, outline.lost) if outline.lost else manifest
 
 
 def _update_whole(rounds: Rounds, *, is_rebuild: bool) -> None:
@@ -201,10 +244,10 @@ def _update_whole(rounds: Rounds, *, is_rebuild: bool) -> None:
 def _write_receipts(rounds: Rounds) -> list[str]:
     """Write the receipts of pending runs; return the runs."""
     pending = set(rounds.survey.pending)
-    done = [each for each in rounds.backlog.manifests if each.run_id in pending]
-    for manifest in done:
-        manifests.acknowledge(rounds.lake.store, manifest)
-    return [manifest.run_id for manifest in done]
+    done = [head for head in rounds.backlog.heads if head.run_id in pending]
+    for head in done:
+        manifests.acknowledge(rounds.lake.store, head)
+    return [head.run_id for head in done]
 
 
 def _write_notes(rounds: Rounds) -> None:
@@ -213,10 +256,8 @@ def _write_notes(rounds: Rounds) -> None:
     at_risk = {name: each.partitions for name, each in refreshed.items() if each.overtook}
     if at_risk:
         notes.put_recheck(store, at_risk)
-    for manifest in rounds.backlog.manifests:
-        for ticker in sorted(rounds.failed & manifest.tickers.keys()):
-            if not manifest.tickers[ticker].delivers:
-                continue
+    for manifest in _processed(rounds) if rounds.failed else ():
+        for ticker in sorted(rounds.failed & manifests.delivered(manifest)):
             failure = refreshed[ticker]
             known = rounds.backlog.broken.get(ticker)
             reason = known.reason if known else failure.error
@@ -235,7 +276,7 @@ def _remove_notes(rounds: Rounds, *, is_rebuild: bool) -> None:
     for ticker, run_ids in rounds.survey.behind.items():
         if ticker in failed or ticker not in rounds.refreshed:
             continue
-        read = {each.run_id for each in rounds.backlog.manifests if ticker in each.tickers}
+        read = rounds.backlog.named.get(ticker, set())
         notes.remove_behind(store, ticker, run_ids if is_rebuild else read & set(run_ids))
     done = rounds.refreshed.keys() - failed
     store.delete(

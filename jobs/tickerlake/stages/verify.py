@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import polars as pl
@@ -134,7 +135,7 @@ class _Check:
         lake: Lake,
         survey: Survey,
         everything: Sequence[Manifest],
-        stored: dict[str, set[str]],
+        stored: Mapping[str, AbstractSet[str]],
     ) -> None:
         self.lake, self.survey, self.everything, self.stored = lake, survey, everything, stored
         self.indexed = index.entries(lake.store)
@@ -179,7 +180,7 @@ class _Check:
         is_open = bool(set(stored.folded) - self.survey.receipts)
         if not is_open:
             yield from self.listings.row(ticker, new)
-        for name in sorted(expected.keys() | self.stored.get(ticker, set())):
+        for name in sorted(expected.keys() | self.stored.get(ticker, frozenset())):
             if is_open and _is_owed(name, stored.owed):
                 continue  # the next transform writes it
             key = layout.daily(name, ticker)
