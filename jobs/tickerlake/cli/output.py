@@ -84,11 +84,7 @@ def transformed(report: "TransformReport") -> None:
 
 
 def _written(report: "TransformReport") -> int:
-    if not report.refreshed:
-        return 0
-    from tickerlake.lake.derived import LISTING  # loads Polars
-
-    return sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
+    return sum(len(each.partitions) for each in report.refreshed.values())
 
 
 def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> None:
