@@ -271,10 +271,9 @@ def allows(role: str, service: str, action: str, resource: str) -> None:
     trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]
     assert trust["Statement"][0]["Principal"] == {"Service": f"{service}.amazonaws.com"}
     policy = iam.get_role_policy(RoleName=name, PolicyName=service)["PolicyDocument"]
-    assert any(
-        each["Action"] == action and each["Resource"].endswith(resource)
-        for each in policy["Statement"]
-    )
+    allowed = [each["Resource"] for each in policy["Statement"] if each["Action"] == action]
+    arns = [arn for found in allowed for arn in ([found] if isinstance(found, str) else found)]
+    assert any(arn.endswith(resource) for arn in arns)
 
 
 # ---- what the tests stand on
