@@ -9,12 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from filelock import FileLock
 
+from tickerlake.lake import layout
 from tickerlake.stages.plan import prices
 
 ROOT = Path(__file__).parents[2]
@@ -228,6 +230,30 @@ def test_our_code_makes_the_call_that_is_allowed(action):
 def test_the_defaults_allow_no_more_than_needed(plans):
     optional = {action for action in USES if action.startswith(("cloudwatch:", "ec2:", "kms:"))}
     assert actions(rendered(plans["defaults"])) == USES.keys() - optional - {"glue:GetConnection"}
+
+
+def test_the_compactor_writes_packs_and_deletes_blobs_and_nothing_else(plans):
+    policy = rendered(plans["defaults"])['module.iam.aws_iam_role_policy.this["compactor"]']
+
+    def may(action: str, key: str) -> bool:
+        return any(
+            fnmatchcase(f"arn:aws:s3:::lake-123456789012/{key}", resource)
+            for each in policy["Statement"]
+            if action in listed(each["Action"])
+            for resource in listed(each["Resource"])
+        )
+
+    blob = layout.blob(layout.RAW, "2026", "^GSPC", "0" * 32)
+    pack = layout.pack("2026", "^GSPC")
+    run = "20261120T223005123456Z-70b0bb"
+    assert may("s3:DeleteObject", blob)
+    assert may("s3:PutObject", pack)
+    assert not may("s3:PutObject", blob)
+    for key in (layout.run(run), layout.lost(run), layout.archived(run), layout.history("AAPL")):
+        assert not may("s3:PutObject", key)
+        assert not may("s3:DeleteObject", key)
+    for key in (layout.LAKE, blob, pack, layout.run(run), layout.CHECKPOINT, layout.archived(run)):
+        assert may("s3:GetObject", key)
 
 
 def test_eventbridge_may_publish_unconditionally(plans):
