@@ -44,10 +44,10 @@ class Size(NamedTuple):
 
 
 SPEEDS: Final = {
-    "extract": Speed(0.00e00, 8.80e-04, 1.25e-03, 3.99e-07, 6.76e-06),
-    "transform": Speed(0.00e00, 6.61e-03, 7.25e-04, 6.50e-07, 8.74e-06),
-    "rebuild": Speed(0.00e00, 1.08e-02, 4.96e-04, 1.55e-06, 0.00e00),
-    "compact": Speed(4.92e-02, 3.79e-03, 8.32e-04, 0.00e00, 0.00e00),
+    "extract": Speed(0.00e00, 1.21e-03, 1.21e-03, 4.13e-07, 5.63e-06),
+    "transform": Speed(0.00e00, 5.34e-03, 8.18e-04, 6.41e-07, 9.36e-06),
+    "rebuild": Speed(1.63e-02, 8.44e-03, 5.28e-04, 2.08e-06, 0.00e00),
+    "compact": Speed(1.18e-02, 3.84e-03, 8.27e-04, 0.00e00, 0.00e00),
 }
 
 SIZES: Final = {
@@ -55,10 +55,10 @@ SIZES: Final = {
     "daily": Size(4797, 311.5),
     "history": Size(3639, 32.9),
     "pack": Size(4773, 28.5),
-    "tickers": Size(30),
+    "tickers": Size(48.7),
     "manifest": Size(534.1, 54.3),
     "receipt": Size(61),
-    "entries": Size(51.1),
+    "entries": Size(51.0),
     "index": Size(105.2),
 }
 
