@@ -120,13 +120,15 @@ def outcomes(
     session: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]
 ) -> "DataFrame":
     """Return a frame that does the tasks when it is evaluated: one row for each part of them."""
+    from pyspark import cloudpickle
+
     from tickerlake.lake.store import environment
 
     context = session.sparkContext
     parts = balanced(tasks, wanted(tasks, context.defaultParallelism))
     # making rows of the parts would take a second stage of Python workers; a range takes none
     sent = context.broadcast([pickle.dumps(part) for part in parts])
-    what = context.broadcast(pickle.dumps(work))
+    what = context.broadcast(cloudpickle.dumps(work))  # which need not be in a module
     place = (lake.store.url, lake.grain, environment(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
