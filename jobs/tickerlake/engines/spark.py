@@ -128,7 +128,7 @@ def outcomes(
     parts = balanced(tasks, wanted(tasks, context.defaultParallelism))
     # making rows of the parts would take a second stage of Python workers; a range takes none
     sent = context.broadcast([pickle.dumps(part) for part in parts])
-    what = context.broadcast(cloudpickle.dumps(work))  # which need not be in a module
+    what = context.broadcast(cloudpickle.dumps(work))  # type: ignore[no-untyped-call]
     place = (lake.store.url, lake.grain, environment(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:
