@@ -15,13 +15,11 @@ from typing import Final
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
 from tickerlake.lake import (
     Lake,
-    backlog,
     history,
     layout,
     manifests,
     snapshot,
 )
-from tickerlake.lake.backlog import Survey
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
 from tickerlake.lake.lost import without_lost
@@ -162,16 +160,6 @@ def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
     for run_id in run_ids:
         digest.update(run_id.encode())
         yield digest.hexdigest()[:12]
-
-
-def stored_stamp(lake: Lake) -> str:
-    """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
-    return surveyed_stamp(backlog.survey(lake.store))
-
-
-def surveyed_stamp(surveyed: Survey) -> str:
-    """Return the same for a lake that has been surveyed."""
-    return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
 
 
 def newest(
