@@ -49,6 +49,13 @@ def test_a_stamp_depends_on_which_runs_there_are_and_on_nothing_else(lived):
     assert time_travel.newest(lived).stamp == time_travel.stamp(runs)
 
 
+@pytest.mark.parametrize("lacking", range(3))
+def test_a_state_that_was_seen_while_a_commit_was_under_way_is_found(lived, lacking):
+    runs = manifests.all_ids(lived.store)
+    seen = [run_id for run_id in runs if run_id != runs[lacking]]
+    assert ids(time_travel.resolve(lived, time_travel.stamp(seen))) == seen
+
+
 def test_the_stamp_of_the_present_has_pending_runs(lived):
     before = time_travel.newest(lived).stamp
     fetch(lived, SESSIONS[-2], ["C"])  # arrives late
