@@ -91,7 +91,7 @@ up: images ## run the Compose chain with live data
 down: ## stop and remove everything that Compose started
 	$(COMPOSE) --profile offline --profile events down --volumes
 
-e2e: .venv/dev images ## the offline Compose chain must equal a local run, byte for byte
+e2e: .venv/dev images ## the offline Compose chain must make the same `daily` as a local run
 	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e/test_compose.py
 
 integration: .venv/dev images ## test with containers: S3, events, kills (several minutes)

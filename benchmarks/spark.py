@@ -1,8 +1,8 @@
 """The table `daily` of 500 tickers and 10 years, on Spark and on threads; and when Spark pays off.
 
 `python benchmarks/spark.py [TICKERS]`; a quarter of an hour; needs Java 17 or newer and the extra
-`spark`. Each way reads the same histories and writes one Parquet file per partition, on two cores of one
-machine:
+`spark`. Each way reads the same histories and writes one Parquet file per partition, on two cores
+of one machine:
 
     local engine   threads
     Spark engine   local[2], the same kernel

@@ -97,11 +97,11 @@ def short(monkeypatch):
 def test_it_says_what_the_manifests_said(lake):
     lived(lake, 20)
     before = [everything(lake, each) for each in (None, {"A"}, {"B", "E"}, {"Z"}, set())]
-    stamp = time_travel.stored_stamp(lake)
+    stamp = time_travel.newest(lake).stamp
     surveyed = backlog.survey(lake.store)
     tidy(lake)
     assert [everything(lake, each) for each in (None, {"A"}, {"B", "E"}, {"Z"}, set())] == before
-    assert time_travel.stored_stamp(lake) == stamp
+    assert time_travel.newest(lake).stamp == stamp
     again = backlog.survey(lake.store)
     assert (again.runs, again.receipts) == (surveyed.runs, surveyed.receipts)
     assert [manifests.read(lake.store, each) for each in again.runs] == sorted(

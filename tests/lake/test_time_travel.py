@@ -42,22 +42,28 @@ def ids(state: time_travel.State) -> list[str]:
 def test_a_stamp_depends_on_which_runs_there_are_and_on_nothing_else(lived):
     runs = manifests.all_ids(lived.store)
     shuffled = random.Random(1).sample(runs, len(runs))
-    assert time_travel.stamp(shuffled) == time_travel.stamp(runs) == time_travel.stored_stamp(lived)
+    assert time_travel.stamp(shuffled) == time_travel.stamp(runs) == time_travel.newest(lived).stamp
     found = {time_travel.stamp(runs[:number]) for number in range(len(runs) + 1)}
     assert len(found) == len(runs) + 1
     transform.transform(lived, rebuild=True)
-    assert time_travel.stored_stamp(lived) == time_travel.stamp(runs)
+    assert time_travel.newest(lived).stamp == time_travel.stamp(runs)
 
 
-def test_a_stamp_of_what_is_stored_has_no_pending_runs(lived):
-    before = time_travel.stored_stamp(lived)
-    other = new_lake("memory://", "month")
-    run(other, DAYS[0])
-    stored = time_travel.stored_stamp(other)
-    fetch(other, DAYS[-1])
-    assert time_travel.stored_stamp(other) == stored != time_travel.newest(other).stamp
-    assert time_travel.resolve(other, stored).stamp == stored
-    assert time_travel.newest(lived).stamp == before
+@pytest.mark.parametrize("lacking", range(3))
+def test_a_state_that_was_seen_while_a_commit_was_under_way_is_found(lived, lacking):
+    runs = manifests.all_ids(lived.store)
+    seen = [run_id for run_id in runs if run_id != runs[lacking]]
+    assert ids(time_travel.resolve(lived, time_travel.stamp(seen))) == seen
+
+
+def test_the_stamp_of_the_present_has_pending_runs(lived):
+    before = time_travel.newest(lived).stamp
+    fetch(lived, SESSIONS[-2], ["C"])  # arrives late
+    [pending] = manifests.pending_ids(lived.store)
+    state = time_travel.newest(lived)
+    assert pending in ids(state)
+    assert before != state.stamp
+    assert ids(time_travel.resolve(lived, state.stamp)) == ids(state)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +137,7 @@ def test_a_stamp_of_another_lake(lived):
 def test_an_empty_lake_has_an_empty_state():
     lake = new_lake("memory://", "year")
     state = time_travel.resolve(lake, "2013-01-01")
-    assert state.stamp == time_travel.stored_stamp(lake)
+    assert state.stamp == time_travel.newest(lake).stamp
     for name in ("raw", "history", "daily"):
         for found in (state, None):
             assert frames.read(lake, name, found, Wanted()).is_empty()
@@ -160,7 +166,7 @@ def test_a_lake_that_lost_a_blob_says_which_states_it_cannot_give(lived):
 
 def test_a_lake_that_lost_a_run_does_not_know_its_stamps(lived):
     runs = manifests.all_ids(lived.store)
-    old, new = time_travel.resolve(lived, runs[0]).stamp, time_travel.stored_stamp(lived)
+    old, new = time_travel.resolve(lived, runs[0]).stamp, time_travel.newest(lived).stamp
     lived.store.put(layout.run(runs[1]), b"garbage")
     with pytest.raises(CorruptObjectError, match="not a run manifest"):
         time_travel.resolve(lived, DAYS[0])

@@ -72,7 +72,7 @@ def seen(lake: Lake) -> dict[str, object]:
         ).rows(),
         "past": query.query(lake, raw, tables=Past(past)).rows(),
         "history then": frames.read(lake, "history", past, Wanted()).rows(),
-        "stamp": time_travel.stored_stamp(lake),
+        "stamp": time_travel.newest(lake).stamp,
         "found": verify.verify(lake, workers=1),
     }
 

@@ -323,4 +323,4 @@ def test_what_is_missing_is_said_in_a_sentence(lake, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     done = tickerlake("report", "--lake", lake.store.url, "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "pip install 'tickerlake[report]'" in done.stderr
+    assert "pip install 'tickerlake[report] @ git+https" in done.stderr

@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tickerlake.engines import Engine, Refreshed, Task, Work
-from tickerlake.errors import BadSettingError, EngineError
+from tickerlake.errors import BadSettingError, EngineError, pip_install
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,9 +64,7 @@ def session() -> "SparkSession":
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise BadSettingError(
-            "--engine spark needs PySpark: pip install 'tickerlake[spark]'"
-        ) from error
+        raise BadSettingError(f"--engine spark needs PySpark: {pip_install('spark')}") from error
     try:
         SparkContext._ensure_initialized()  # noqa: SLF001 - else SparkConf misses spark-submit's
         conf = SparkConf().setIfMissing("spark.app.name", "tickerlake")
