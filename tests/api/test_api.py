@@ -3,8 +3,9 @@
 import doctest
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -165,3 +166,16 @@ def test_the_lake_as_it_was(opened):
 def test_what_is_wrong_is_said_in_an_error_of_the_tree(opened, call, message):
     with pytest.raises(TickerlakeError, match=message):
         call(opened)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"),
+    [("UTC", 22), ("America/New_York", 17), ("Asia/Tokyo", 7), ("Australia/Sydney", 9)],
+)
+def test_a_moment_of_any_zone_is_a_moment_in_utc(zone, hour):
+    day = 2 if hour < 12 else 1
+    given = datetime(2013, 3, day, hour, 30, tzinfo=ZoneInfo(zone))
+    assert arguments.moment(given) == datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+    assert arguments.moment(given).utcoffset() == timedelta(0)
+    assert arguments.moment(datetime(2013, 3, 1, 22, 30)) == arguments.moment(given)  # noqa: DTZ001 - taken as UTC
+    assert arguments.moment(None) is None

@@ -395,9 +395,7 @@ def test_a_late_blob_joins_the_pack_of_its_partition():
         outcome="ok", start=DAYS[0], end=DAYS[0], corrected=1, blobs={partition: name}, splits={}
     )
     run_id = manifests.new_run_id()
-    late = Manifest(
-        run_id=run_id, as_of=evening(SESSIONS[-1]), source="test", tickers={"A": entry}
-    )
+    late = Manifest(run_id=run_id, as_of=evening(SESSIONS[-1]), source="test", tickers={"A": entry})
     manifests.commit(lake.store, late)
     assert compact.compact(lake, workers=1).packed == 1
     assert compact.compact(lake, workers=1).deleted == 1

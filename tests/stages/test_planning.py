@@ -126,8 +126,8 @@ def test_an_earlier_start_also_brings_the_newest_sessions():
 def test_a_single_rebased_bar_is_enough_to_fetch_the_whole_past(ticker):
     """The newest bars came after the split."""
     exchange = calendars.of(ticker)
-    days = [date(2013, 1, n) for n in (7, 8, 9, 10, 11)]
-    for number in range(len(days)):
+    days = [date(2013, 1, 7) + timedelta(7 * week + n) for week in range(4) for n in range(5)]
+    for number in (0, 10, 18, 19):
         factors = [0.5 if n <= number else 1.0 for n in range(len(days))]
         frame = bars(*(bar(day) for day in days)).select(
             pl.all(),
