@@ -13,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import tickerlake as tl
 from tickerlake.api import arguments, lake, opening, readable, results
-from tickerlake.errors import TickerlakeError
+from tickerlake.errors import TickerlakeError, UsageError
 
 PUBLIC = ["Frame", "Lake", "Ran", "__version__", "calendars", "errors", "open", "starter"]
 METHODS = [
@@ -179,3 +179,15 @@ def test_a_moment_of_any_zone_is_a_moment_in_utc(zone, hour):
     assert arguments.moment(given).utcoffset() == timedelta(0)
     assert arguments.moment(datetime(2013, 3, 1, 22, 30)) == arguments.moment(given)  # noqa: DTZ001 - taken as UTC
     assert arguments.moment(None) is None
+
+
+def test_a_ticker_that_came_later_was_not_held(tmp_path):
+    """No bars would look like a ticker that had none."""
+    lake = tl.open(tmp_path / "lake", create=True, grain="year")
+    for day, tickers in (((2005, 2, 25), "AAPL"), ((2005, 3, 10), ["AAPL", "IBM"])):
+        as_of = datetime(*day, 23, tzinfo=UTC)
+        lake.run(tickers, start="2005-02-14", offline=True, as_of=as_of)
+    assert lake.daily("IBM").height
+    for table in ("daily", "history", "raw", "tickers"):
+        with pytest.raises(UsageError, match="did not hold IBM"):
+            getattr(lake, table)(["AAPL", "IBM"], as_of="2005-02-25")

@@ -144,8 +144,9 @@ def test_any_rows_are_split_without_loss(tickers, most):
 
 
 def test_what_has_no_receipt_stays_and_what_is_late_counts(lake):
-    lived(lake, 20)
-    pending = commit(lake, 5_000, A=FULL)
+    lived(lake, 10)
+    pending = commit(lake, 10, A=FULL)
+    lived(lake, 10, first=11)
     tidy(lake)
     late = commit(lake, 999, B=FULL)
     odd = Manifest(

@@ -402,3 +402,27 @@ def test_a_late_blob_joins_the_pack_of_its_partition():
     held = packs.load(lake, partition, "A").blobs
     assert held.keys() == {*before, name}
     assert all(digest(rows) == each for each, rows in held.items())
+
+
+def test_a_repair_puts_no_rows_under_the_name_of_others(monkeypatch):
+    """Not even for a moment: a reader beside it would believe them."""
+    lake = new_lake("memory://", "month")
+    for day in SESSIONS[15:18]:
+        run(lake, day)
+    compacted(lake)
+    held = packs.load(lake, "2013-01", "A").blobs
+    [first, *_] = held
+    wrong = held[first].with_columns(close=pl.col("close") + 1)
+    lake.store.put(layout.pack("2013-01", "A"), packs.encode({**held, first: wrong}))
+    put, seen = Store.put, []
+
+    def spied(store: Store, key: str, data: bytes) -> None:
+        seen.append((key, data))
+        put(store, key, data)
+
+    monkeypatch.setattr(Store, "put", spied)
+    source, as_of = Steady(SESSIONS[17]), evening(SESSIONS[17])
+    assert repair.repair(lake, source, as_of=as_of, workers=1, engine=in_turn).left == []
+    written = [(layout.digest(key), data) for key, data in seen if key.startswith("raw/date=")]
+    assert all(blobs.is_whole(data, name) for name, data in written)
+    assert {name for name, _ in written} >= held.keys() - {first}
