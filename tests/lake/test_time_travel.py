@@ -8,7 +8,16 @@ from helpers import bar, bars, new_lake
 from small_market import SESSIONS, SPLIT, TICKERS, evening, fetch, run
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, frames, layout, manifests, time_travel
+from tickerlake.lake import (
+    Lake,
+    blobs,
+    frames,
+    history,
+    layout,
+    manifests,
+    snapshot,
+    time_travel,
+)
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.stages import repair, transform
@@ -183,3 +192,46 @@ def test_tickers_of_a_state(lived):
     run(lived, SESSIONS[-1], ["CC"])
     assert time_travel.newest(lived).tickers() == ["A", "B", "CC"]
     assert state.tickers() == TICKERS
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_run_that_ends_while_the_past_is_read_changes_nothing_of_it(lived, monkeypatch, number):
+    """It is transformed after the present has been looked at, and before the history is read."""
+    run_ids = manifests.all_ids(lived.store)
+    state = time_travel.resolve(lived, run_ids[number])
+    expected = history.rebuild(lived, "A", state.manifests())
+    now, day = snapshot.now, SESSIONS[0] - timedelta(days=3)
+
+    def then(store):
+        taken = now(store)
+        entry = Entry(
+            outcome="ok",
+            start=day,
+            end=day,
+            new=1,
+            blobs=blobs.write(lived, layout.RAW, "A", bars(bar(day, 55.0))),
+            splits={},
+        )
+        as_of = evening(DAYS[-1]) + timedelta(hours=1)
+        run_id = manifests.new_run_id()
+        another = Manifest(run_id=run_id, as_of=as_of, source="late", tickers={"A": entry})
+        manifests.commit(lived.store, another)
+        assert transform.transform(lived).exit_code == 0
+        return taken
+
+    monkeypatch.setattr(snapshot, "now", then)
+    assert history.is_same(state.history("A"), expected)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_runs_that_are_not_transformed_yet_change_nothing_of_the_past(lived, number):
+    state = time_travel.resolve(lived, manifests.all_ids(lived.store)[number])
+    expected = {each: history.rebuild(lived, each, state.manifests()) for each in TICKERS}
+    day = SESSIONS[0] - timedelta(days=3)
+    for as_of in (evening(DAYS[0]) + timedelta(hours=1), evening(DAYS[-1]) + timedelta(hours=1)):
+        entry = Entry(outcome="ok", start=day, end=SESSIONS[2], gaps=(day,), splits={})
+        run_id = manifests.new_run_id()
+        pending = Manifest(run_id=run_id, as_of=as_of, source="late", tickers={"A": entry})
+        manifests.commit(lived.store, pending)
+        for ticker in TICKERS:
+            assert history.is_same(state.history(ticker), expected[ticker])
