@@ -53,6 +53,7 @@ docs: .venv/dev ## regenerate the generated docs and the output shown in them
 	$(BIN)/python tools/dictionary.py
 	$(BIN)/python tools/cli_reference.py
 	$(BIN)/python tools/decisions.py
+	$(BIN)/python tools/plans.py
 	$(BIN)/python tools/examples.py
 	$(BIN)/python tools/notebooks.py
 	$(BIN)/python tools/transcripts.py
@@ -111,7 +112,7 @@ e2e-cloud: .venv/dev dist images ## the Terraform deployment, on an emulator of 
 dist: $(UV) ## build dist/: what the Glue jobs install, their scripts, and the Lambda's zip
 	rm -rf dist && mkdir dist
 	$(BIN)/python images/glue/package.py dist
-	cp jobs/glue_extractor_job.py jobs/glue_transformer_job.py dist
+	cp jobs/glue_*_job.py dist
 	$(BIN)/python images/starter/package.py dist/starter.zip
 
 # ---- the environments

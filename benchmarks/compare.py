@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import reduce
 from pathlib import Path
@@ -125,10 +126,13 @@ def s3() -> Iterator[None]:
 
 
 def upload(folder: Path, bucket: str) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file() and not file.name.startswith("."):
-            url = f"{URL}/{bucket}/{file.relative_to(folder)}"
-            urlopen(Request(url, file.read_bytes(), method="PUT")).close()  # noqa: S310
+    def put(file: Path) -> None:
+        url = f"{URL}/{bucket}/{file.relative_to(folder)}"
+        urlopen(Request(url, file.read_bytes(), method="PUT")).close()  # noqa: S310
+
+    files = [each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".")]
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(put, files))
 
 
 def best(found: list[dict[str, Any]], *path: str) -> float:

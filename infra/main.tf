@@ -38,6 +38,7 @@ module "iam" {
   bucket_arn               = module.s3.arn
   extractor_job            = "${var.name}-extractor"
   transformer_job          = "${var.name}-transformer"
+  compactor_job            = "${var.name}-compactor"
   job_logs                 = local.job_logs
   job_metrics              = var.glue_metrics
   report                   = var.report
@@ -78,6 +79,7 @@ module "glue" {
   dist                  = var.dist
   extractor_role_arn    = module.iam.role_arns["extractor"]
   transformer_role_arn  = module.iam.role_arns["transformer"]
+  compactor_role_arn    = module.iam.role_arns["compactor"]
   database              = module.catalog.database
   tickers               = var.tickers
   start                 = var.start
@@ -114,12 +116,16 @@ module "lambda" {
 module "scheduler" {
   source = "./modules/scheduler"
 
-  name        = "${var.name}-extractor"
-  job         = module.glue.extractor_job
+  name = var.name
+  schedules = merge(
+    { extractor = { job = module.glue.extractor_job, expression = var.schedule, enabled = var.schedule_enabled } },
+    # In a lake by day there is nothing to pack.
+    var.grain == "day" || var.compaction_schedule == null ? {} : {
+      compactor = { job = module.glue.compactor_job, expression = var.compaction_schedule, enabled = true }
+    },
+  )
   role_arn    = module.iam.role_arns["scheduler"]
-  expression  = var.schedule
   timezone    = var.timezone
-  enabled     = var.schedule_enabled
   kms_key_arn = var.kms_key_arn
 }
 
@@ -140,7 +146,7 @@ module "monitoring" {
 
   name        = var.name
   region      = var.region
-  jobs        = [module.glue.extractor_job, module.glue.transformer_job]
+  jobs        = [module.glue.extractor_job, module.glue.transformer_job, module.glue.compactor_job]
   job_logs    = module.glue.log_groups
   job_metrics = var.glue_metrics
   function    = module.lambda.function_name

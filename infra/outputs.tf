@@ -23,6 +23,11 @@ output "transformer_job" {
   value       = module.glue.transformer_job
 }
 
+output "compactor_job" {
+  description = "Name of the Glue job that compacts."
+  value       = module.glue.compactor_job
+}
+
 output "job_logs" {
   description = "Names of the jobs' log groups: output has our lines, error has Spark's and Glue's."
   value       = module.glue.log_groups
@@ -47,8 +52,8 @@ output "dead_letter_queues" {
 }
 
 output "schedule" {
-  description = "Name of the schedule, in the default group."
-  value       = module.scheduler.name
+  description = "Name of the extractor's schedule, in the default group."
+  value       = module.scheduler.names["extractor"]
 }
 
 output "database" {

@@ -54,10 +54,10 @@ variable "dist" {
 
   validation {
     condition = alltrue([
-      for file in ["glue_extractor_job.py", "glue_transformer_job.py", "starter.zip"] :
+      for file in ["glue_extractor_job.py", "glue_transformer_job.py", "glue_compactor_job.py", "starter.zip"] :
       fileexists("${var.dist}/${file}")
     ])
-    error_message = "dist must hold glue_extractor_job.py, glue_transformer_job.py and starter.zip. Run `make dist`."
+    error_message = "dist must hold glue_extractor_job.py, glue_transformer_job.py, glue_compactor_job.py and starter.zip. Run `make dist`."
   }
 }
 
@@ -130,7 +130,7 @@ variable "schedule" {
 
 variable "timezone" {
   type        = string
-  description = "IANA name of the schedule's time zone. Use the exchange's, so that the schedule follows its daylight saving time."
+  description = "IANA name of the schedules' time zone. Use the exchange's, so that they follow its daylight saving time."
   default     = "America/New_York"
 
   validation {
@@ -143,6 +143,17 @@ variable "schedule_enabled" {
   type        = bool
   description = "Whether the schedule is on."
   default     = true
+}
+
+variable "compaction_schedule" {
+  type        = string
+  description = "When to compact a lake by month or year: a cron(...) or rate(...) expression of EventBridge Scheduler; null for never. It deletes what was packed a day or more before."
+  default     = "cron(0 12 ? * SUN *)"
+
+  validation {
+    condition     = var.compaction_schedule == null ? true : can(regex("^(cron\\(\\S+( \\S+){5}\\)|rate\\([1-9][0-9]* (minutes?|hours?|days?)\\))$", var.compaction_schedule))
+    error_message = "compaction_schedule must be null, cron(...) with six fields, or rate(...), for example cron(0 12 ? * SUN *)."
+  }
 }
 
 # How the jobs run

@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import date
@@ -18,10 +18,11 @@ from unittest import mock
 
 import polars as pl
 import pytest
+from obstore.store import MemoryStore
 
 from tickerlake.cli import main
 from tickerlake.lake import Lake, create_lake, establish, history, layout
-from tickerlake.lake.objects import Versioned
+from tickerlake.lake.objects import Found, Remote, Versioned
 from tickerlake.lake.store import Store
 from tickerlake.market.bars import RAW
 
@@ -184,3 +185,49 @@ def tickerlake(*arguments: str, **environment: str) -> Done:
     for number, handler in handlers.items():
         signal.signal(number, handler)
     return Done(ended.value.code or 0, out.getvalue(), err.getvalue())
+
+
+class Metered(Remote):
+    """A store in memory that counts the requests that S3 would get."""
+
+    PAGE = 1_000
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.requests: Counter[str] = Counter()
+        self._guard = threading.Lock()
+
+    def _count(self, name: str, number: int = 1) -> None:
+        with self._guard:
+            self.requests[name] += number
+
+    def taken(self) -> dict[str, int]:
+        """The requests since the last time."""
+        taken = {name: self.requests[name] for name in ("get", "put", "list", "delete")}
+        self.requests.clear()
+        return taken
+
+    def read(self, key: str) -> Versioned | None:
+        self._count("get")
+        return super().read(key)
+
+    def put(self, key: str, data: bytes) -> str:
+        self._count("put")
+        return super().put(key, data)
+
+    def create(self, key: str, data: bytes) -> str | None:
+        self._count("put")
+        return super().create(key, data)
+
+    def swap(self, key: str, data: bytes, version: str) -> str:
+        self._count("put")
+        return super().swap(key, data, version)
+
+    def find(self, prefix: str) -> Iterator[Found]:
+        found = list(super().find(prefix))
+        self._count("list", max(1, -(-len(found) // self.PAGE)))
+        return iter(found)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        self._count("delete", -(-len(keys) // self.PAGE))
+        super().delete(keys)

@@ -26,6 +26,7 @@ run "lowest" {
     tickers              = ["A"]
     requests_per_second  = 0.01
     schedule             = "rate(1 minute)"
+    compaction_schedule  = "rate(1 minute)"
     timezone             = "UTC"
     extractor_workers    = 2
     transformer_workers  = 2
@@ -57,6 +58,7 @@ run "highest" {
     start                    = "2024-02-29"
     grain                    = "year"
     schedule                 = "rate(12 hours)"
+    compaction_schedule      = "rate(12 hours)"
     timezone                 = "America/Argentina/Buenos_Aires"
     worker_type              = "G.8X"
     timeout_minutes          = 10080

@@ -7,6 +7,7 @@ variables {
   dist                 = "tests/dist"
   extractor_role_arn   = "arn:aws:iam::123456789012:role/lake-extractor"
   transformer_role_arn = "arn:aws:iam::123456789012:role/lake-transformer"
+  compactor_role_arn   = "arn:aws:iam::123456789012:role/lake-compactor"
   database             = "lake"
   tickers              = ["AAPL", "^GSPC"]
   start                = "2020-01-01"
@@ -40,9 +41,10 @@ run "jobs" {
   assert {
     condition = (
       aws_glue_job.this["extractor"].execution_property[0].max_concurrent_runs == 1
+      && aws_glue_job.this["compactor"].execution_property[0].max_concurrent_runs == 1
       && aws_glue_job.this["transformer"].execution_property[0].max_concurrent_runs == 3
     )
-    error_message = "One extractor and three transformers may run at the same time."
+    error_message = "One extractor, one compactor and three transformers may run at the same time."
   }
   assert {
     condition = alltrue([
@@ -69,8 +71,13 @@ run "jobs" {
     condition = (
       aws_glue_job.this["extractor"].role_arn == var.extractor_role_arn
       && aws_glue_job.this["transformer"].role_arn == var.transformer_role_arn
+      && aws_glue_job.this["compactor"].role_arn == var.compactor_role_arn
     )
-    error_message = "A job has the other job's role."
+    error_message = "A job has another job's role."
+  }
+  assert {
+    condition     = endswith(aws_glue_job.this["compactor"].command[0].script_location, "/glue_compactor_job.py") && !contains(keys(aws_glue_job.this["compactor"].default_arguments), "--catalog")
+    error_message = "The compactor has another job's script or arguments."
   }
   assert {
     condition = aws_glue_job.this["extractor"].command[0].script_location == join("", [

@@ -16,12 +16,13 @@ variables {
   bucket_arn       = "arn:aws:s3:::lake-123456789012"
   extractor_job    = "lake-extractor"
   transformer_job  = "lake-transformer"
+  compactor_job    = "lake-compactor"
   job_logs         = "/aws-glue/lake"
   database         = "lake"
   workgroup        = "lake"
   starter          = "lake-starter"
   starter_dlq_arn  = "arn:aws:sqs:us-east-1:123456789012:lake-starter-dlq"
-  schedule_dlq_arn = "arn:aws:sqs:us-east-1:123456789012:lake-extractor-dlq"
+  schedule_dlq_arn = "arn:aws:sqs:us-east-1:123456789012:lake-schedule-dlq"
 }
 
 run "roles" {
@@ -30,8 +31,8 @@ run "roles" {
   }
 
   assert {
-    condition     = [for role in aws_iam_role.this : role.name] == ["lake-extractor", "lake-scheduler", "lake-starter", "lake-transformer"]
-    error_message = "The extractor, the transformer, the starter and the scheduler must have a role each."
+    condition     = [for role in aws_iam_role.this : role.name] == ["lake-compactor", "lake-extractor", "lake-scheduler", "lake-starter", "lake-transformer"]
+    error_message = "The extractor, the transformer, the compactor, the starter and the scheduler must have a role each."
   }
   assert {
     condition     = alltrue([for role in aws_iam_role.this : role.path == "/" && role.permissions_boundary == null])
@@ -44,6 +45,7 @@ run "roles" {
         data.aws_iam_policy_document.job.statement,
         data.aws_iam_policy_document.extractor.statement,
         data.aws_iam_policy_document.transformer.statement,
+        data.aws_iam_policy_document.compactor.statement,
         data.aws_iam_policy_document.starter.statement,
         data.aws_iam_policy_document.scheduler.statement,
         data.aws_iam_policy_document.reader.statement,
@@ -52,8 +54,8 @@ run "roles" {
     error_message = "A statement other than a reader's lists allows actions on all resources, or actions with a wildcard."
   }
   assert {
-    condition     = one([for s in data.aws_iam_policy_document.scheduler.statement : s.resources if contains(s.actions, "glue:StartJobRun")]) == toset(["arn:aws:glue:us-east-1:123456789012:job/lake-extractor"])
-    error_message = "The scheduler may start something other than the extractor."
+    condition     = one([for s in data.aws_iam_policy_document.scheduler.statement : s.resources if contains(s.actions, "glue:StartJobRun")]) == toset(["arn:aws:glue:us-east-1:123456789012:job/lake-extractor", "arn:aws:glue:us-east-1:123456789012:job/lake-compactor"])
+    error_message = "The scheduler may start something other than the extractor and the compactor."
   }
   assert {
     condition     = one([for s in data.aws_iam_policy_document.starter.statement : s.resources if contains(s.actions, "glue:StartJobRun")]) == toset(["arn:aws:glue:us-east-1:123456789012:job/lake-transformer"])
@@ -114,6 +116,7 @@ run "what_each_role_needs" {
 
   assert {
     condition = { for key, document in data.aws_iam_policy_document.trust : key => one(one(document.statement).principals).identifiers } == {
+      compactor   = toset(["glue.amazonaws.com"])
       extractor   = toset(["glue.amazonaws.com"])
       transformer = toset(["glue.amazonaws.com"])
       starter     = toset(["lambda.amazonaws.com"])
@@ -159,6 +162,14 @@ run "what_each_role_needs" {
     error_message = "The transformer can't do its work, or can do more."
   }
   assert {
+    condition = { for s in data.aws_iam_policy_document.compactor.statement : s.sid => [s.actions, s.resources] } == {
+      ReadRawAndTheCheckpoint  = [toset(["s3:GetObject"]), toset([for name in ["_lake.json", "raw/*", "_log/*"] : "${var.bucket_arn}/${name}"])]
+      WritePacks               = [toset(["s3:PutObject"]), toset(["${var.bucket_arn}/raw/date=*/ticker=*/pack.parquet"])]
+      DeleteBlobsThatPacksHave = [toset(["s3:DeleteObject"]), toset(["${var.bucket_arn}/raw/date=*/ticker=*/*.parquet"])]
+    }
+    error_message = "The compactor can't do its work, or can do more."
+  }
+  assert {
     condition = { for s in data.aws_iam_policy_document.starter.statement : s.sid => [s.actions, s.resources] } == {
       StartTheTransformer      = [toset(["glue:StartJobRun", "glue:GetJobRuns"]), toset(["arn:aws:glue:us-east-1:123456789012:job/lake-transformer"])]
       FindReceiptsAndClaims    = [toset(["s3:ListBucket"]), toset([var.bucket_arn])]
@@ -174,10 +185,10 @@ run "what_each_role_needs" {
   }
   assert {
     condition = { for s in data.aws_iam_policy_document.scheduler.statement : s.sid => [s.actions, s.resources] } == {
-      StartTheExtractor        = [toset(["glue:StartJobRun"]), toset(["arn:aws:glue:us-east-1:123456789012:job/lake-extractor"])]
-      SendToTheDeadLetterQueue = [toset(["sqs:SendMessage"]), toset([var.schedule_dlq_arn])]
+      StartTheExtractorAndTheCompactor = [toset(["glue:StartJobRun"]), toset(["arn:aws:glue:us-east-1:123456789012:job/lake-extractor", "arn:aws:glue:us-east-1:123456789012:job/lake-compactor"])]
+      SendToTheDeadLetterQueue         = [toset(["sqs:SendMessage"]), toset([var.schedule_dlq_arn])]
     }
-    error_message = "The scheduler can't start the extractor or keep what it could not start."
+    error_message = "The scheduler can't start a job or keep what it could not start."
   }
   assert {
     condition     = one([for s in data.aws_iam_policy_document.reader.statement : s.resources if s.sid == "ReadTheLake"]) == toset([for folder in ["_lake.json", "raw/*", "quarantine/*", "history/*", "refined/*", "tickers/*", "_log/*"] : "${var.bucket_arn}/${folder}"])

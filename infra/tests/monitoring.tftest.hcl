@@ -25,7 +25,7 @@ variables {
   jobs      = ["lake-extractor", "lake-transformer"]
   job_logs  = { output = "/aws-glue/lake/output", error = "/aws-glue/lake/error" }
   function  = "lake-starter"
-  queues    = { starter = "lake-starter-dlq", schedule = "lake-extractor-dlq" }
+  queues    = { starter = "lake-starter-dlq", schedule = "lake-schedule-dlq" }
   workgroup = "lake"
 }
 
@@ -50,7 +50,7 @@ run "alarms_reach_the_topic" {
     error_message = "A failed job run isn't reported."
   }
   assert {
-    condition     = [for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.dimensions["QueueName"]] == ["lake-failed-jobs-dlq", "lake-extractor-dlq", "lake-starter-dlq"]
+    condition     = [for alarm in aws_cloudwatch_metric_alarm.dead_letters : alarm.dimensions["QueueName"]] == ["lake-failed-jobs-dlq", "lake-schedule-dlq", "lake-starter-dlq"]
     error_message = "A dead-letter queue isn't watched."
   }
   assert {

@@ -51,7 +51,7 @@ override_resource {
 override_resource {
   target          = module.scheduler.aws_sqs_queue.dlq
   override_during = plan
-  values          = { arn = "arn:aws:sqs:us-east-1:123456789012:lake-extractor-dlq" }
+  values          = { arn = "arn:aws:sqs:us-east-1:123456789012:lake-schedule-dlq" }
 }
 
 override_resource {

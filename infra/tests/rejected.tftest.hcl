@@ -118,6 +118,7 @@ run "unknown_choice" {
     start                    = "January 2020"
     grain                    = "week"
     schedule                 = "rate(1 fortnight)"
+    compaction_schedule      = "rate(1 fortnight)"
     timezone                 = "Eastern time"
     worker_type              = "Standard"
     log_retention_days       = 31
@@ -135,7 +136,7 @@ run "unknown_choice" {
 
   expect_failures = [
     var.name, var.region, var.account_id, var.tags, var.dist, var.tickers, var.start, var.grain,
-    var.schedule, var.timezone, var.worker_type, var.log_retention_days, var.email, var.holidays,
+    var.schedule, var.compaction_schedule, var.timezone, var.worker_type, var.log_retention_days, var.email, var.holidays,
     var.existing_bucket, var.kms_key_arn, var.permissions_boundary_arn, var.iam_path,
     var.glue_connection, var.lake_formation_readers, var.extractor_arguments,
     var.transformer_arguments,
@@ -152,6 +153,7 @@ run "wrong_form" {
     tickers                  = ["BRK/B"]
     start                    = "2020-01-01T00:00:00Z"
     schedule                 = "30 17 * * MON-FRI"
+    compaction_schedule      = ""
     timezone                 = "-05:00"
     email                    = "you@example"
     holidays                 = ["2026-02-30"]
@@ -163,7 +165,7 @@ run "wrong_form" {
   }
 
   expect_failures = [
-    var.name, var.region, var.dist, var.tickers, var.start, var.schedule, var.timezone, var.email,
+    var.name, var.region, var.dist, var.tickers, var.start, var.schedule, var.compaction_schedule, var.timezone, var.email,
     var.holidays, var.existing_bucket, var.kms_key_arn, var.permissions_boundary_arn, var.iam_path,
     var.lake_formation_readers,
   ]

@@ -53,6 +53,10 @@ run "defaults" {
     error_message = "The starter or the schedule isn't named after the lake."
   }
   assert {
+    condition     = output.compactor_job == "my-lake-compactor" && keys(module.scheduler.names) == ["extractor"]
+    error_message = "A lake by day is compacted, although there is nothing to pack."
+  }
+  assert {
     condition     = output.job_logs == { error = "/aws-glue/my-lake/error", output = "/aws-glue/my-lake/output" }
     error_message = "The jobs' logs aren't where the roles may write them."
   }
@@ -80,5 +84,28 @@ run "existing_bucket_without_monitoring" {
   assert {
     condition     = output.dashboard == null && output.alarm_topic_arn == null
     error_message = "Monitoring is on."
+  }
+}
+
+run "a_lake_by_year_is_compacted" {
+  variables {
+    grain = "year"
+  }
+
+  assert {
+    condition     = module.scheduler.names == { compactor = "my-lake-compactor", extractor = "my-lake-extractor" }
+    error_message = "Nothing compacts the lake."
+  }
+}
+
+run "unless_nobody_wants_it" {
+  variables {
+    grain               = "month"
+    compaction_schedule = null
+  }
+
+  assert {
+    condition     = keys(module.scheduler.names) == ["extractor"]
+    error_message = "The lake is compacted, although nobody wants it."
   }
 }

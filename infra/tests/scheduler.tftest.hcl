@@ -3,42 +3,60 @@ mock_provider "aws" {
     defaults = { partition = "aws" }
   }
   mock_resource "aws_sqs_queue" {
-    defaults = { arn = "arn:aws:sqs:us-east-1:123456789012:lake-extractor-dlq" }
+    defaults = { arn = "arn:aws:sqs:us-east-1:123456789012:lake-schedule-dlq" }
   }
 }
 
 variables {
-  name       = "lake-extractor"
-  job        = "lake-extractor"
-  role_arn   = "arn:aws:iam::123456789012:role/lake-scheduler"
-  expression = "cron(30 17 ? * MON-FRI *)"
-  timezone   = "America/New_York"
+  name     = "lake"
+  role_arn = "arn:aws:iam::123456789012:role/lake-scheduler"
+  timezone = "America/New_York"
+  schedules = {
+    extractor = { job = "lake-extractor", expression = "cron(30 17 ? * MON-FRI *)", enabled = true }
+    compactor = { job = "lake-compactor", expression = "cron(0 12 ? * SUN *)", enabled = true }
+  }
 }
 
-run "starts_the_job" {
+run "starts_the_jobs" {
   module {
     source = "./modules/scheduler"
   }
 
   assert {
-    condition = (
-      aws_scheduler_schedule.this.target[0].arn == "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
-      && jsondecode(aws_scheduler_schedule.this.target[0].input) == { JobName = "lake-extractor" }
-      && aws_scheduler_schedule.this.target[0].role_arn == var.role_arn
-    )
-    error_message = "The schedule doesn't start the job."
+    condition = alltrue([
+      for key, schedule in aws_scheduler_schedule.this : alltrue([
+        schedule.target[0].arn == "arn:aws:scheduler:::aws-sdk:glue:startJobRun",
+        jsondecode(schedule.target[0].input) == { JobName = "lake-${key}" },
+        schedule.target[0].role_arn == var.role_arn,
+      ])
+    ])
+    error_message = "A schedule doesn't start its job."
   }
   assert {
-    condition = (
-      aws_scheduler_schedule.this.schedule_expression == var.expression
-      && aws_scheduler_schedule.this.schedule_expression_timezone == "America/New_York"
-      && aws_scheduler_schedule.this.state == "ENABLED"
-      && aws_scheduler_schedule.this.flexible_time_window[0].mode == "OFF"
-    )
-    error_message = "The schedule isn't the one asked for."
+    condition = { for key, schedule in aws_scheduler_schedule.this : schedule.name => schedule.schedule_expression } == {
+      lake-extractor = "cron(30 17 ? * MON-FRI *)"
+      lake-compactor = "cron(0 12 ? * SUN *)"
+    }
+    error_message = "A job starts at another time than its own."
   }
   assert {
-    condition     = aws_scheduler_schedule.this.target[0].dead_letter_config[0].arn == output.dlq_arn && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_retry_attempts == 10 && aws_scheduler_schedule.this.target[0].retry_policy[0].maximum_event_age_in_seconds == 7200
+    condition = alltrue([
+      for schedule in aws_scheduler_schedule.this : alltrue([
+        schedule.schedule_expression_timezone == "America/New_York",
+        schedule.state == "ENABLED",
+        schedule.flexible_time_window[0].mode == "OFF",
+      ])
+    ])
+    error_message = "A schedule isn't the one asked for."
+  }
+  assert {
+    condition = alltrue([
+      for schedule in aws_scheduler_schedule.this : alltrue([
+        schedule.target[0].dead_letter_config[0].arn == output.dlq_arn,
+        schedule.target[0].retry_policy[0].maximum_retry_attempts == 10,
+        schedule.target[0].retry_policy[0].maximum_event_age_in_seconds == 7200,
+      ])
+    ])
     error_message = "A start that fails isn't retried and kept."
   }
 }
@@ -49,7 +67,7 @@ run "off_and_encrypted" {
   }
 
   variables {
-    enabled     = false
+    schedules   = { extractor = { job = "lake-extractor", expression = "rate(1 day)", enabled = false } }
     kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/1234"
   }
 
@@ -59,7 +77,7 @@ run "off_and_encrypted" {
   }
 
   assert {
-    condition     = aws_scheduler_schedule.this.state == "DISABLED"
+    condition     = aws_scheduler_schedule.this["extractor"].state == "DISABLED"
     error_message = "The schedule is on."
   }
 }

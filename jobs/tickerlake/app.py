@@ -43,8 +43,7 @@ log = logging.getLogger(__name__)
 EARLIEST: Final = date(1900, 1, 1)
 """No source has daily bars from before this day; some can't even be asked for them."""
 
-SUITS: Final = {"day": 100, "month": 1_000}
-"""For more tickers than this, another grain makes fewer objects (docs/concepts.md)."""
+_DAYS_A_YEAR: Final = 365.25
 
 MANY: Final = 0.1
 """A stage logs a separate event when a larger share of its tickers failed."""
@@ -69,13 +68,14 @@ def extract(
     import tickerlake.stages.extract
     from tickerlake.lake import create_lake
     from tickerlake.lake.manifests import GOOD
+    from tickerlake.stages.planning import BACKFILL
 
     tickers = universe.tickers(settings)
     with wiring.source(settings.source, settings.workers) as (source, moment):
         start, end = _window(settings, moment)
         # last, so that a wrong call leaves no folder
         lake = create_lake(settings.lake, settings.grain, sample=settings.source.is_sample)
-        _advise(lake, len(tickers))
+        _advise(lake, len(tickers), start or (moment - BACKFILL).date(), moment)
         ended = Counter(progress, len(tickers))
         report = tickerlake.stages.extract.extract(
             histories.of(lake) if histories else lake,
@@ -266,15 +266,15 @@ def _window(settings: ExtractSettings, moment: datetime) -> tuple[date | None, d
     return start, min(settings.end, tomorrow) if settings.end else None
 
 
-def _advise(lake: "Lake", tickers: int) -> None:
+def _advise(lake: "Lake", tickers: int, start: date, moment: datetime) -> None:
     """Warn when a new lake gets many more objects than it needs."""
-    if lake.is_new and tickers > SUITS.get(lake.grain, tickers):
-        log.warning(
-            "a lake by %s of %s tickers gets very many small files, and its grain can't be changed:"
-            " --grain year suits it better",
-            lake.grain,
-            f"{tickers:,}",
-        )
+    if not lake.is_new:
+        return
+    from tickerlake.stages.plan import grains  # loads Polars
+
+    years = (moment.date() - start).days / _DAYS_A_YEAR
+    if advice := grains.advice(tickers, years, lake.grain):
+        log.warning("%s", advice)
 
 
 def _tell_of_failures(stage: str, failed: int, tickers: int) -> None:

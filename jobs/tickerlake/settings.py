@@ -1,5 +1,6 @@
 """Settings: what the stages need, typed, and checked on creation. They import nothing heavy."""
 
+import re
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -47,6 +48,18 @@ class Shard(NamedTuple):
 
     number: int
     machines: int
+
+    @staticmethod
+    def parse(text: str) -> "Shard":
+        """Return the share that a text such as 3/8 names.
+
+        Raises:
+            BadSettingError: it names none.
+        """
+        found = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", text)
+        if not found or int(found[1]) > int(found[2]):
+            raise BadSettingError(f"{text!r} is not a share such as 3/8, the third of eight")
+        return Shard(int(found[1]), int(found[2]))
 
     def has(self, ticker: str) -> bool:
         """Return whether a ticker belongs to it; every ticker belongs to exactly one."""

@@ -136,6 +136,15 @@ def test_the_lake_as_it_was(opened):
     assert opened.log("AAPL").height == 2
 
 
+def test_machines_share_tickers(tmp_path):
+    lake = tl.open(tmp_path / "lake", create=True, grain="year")
+    names = ["AAPL", "FB", "IBM", "MSFT"]
+    shares = [lake.run(names, start="2013-02-01", offline=True, shard=f"{n}/2") for n in (1, 2)]
+    assert all(each.tickers for each in shares)
+    assert sum(each.tickers for each in shares) == len(names)
+    assert [each.ticker for each in lake.status().tickers] == names
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -157,6 +166,8 @@ def test_the_lake_as_it_was(opened):
         (lambda lake: lake.at("0123456789ab"), "no state of the lake"),
         (lambda lake: lake.at("2005-02-25").run("AAPL"), "the past can't be changed"),
         (lambda lake: lake.run("A B", offline=True), "not a valid ticker"),
+        (lambda lake: lake.run("AAPL", offline=True, shard="3/2"), "'3/2' is not a share such as"),
+        (lambda lake: lake.run("AAPL", offline=True, shard=3), "3 is not a share such as"),
         (lambda lake: lake.log("IBM"), "no delivery of IBM"),
         (lambda lake: lake.diff("IBM", "2005-02-25"), "no delivery of IBM"),
         (lambda lake: tl.open(lake.url, grain="day"), "partitions by year, not by day"),

@@ -235,13 +235,13 @@ def quotas(dpu: float, job_runs: float) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     ("dpu", "job_runs", "verdict"),
-    [(28, 4, "ok"), (300, 50, "ok"), (27, 50, "failed"), (300, 3, "failed")],
+    [(32, 5, "ok"), (300, 50, "ok"), (31, 50, "failed"), (300, 4, "failed")],
 )
 def test_glue_quotas(dpu, job_runs, verdict):
-    """(2 + 3 * 4) workers of 2 DPU."""
+    """(2 + 3 * 4 + 2) workers of 2 DPU."""
     found = before.glue_quotas(PLANNED, Answers(service_quotas=quotas(dpu, job_runs)))
     assert found.verdict == verdict
-    assert f"{dpu}, needed 28" in found.saw
+    assert f"{dpu}, needed 32" in found.saw
 
 
 def test_quotas_without_names_that_we_know():
@@ -258,6 +258,7 @@ def test_a_worker_of_every_type_has_its_dpu():
 def test_as_many_transformers_as_infra_allows():
     text = (ROOT / "infra" / "modules" / "glue" / "main.tf").read_text()
     assert f"concurrent_runs = {before.TRANSFORMS}\n" in text
+    assert f"workers     = {before.COMPACTOR_WORKERS}\n" in text
 
 
 @pytest.mark.parametrize(

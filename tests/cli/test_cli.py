@@ -14,9 +14,9 @@ from helpers import tickerlake
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickerlake import app
 from tickerlake.cli.commands import tickerlake as command
 from tickerlake.settings import Shard
+from tickerlake.stages.plan import grains
 
 ROOT = Path(__file__).parents[2]
 
@@ -314,14 +314,20 @@ def test_what_is_typed_goes_before_the_environment(tmp_path):
     assert held(lake) == ["FB", "IBM"]
 
 
-@pytest.mark.parametrize(("grain", "most", "warns"), [("day", 1, 1), ("day", 2, 0), ("year", 0, 0)])
+@pytest.mark.parametrize(
+    ("grain", "most", "warns"),
+    [("day", 13, 1), ("day", 14, 0), ("month", 0, 1), ("year", 0, 0)],
+)
 def test_a_grain_that_does_not_suit_is_warned_of(tmp_path, monkeypatch, grain, most, warns):
-    monkeypatch.setitem(app.SUITS, "day", most)
+    """By the rule of `plan`: two tickers with ten days of bars have some 14 files by day."""
+    monkeypatch.setattr(grains, "MOST_PARTITIONS", most)
     lake = str(tmp_path / "lake")
-    warning = f"a lake by {grain} of 2 tickers gets very many small files"
-    done = tickerlake(*RUN, lake, "FB", "IBM", "--grain", grain)
+    warning = f"a lake by {grain} of 2 tickers and 1 year has"
+    names = ("FB", "IBM", "--start", "2013-02-19")
+    done = tickerlake(*RUN, lake, *names, "--grain", grain)
     assert done.stderr.count(warning) == warns
-    assert warning not in tickerlake(*RUN, lake, "FB", "IBM", "AAPL").stderr
+    assert ("suits it better" in done.stderr) == bool(warns)
+    assert warning not in tickerlake(*RUN, lake, "AAPL", *names).stderr
 
 
 def test_machines_share_tickers_and_none_is_asked_for_twice(tmp_path):

@@ -4,6 +4,7 @@ import logging
 import sys
 
 import pytest
+from helpers import tickerlake as cli
 
 from tickerlake import app
 from tickerlake.cli import glue
@@ -146,3 +147,16 @@ def test_an_unexpected_error_is_a_reason_too(monkeypatch):
 
     monkeypatch.setattr(app, "transform", fail)
     assert run(monkeypatch, "--lake", "s3://b") == "unexpected KeyError: 'x'"
+
+
+def test_the_compactors_arguments_are_those_of_its_command(tmp_path, monkeypatch, caplog):
+    """With the arguments that infra/modules/glue gives it, and Glue's own."""
+    lake = str(tmp_path / "lake")
+    done = cli("run", "--offline", "FB", "--grain", "year", "--lake", lake)
+    assert done.returncode == 0, done.stderr
+    own = ["--JOB_NAME", "lake-compactor", "--job-language", "python"]
+    words = ["--lake", lake, "--region", "us-east-1", "--workers", "32"]
+    monkeypatch.setattr(sys, "argv", ["glue_compactor_job.py", *own, *words])
+    caplog.set_level(logging.INFO)
+    glue.run("compact")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

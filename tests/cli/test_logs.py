@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from helpers import tickerlake
 
-from tickerlake import logs
+from tickerlake import logs, progress
 from tickerlake.cli import output
+from tickerlake.progress import logged
 
 
 @pytest.fixture
@@ -24,16 +26,16 @@ def terminal(monkeypatch):
 
 @pytest.mark.usefixtures("terminal")
 def test_one_console_serves_both(monkeypatch):
-    from rich import progress
+    from rich.progress import Progress
 
     consoles = []
-    begin = progress.Progress.__init__
+    begin = Progress.__init__
 
     def record(self, *columns, console, **options):
         consoles.append(console)
         begin(self, *columns, console=console, **options)
 
-    monkeypatch.setattr(progress.Progress, "__init__", record)
+    monkeypatch.setattr(Progress, "__init__", record)
     logs.setup("WARNING")
     with output.progress_of("extract") as advance:
         advance(1, 2)
@@ -51,6 +53,37 @@ def test_the_bar_moves_until_the_first_ticker_has_ended(monkeypatch):
         for ended in range(3):
             advance(ended, 2)
     assert totals == [None, 2, 2]  # a bar without a total pulses
+
+
+def test_without_a_terminal_the_log_says_how_far_it_is(caplog):
+    """A line a minute at most, none at the beginning or the end."""
+    caplog.set_level(logging.INFO, "tickerlake")
+    seconds = iter([0, 0, 30, 60, 90, 125, 200])
+    note = logged("extract", lambda: next(seconds))
+    for ended in (0, 500, 1_000, 1_500, 2_000, 3_000):
+        note(ended, 3_000)
+    assert [record.getMessage() for record in caplog.records] == [
+        "extract: 1,000 of 3,000 tickers done, some 2 min left",
+        "extract: 2,000 of 3,000 tickers done, some 1 min left",
+    ]
+    assert [(record.done, record.of) for record in caplog.records] == [
+        (1_000, 3_000),
+        (2_000, 3_000),
+    ]
+
+
+def test_the_log_says_how_far_it_is_when_nobody_knows_how_much_there_is(caplog):
+    caplog.set_level(logging.INFO, "tickerlake")
+    seconds = iter([0, 61])
+    logged("transform", lambda: next(seconds))(1_234, None)
+    assert [record.getMessage() for record in caplog.records] == ["transform: 1,234 tickers done"]
+
+
+def test_a_command_without_a_terminal_logs_its_progress(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
+    lake = str(tmp_path / "lake")
+    done = tickerlake("run", "--offline", "FB", "IBM", "--grain", "year", "--lake", lake)
+    assert '"extract: 1 of 2 tickers done, some 1 min left"' in done.stderr
 
 
 def test_on_a_terminal_a_warning_has_its_line(tmp_path):

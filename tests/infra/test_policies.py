@@ -12,9 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import aws_costs
 import pytest
 from filelock import FileLock
+
+from tickerlake.stages.plan import prices
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"
@@ -84,7 +85,7 @@ USES = {
     "logs:CreateLogStream": Use(f"{GLUE}; {LAMBDA}"),
     "logs:PutLogEvents": Use(f"{GLUE}; {LAMBDA}"),
     "s3:AbortMultipartUpload": Use("the jobs", STORE),
-    "s3:DeleteObject": Use("the transformer", STORE),
+    "s3:DeleteObject": Use("the transformer and the compactor", STORE),
     "s3:GetBucketLocation": Use(f"{GLUE}; {READER}"),
     "s3:GetObject": Use("the jobs and the starter", rf"{STORE}|\.get_object\("),
     "s3:ListBucket": Use("the jobs and the starter", rf"{STORE}|\.list_objects_v2\("),
@@ -189,7 +190,7 @@ def test_every_policy_is_rendered(plans):
     }
 
 
-ROLES = ("extractor", "scheduler", "starter", "transformer")
+ROLES = ("compactor", "extractor", "scheduler", "starter", "transformer")
 
 
 def test_parliament_finds_nothing(plans, tmp_path):
@@ -242,4 +243,4 @@ def test_eventbridge_may_publish_unconditionally(plans):
 
 def test_the_cost_model_counts_every_alarm(plans):
     alarms = [each for each in plans["defaults"] if each["type"] == "aws_cloudwatch_metric_alarm"]
-    assert len(alarms) == aws_costs.ALARMS
+    assert len(alarms) == prices.ALARMS

@@ -4,6 +4,7 @@ locals {
   artifacts = {
     extractor   = "glue_extractor_job.py"
     transformer = "glue_transformer_job.py"
+    compactor   = "glue_compactor_job.py"
     packages    = one(fileset(var.dist, "tickerlake-*.gluewheels.zip"))
   }
 
@@ -50,6 +51,15 @@ locals {
         var.report ? { "--report" = "${local.lake}/_report" } : {},
         var.transformer_arguments,
       )
+    }
+    # Not a Python shell job: Glue's have Python 3.9.
+    compactor = {
+      description = "Packs the small files of past months or years."
+      role        = var.compactor_role_arn
+      workers     = 2
+      # Another one would only find that the first is at work.
+      concurrent_runs = 1
+      arguments       = merge(local.arguments, { "--workers" = "32" })
     }
   }
 }

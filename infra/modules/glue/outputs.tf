@@ -8,8 +8,13 @@ output "transformer_job" {
   value       = aws_glue_job.this["transformer"].name
 }
 
+output "compactor_job" {
+  description = "Name of the job that compacts."
+  value       = aws_glue_job.this["compactor"].name
+}
+
 output "artifacts" {
-  description = "S3 URLs of what the jobs run: extractor, transformer, packages."
+  description = "S3 URLs of what the jobs run: extractor, transformer, compactor, packages."
   value       = local.urls
 }
 

@@ -28,6 +28,11 @@ variable "transformer_role_arn" {
   description = "ARN of the transformer's role."
 }
 
+variable "compactor_role_arn" {
+  type        = string
+  description = "ARN of the compactor's role."
+}
+
 variable "database" {
   type        = string
   description = "Database of the Data Catalog in which the transformer registers partitions."

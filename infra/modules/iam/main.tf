@@ -15,12 +15,13 @@ locals {
     "${local.glue}:table/${var.database}/*",
   ]
 
-  extractor_job_arn   = "${local.glue}:job/${var.extractor_job}"
+  scheduled_job_arns  = [for job in [var.extractor_job, var.compactor_job] : "${local.glue}:job/${job}"]
   transformer_job_arn = "${local.glue}:job/${var.transformer_job}"
 
   services = {
     extractor   = "glue.amazonaws.com"
     transformer = "glue.amazonaws.com"
+    compactor   = "glue.amazonaws.com"
     starter     = "lambda.amazonaws.com"
     scheduler   = "scheduler.amazonaws.com"
   }
@@ -28,6 +29,7 @@ locals {
   policies = {
     extractor   = data.aws_iam_policy_document.extractor.json
     transformer = data.aws_iam_policy_document.transformer.json
+    compactor   = data.aws_iam_policy_document.compactor.json
     starter     = data.aws_iam_policy_document.starter.json
     scheduler   = data.aws_iam_policy_document.scheduler.json
   }
@@ -90,7 +92,7 @@ data "aws_iam_policy_document" "key" {
   }
 }
 
-# What both Glue jobs need.
+# What all Glue jobs need.
 data "aws_iam_policy_document" "job" {
   source_policy_documents = [data.aws_iam_policy_document.key.json]
 
@@ -257,6 +259,30 @@ data "aws_iam_policy_document" "transformer" {
   }
 }
 
+data "aws_iam_policy_document" "compactor" {
+  source_policy_documents = [data.aws_iam_policy_document.job.json]
+
+  statement {
+    sid       = "ReadRawAndTheCheckpoint"
+    actions   = ["s3:GetObject"]
+    resources = [for name in ["_lake.json", "raw/*", "_log/*"] : "${var.bucket_arn}/${name}"]
+  }
+
+  statement {
+    sid       = "WritePacks"
+    actions   = ["s3:PutObject"]
+    resources = ["${var.bucket_arn}/raw/date=*/ticker=*/pack.parquet"]
+  }
+
+  # Nobody else may delete in raw, and it only deletes what it has read in a pack. Manifests are out of
+  # its reach.
+  statement {
+    sid       = "DeleteBlobsThatPacksHave"
+    actions   = ["s3:DeleteObject"]
+    resources = ["${var.bucket_arn}/raw/date=*/ticker=*/*.parquet"]
+  }
+}
+
 data "aws_iam_policy_document" "starter" {
   source_policy_documents = [data.aws_iam_policy_document.key.json]
 
@@ -303,9 +329,9 @@ data "aws_iam_policy_document" "scheduler" {
   source_policy_documents = [data.aws_iam_policy_document.key.json]
 
   statement {
-    sid       = "StartTheExtractor"
+    sid       = "StartTheExtractorAndTheCompactor"
     actions   = ["glue:StartJobRun"]
-    resources = [local.extractor_job_arn]
+    resources = local.scheduled_job_arns
   }
 
   statement {

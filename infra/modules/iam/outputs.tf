@@ -1,7 +1,7 @@
 # Lambda refuses a function whose role may not yet send to its dead-letter queue, so a role counts
 # as ready when it has its policy.
 output "role_arns" {
-  description = "ARNs of the roles: extractor, transformer, starter, scheduler."
+  description = "ARNs of the roles: extractor, transformer, compactor, starter, scheduler."
   value       = { for key, role in aws_iam_role.this : key => role.arn }
 
   depends_on = [aws_iam_role_policy.this]
@@ -13,6 +13,6 @@ output "reader_policy_arn" {
 }
 
 output "policies" {
-  description = "The policies as JSON: extractor, transformer, starter, scheduler, reader."
+  description = "The policies as JSON: extractor, transformer, compactor, starter, scheduler, reader."
   value       = merge(local.policies, { reader = data.aws_iam_policy_document.reader.json })
 }

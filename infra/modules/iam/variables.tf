@@ -23,6 +23,11 @@ variable "transformer_job" {
   description = "Name of the Glue job that transforms."
 }
 
+variable "compactor_job" {
+  type        = string
+  description = "Name of the Glue job that compacts."
+}
+
 variable "job_logs" {
   type        = string
   description = "Prefix of the names of the jobs' log groups."
@@ -62,7 +67,7 @@ variable "starter_dlq_arn" {
 
 variable "schedule_dlq_arn" {
   type        = string
-  description = "ARN of the queue of starts that the schedule could not deliver."
+  description = "ARN of the queue of starts that the schedules could not deliver."
 }
 
 variable "kms_key_arn" {

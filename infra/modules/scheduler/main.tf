@@ -2,7 +2,7 @@ data "aws_partition" "this" {}
 
 # Starts that Scheduler could not deliver.
 resource "aws_sqs_queue" "dlq" {
-  name                      = "${var.name}-dlq"
+  name                      = "${var.name}-schedule-dlq"
   message_retention_seconds = 1209600 # 14 days, the longest that SQS offers
   sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null
   kms_master_key_id         = var.kms_key_arn
@@ -10,12 +10,14 @@ resource "aws_sqs_queue" "dlq" {
 
 # An EventBridge rule can't target a Glue job: docs/decisions/0009-scheduler-not-rule.md
 resource "aws_scheduler_schedule" "this" {
+  for_each = var.schedules
+
   #checkov:skip=CKV_AWS_297:Scheduler encrypts with a key of its own, and a job's name is no secret
-  name                         = var.name
-  description                  = "Starts ${var.job}."
-  schedule_expression          = var.expression
+  name                         = each.value.job
+  description                  = "Starts ${each.value.job}."
+  schedule_expression          = each.value.expression
   schedule_expression_timezone = var.timezone
-  state                        = var.enabled ? "ENABLED" : "DISABLED"
+  state                        = each.value.enabled ? "ENABLED" : "DISABLED"
 
   flexible_time_window {
     mode = "OFF"
@@ -24,7 +26,7 @@ resource "aws_scheduler_schedule" "this" {
   target {
     arn      = "arn:${data.aws_partition.this.partition}:scheduler:::aws-sdk:glue:startJobRun"
     role_arn = var.role_arn
-    input    = jsonencode({ JobName = var.job })
+    input    = jsonencode({ JobName = each.value.job })
 
     retry_policy {
       maximum_event_age_in_seconds = 7200

@@ -1,6 +1,6 @@
-output "name" {
-  description = "Name of the schedule, in the default group."
-  value       = aws_scheduler_schedule.this.name
+output "names" {
+  description = "Names of the schedules, in the default group."
+  value       = { for key, schedule in aws_scheduler_schedule.this : key => schedule.name }
 }
 
 output "dlq_arn" {

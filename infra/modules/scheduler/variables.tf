@@ -1,32 +1,25 @@
 variable "name" {
   type        = string
-  description = "Name of the schedule."
+  description = "Prefix of the queue's name."
 }
 
-variable "job" {
-  type        = string
-  description = "Name of the Glue job to start."
+variable "schedules" {
+  type = map(object({
+    job        = string
+    expression = string
+    enabled    = bool
+  }))
+  description = "The Glue jobs to start: their names, cron(...) or rate(...) expressions of EventBridge Scheduler, and whether the schedule is on."
 }
 
 variable "role_arn" {
   type        = string
-  description = "ARN of the role that may start the job."
-}
-
-variable "expression" {
-  type        = string
-  description = "When to start the job: a cron(...) or rate(...) expression of EventBridge Scheduler."
+  description = "ARN of the role that may start the jobs."
 }
 
 variable "timezone" {
   type        = string
-  description = "IANA name of the expression's time zone."
-}
-
-variable "enabled" {
-  type        = bool
-  description = "Whether the schedule is on."
-  default     = true
+  description = "IANA name of the expressions' time zone."
 }
 
 variable "kms_key_arn" {

@@ -10,6 +10,7 @@ from tickerlake.lake import frames
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.market import symbols
+from tickerlake.settings import Shard
 
 Tickers = str | Iterable[str]
 Day = date | str
@@ -70,6 +71,17 @@ def days(start: Day | None, end: Day | None) -> tuple[date | None, date | None]:
     if first and last and first > last:
         raise BadSettingError(f"start {first} is after end {last}")
     return first, last
+
+
+def share(text: str) -> Shard:
+    """Return a share of the tickers.
+
+    Raises:
+        BadSettingError: it is none.
+    """
+    if not isinstance(text, str):
+        raise BadSettingError(f"{text!r} is not a share such as '3/8', the third of eight")
+    return Shard.parse(text)
 
 
 def moment(value: datetime | None) -> datetime | None:

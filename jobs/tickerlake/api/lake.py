@@ -48,6 +48,7 @@ class Lake(Readable):
         yahoo_url: str | None = None,
         as_of: datetime | None = None,
         workers: int = WORKERS,
+        shard: str | None = None,
     ) -> Ran:
         """Fetch what is missing and process it, as `tickerlake run` does.
 
@@ -59,6 +60,8 @@ class Lake(Readable):
             yahoo_url: ask a replay at this address instead of Yahoo.
             as_of: the moment to use as the current time; only with a replay.
             workers: how many tickers are fetched at the same time.
+            shard: take only this machine's share of the tickers: "3/8" on the third of eight
+                machines; None is all.
 
         Raises:
             AllFailedError: every ticker failed.
@@ -75,5 +78,8 @@ class Lake(Readable):
         source = SourceSettings(offline, yahoo_url, as_of=arguments.moment(as_of))
         first, last = arguments.days(start, end)
         names = arguments.names(tickers) or ()
-        settings = ExtractSettings(self.url, names, None, first, last, self._grain, workers, source)
+        share = None if shard is None else arguments.share(shard)
+        settings = ExtractSettings(
+            self.url, names, None, first, last, self._grain, workers, source, share
+        )
         return runs.run(settings)

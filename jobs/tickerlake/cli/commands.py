@@ -16,6 +16,7 @@ from tickerlake.cli.mcp import mcp
 from tickerlake.cli.operators import OPERATORS
 from tickerlake.cli.parameters import Text
 from tickerlake.cli.past import PAST
+from tickerlake.cli.plan import plan
 from tickerlake.cli.report import report, write_report
 from tickerlake.cli.show import show
 from tickerlake.cli.upkeep import UPKEEP
@@ -239,5 +240,5 @@ def verify(lake: str, workers: int) -> int:
     return 1 if differences else 0
 
 
-for command in (show, report, *PAST, *UPKEEP, doctor, mcp, *OPERATORS):
+for command in (show, report, *PAST, *UPKEEP, plan, doctor, mcp, *OPERATORS):
     tickerlake.add_command(command)

@@ -10,7 +10,7 @@ import click
 
 from tickerlake import logs
 from tickerlake.cli import tables
-from tickerlake.progress import Progress
+from tickerlake.progress import Progress, logged
 from tickerlake.stages import counted
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ _NAMED: Final = 5
 
 @contextmanager
 def progress_of(stage: str) -> Iterator[Progress]:
-    """Show a bar while a stage is running, on a terminal that rich can draw on.
+    """Show a bar while a stage is running, on a terminal that rich can draw on; otherwise, log.
 
     Until the first ticker has ended, the bar only shows that something is being done: calendars
     are loaded, and the first answers are awaited.
     """
     console = logs.console() if logs.is_terminal() else None
     if console is None:
-        yield lambda *_: None
+        yield logged(stage)
         return
     from rich.progress import (
         BarColumn,
@@ -84,11 +84,7 @@ def transformed(report: "TransformReport") -> None:
 
 
 def _written(report: "TransformReport") -> int:
-    if not report.refreshed:
-        return 0
-    from tickerlake.lake.derived import LISTING  # loads Polars
-
-    return sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
+    return sum(len(each.partitions) for each in report.refreshed.values())
 
 
 def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from tickerlake.errors import BadSettingError
 from tickerlake.settings import Shard
 
 
@@ -52,10 +53,10 @@ class Share(click.ParamType[Shard]):
         """Return the share."""
         if isinstance(value, Shard):
             return value
-        found = re.fullmatch(r"([1-9][0-9]{0,3})/([1-9][0-9]{0,3})", value)
-        if not found or int(found[1]) > int(found[2]):
-            self.fail(f"{value!r} is not a share such as 3/8, the third of eight", param, ctx)
-        return Shard(int(found[1]), int(found[2]))
+        try:
+            return Shard.parse(value)
+        except BadSettingError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Day(click.ParamType[date]):
@@ -109,3 +110,21 @@ class Number(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
+
+
+class Changes(click.ParamType[dict[str, float]]):
+    """Names and amounts, such as glue=0.44,get=0.0004."""
+
+    name = "changes"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> dict[str, float]:
+        """Return the amounts by name."""
+        found = {}
+        for each in str(value).split(","):
+            name, _, amount = each.partition("=")
+            if not re.fullmatch(r"[0-9]*\.?[0-9]+", amount.strip()):
+                self.fail(f"{each!r} is not a price such as glue=0.308", param, ctx)
+            found[name.strip()] = float(amount)
+        return found

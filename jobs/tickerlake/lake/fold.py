@@ -174,6 +174,8 @@ def _merged(held: pl.DataFrame, arrived: pl.DataFrame) -> pl.DataFrame:
         return held
     before, new = held["session"].to_numpy(), arrived["session"].to_numpy()
     first = int(np.searchsorted(before, new[0]))
+    if first == held.height:  # as on most days
+        return pl.concat([held, arrived], rechunk=True)
     tail = held[first + np.flatnonzero(~np.isin(before[first:], new))]
     both = pl.concat([held[:first], tail, arrived], rechunk=True)
     if tail.is_empty() or tail["session"][-1] < new[0]:

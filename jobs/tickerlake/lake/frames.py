@@ -14,12 +14,12 @@ from typing import Any, Final
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, TickerlakeError
-from tickerlake.lake import Lake, derived, history, layout, pushdown, snapshot, time_travel
+from tickerlake.lake import Lake, derived, history, layout, listings, pushdown, snapshot
 from tickerlake.lake.fold import History
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.lake.snapshot import Snapshot
 from tickerlake.lake.tables import TABLES
-from tickerlake.lake.time_travel import State
+from tickerlake.lake.time_travel import State, newest
 from tickerlake.lake.versions import COMMIT, versions
 
 READERS: Final = 8
@@ -141,7 +141,7 @@ class Source:
     def __init__(self, lake: Lake, name: str, state: State | None) -> None:
         self._lake, self._name, self._state = lake, name, state
         if state is None and name == "raw":  # which versions there are, only manifests know
-            self._state = time_travel.newest(lake)
+            self._state = newest(lake)
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -165,6 +165,8 @@ class Source:
         if self._state is None:
             pinned = snapshot.now(self._lake.store)
             load = partial(self._stored, pinned)
+            if self._name == "tickers":
+                load = partial(self._listed, pinned, listings.load(self._lake.store))
         else:
             load = partial(self._past, self._state)
         wanted = sorted(self._tickers(predicate, pinned) if tickers is None else tickers)
@@ -202,6 +204,11 @@ class Source:
         if found:
             yield pl.concat(found)
 
+    def _listed(
+        self, pinned: Snapshot, stored: pl.DataFrame, tickers: Sequence[str], *_: object
+    ) -> Iterator[pl.DataFrame]:
+        yield listings.pinned(self._lake, stored, tickers, pinned)
+
     def _from_files(
         self,
         pool: ThreadPoolExecutor,
@@ -236,8 +243,8 @@ class Source:
 
     def _keys(self, ticker: str, predicate: pl.Expr | None) -> list[str]:
         """Return the keys that hold a ticker's rows, as its history says, without any listing."""
-        if self._name in _ONE_FILE:
-            return [_ONE_FILE[self._name](ticker)]
+        if self._name == "history":
+            return [layout.history(ticker)]
         held = history.load_summary(self._lake, ticker).history.bars["session"]
         if held.is_empty():
             return []
@@ -279,14 +286,8 @@ class Source:
             yield frame.select(pl.lit(ticker).alias("ticker"), pl.all())
 
 
-_ONE_FILE: Final[dict[str, Callable[[str], str]]] = {
-    "history": layout.history,
-    "tickers": layout.listing,
-}
-"""The tables that have one file for each ticker, and its key."""
-
 _DERIVED: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
     "history": lambda held: held.bars,
     "daily": derived.refined,
-    "tickers": derived.listing,
+    "tickers": derived.row,
 }

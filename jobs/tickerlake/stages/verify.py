@@ -3,13 +3,24 @@
 import io
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import polars as pl
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, backlog, blobs, derived, history, index, layout, manifests, notes
+from tickerlake.lake import (
+    Lake,
+    backlog,
+    blobs,
+    derived,
+    history,
+    index,
+    layout,
+    manifests,
+    notes,
+)
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
@@ -18,6 +29,7 @@ from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.lake.parquet_statistics import lies
 from tickerlake.stages import verify_packs, verify_runs
 from tickerlake.stages.findings import Finding, Kind
+from tickerlake.stages.verify_listings import ListingCheck
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +72,12 @@ def verify(
         return ticker, list(check.ticker(ticker))
 
     by_ticker = {}
-    for ticker, findings in spread(one, sorted(named | stored.keys()), workers):
+    tickers = sorted(named | stored.keys() | check.listings.tickers)
+    for ticker, findings in spread(one, tickers, workers):
         by_ticker[ticker] = findings
         progress(ticker)
     found += [finding for ticker in sorted(by_ticker) for finding in by_ticker[ticker]]
+    found += check.listings.whole()
     return list(dict.fromkeys([*found, *_unfinished(lake, survey), *_strays(lake)]))
 
 
@@ -121,10 +135,11 @@ class _Check:
         lake: Lake,
         survey: Survey,
         everything: Sequence[Manifest],
-        stored: dict[str, set[str]],
+        stored: Mapping[str, AbstractSet[str]],
     ) -> None:
         self.lake, self.survey, self.everything, self.stored = lake, survey, everything, stored
         self.indexed = index.entries(lake.store)
+        self.listings = ListingCheck(lake)
 
     def ticker(self, ticker: str) -> Iterator[Finding]:
         """Yield what is wrong with a ticker."""
@@ -161,12 +176,14 @@ class _Check:
         yield from self._parts(ticker, new, stored)
 
     def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
-        expected = derived.expected(new, derived.refined(new), self.lake.grain)
+        expected = derived.expected(derived.refined(new), self.lake.grain)
         is_open = bool(set(stored.folded) - self.survey.receipts)
-        for name in sorted(expected.keys() | self.stored.get(ticker, set())):
+        if not is_open:
+            yield from self.listings.row(ticker, new)
+        for name in sorted(expected.keys() | self.stored.get(ticker, frozenset())):
             if is_open and _is_owed(name, stored.owed):
                 continue  # the next transform writes it
-            key = derived.key(name, ticker)
+            key = layout.daily(name, ticker)
             problem = self._problem(key, expected.get(name))
             if problem:
                 yield Finding("derived", key, problem, ticker)
@@ -193,7 +210,7 @@ class _Check:
         data = self.lake.store.get(key)
         if data is None or (expected is not None and data == to_parquet(expected)):
             return
-        columns = _lies(data)
+        columns = lies(data)
         if columns:
             text = f"has a footer whose statistics are wrong ({', '.join(columns)})"
             yield Finding("derived", key, text, ticker)
@@ -204,7 +221,7 @@ def _equal(one: pl.DataFrame, other: pl.DataFrame) -> bool:
 
 
 def _is_owed(part: str, owed: Span | None) -> bool:
-    return part == derived.LISTING or (owed is not None and owed.first <= part <= owed.last)
+    return owed is not None and owed.first <= part <= owed.last
 
 
 def _blobs(
@@ -252,15 +269,7 @@ def _blob(lake: Lake, key: str, packed: int | None) -> tuple[str, int]:
         return "is listed by a manifest, but is missing", 0
     if not blobs.is_whole(data, layout.digest(key)):
         return "is damaged: it does not hold the rows that it is named after", 0
-    columns = _lies(data)
+    columns = lies(data)
     if columns:
         return f"has a footer whose statistics are wrong ({', '.join(columns)})", 0
     return "", pl.read_parquet(io.BytesIO(data), columns=["session"]).height
-
-
-def _lies(data: bytes) -> list[str]:
-    try:
-        return lies(data)
-    except Exception as error:  # noqa: BLE001 - pyarrow raises many kinds
-        log.debug("pyarrow can't read it: %s", error)
-        return ["all of it"]

@@ -20,13 +20,16 @@ DPU: Final = {"1X": 1, "2X": 2, "4X": 4, "8X": 8}
 TRANSFORMS: Final = 3
 """How many transformers run at the same time: `max_concurrent_runs` in infra/modules/glue."""
 
+COMPACTOR_WORKERS: Final = 2
+"""`workers` of the compactor in infra/modules/glue."""
+
 DPU_QUOTA: Final = "max task dpus per account"
 RUNS_QUOTA: Final = "max concurrent job runs per account"
 UNRESERVED: Final = 100
 """Concurrent executions that Lambda does not let anybody reserve."""
 
 IAM_ALONE: Final = "IAM_ALLOWED_PRINCIPALS"
-SCRIPTS: Final = ("glue_extractor_job.py", "glue_transformer_job.py")
+SCRIPTS: Final = ("glue_extractor_job.py", "glue_transformer_job.py", "glue_compactor_job.py")
 
 
 def checks(deployment: Deployment, client: Clients, identity: str) -> list[Check]:
@@ -106,7 +109,7 @@ def _told_already(name: str, client: Clients) -> Finding:
 
 
 def glue_quotas(deployment: Deployment, client: Clients) -> Finding:
-    """Check that Glue lets one extractor and all transformers run at the same time."""
+    """Check that Glue lets an extractor, a compactor and all transformers run at the same time."""
     pages = client("service-quotas").get_paginator("list_service_quotas")
     quotas = {
         each["QuotaName"].lower(): each["Value"]
@@ -115,9 +118,10 @@ def glue_quotas(deployment: Deployment, client: Clients) -> Finding:
     }
     inputs = deployment.inputs
     workers = inputs["extractor_workers"] + TRANSFORMS * inputs["transformer_workers"]
+    workers += COMPACTOR_WORKERS
     needed = {
         DPU_QUOTA: workers * DPU[inputs["worker_type"].partition(".")[2]],
-        RUNS_QUOTA: 1 + TRANSFORMS,
+        RUNS_QUOTA: 2 + TRANSFORMS,
     }
     seen = [
         f"{name}: {quotas[name]:,.0f}, needed {number}"
