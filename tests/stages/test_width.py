@@ -1,14 +1,15 @@
 """What a wide lake costs the driver, counted: it grows with tickers or with runs, not with both."""
 
 import pickle
-from collections.abc import Iterator, Sequence
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from helpers import Counting, bars, new_lake
 
 from tickerlake.engines import Refreshed, Task, Work
-from tickerlake.lake import Lake, checkpointing, checkpoints, layout, manifests, open_lake
+from tickerlake.lake import Lake, backlog, checkpointing, checkpoints, layout, manifests, open_lake
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import digest, to_blob
 from tickerlake.stages import transform
@@ -118,3 +119,24 @@ def test_spark_plans_raw_without_reading_what_runs_say(tmp_path, monkeypatch):
         assert len(rows) == len(set(rows)) == tickers * runs
     assert sizes[4, 36] == sizes[4, 12]
     assert sizes[12, 36] - sizes[4, 36] < 8 * 20
+
+
+def test_of_many_manifests_one_is_in_memory(tmp_path):
+    lake = lived(str(tmp_path / "lake"), 300, 6)
+    surveyed = backlog.survey(lake.store)
+    backlog.outline(lake.store, surveyed)  # loads what is loaded once
+    one, all_of_them = (
+        peak(backlog.outline, lake.store, surveyed._replace(runs=runs))
+        for runs in (surveyed.runs[:1], surveyed.runs)
+    )
+    assert all_of_them < 1.3 * one
+
+
+def peak(call: Callable[..., object], *arguments: object) -> int:
+    """The most memory that a call has at any time."""
+    tracemalloc.start()
+    try:
+        call(*arguments)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
