@@ -20,9 +20,11 @@ FRAMES = 'Traceback (most recent call last):\n  File "worker.py", line 1, in mai
             f"tickerlake.errors.StoreError: s3://b can't be reached: timeout\n{JAVA}",
             "s3://b can't be reached: timeout",
         ),
-        (f"{ABORTED}X: {FRAMES}KeyError: 1\n\nDuring it:\n\n{FRAMES}ValueError: a\nb\n{JAVA}",
-         "ValueError: a"),
-        (f"An exception was thrown.\n{FRAMES}MemoryError\n\nJVM stacktrace:\n{JAVA}", "MemoryError"),
+        (
+            f"{ABORTED}X: {FRAMES}KeyError: 1\n\nDuring it:\n\n{FRAMES}ValueError: a\nb\n{JAVA}",
+            "ValueError: a",
+        ),
+        (f"An exception was thrown.\n{FRAMES}MemoryError\n\nJVM stack:\n{JAVA}", "MemoryError"),
         (
             f"{ABORTED}org.apache.spark.SparkException: Python worker exited unexpectedly.{JAVA}",
             "Python worker exited unexpectedly.",
@@ -31,8 +33,8 @@ FRAMES = 'Traceback (most recent call last):\n  File "worker.py", line 1, in mai
             f"{ABORTED}ExecutorLostFailure (executor 1 exited) Reason: Command exited{JAVA}",
             "ExecutorLostFailure (executor 1 exited) Reason: Command exited",
         ),
-        ("An error occurred while calling o1.collect\n: x", "An error occurred while calling o1.collect"),
+        ("An error occurred while calling o1\n: x", "An error occurred while calling o1"),
     ],
-)  # fmt: skip
+)
 def test_of_what_spark_says_the_reason_is_kept(text, sentence):
     assert reason(text) == sentence
