@@ -70,8 +70,11 @@ lock: $(UV) ## refresh uv.lock and the requirements files after a change of pypr
 	$(UV) export $(EXPORT) --prune pyarrow --prune ta-lib --output-file images/extractor/requirements.txt
 	$(UV) export $(EXPORT) --extra spark --extra report --output-file images/transformer/requirements.txt
 
+# a server, and what needs another checkout or other libraries
+NOT_ALONE := $(addprefix benchmarks/,s3_stub.py compare.py peers.py)
+
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)
-	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark; done
+	for benchmark in $(filter-out $(NOT_ALONE),$(wildcard benchmarks/*.py)); do $(BIN)/python $$benchmark; done
 
 clean: ## remove the environment, the caches, dist/ and the local lake
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis dist lake
@@ -88,7 +91,7 @@ up: images ## run the Compose chain with live data
 down: ## stop and remove everything that Compose started
 	$(COMPOSE) --profile offline --profile events down --volumes
 
-e2e: .venv/dev images ## the offline Compose chain must equal a local run, byte for byte
+e2e: .venv/dev images ## the offline Compose chain must make the same `daily` as a local run
 	PATH="$(CURDIR)/$(BIN):$$PATH" COMPOSE="$(COMPOSE)" $(BIN)/pytest -m docker tests/e2e/test_compose.py
 
 integration: .venv/dev images ## test with containers: S3, events, kills (several minutes)

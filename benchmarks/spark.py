@@ -1,13 +1,14 @@
 """The table `daily` of 500 tickers and 10 years, on Spark and on threads; and when Spark pays off.
 
-`python benchmarks/spark.py`; a quarter of an hour; needs Java 17 or newer and the extra `spark`.
-Each way reads the same histories and writes one Parquet file per partition, on two cores of one
-machine:
+`python benchmarks/spark.py [TICKERS]`; a quarter of an hour; needs Java 17 or newer and the extra
+`spark`. Each way reads the same histories and writes one Parquet file per partition, on two cores
+of one machine:
 
     local engine   threads
     Spark engine   local[2], the same kernel
     Spark windows  local[2], what a user of Spark would write: window functions, and
                    `write.partitionBy("date", "ticker")`
+    Spark groups   the same write, and our kernel by `groupBy("ticker").applyInArrow`
 
 Window functions can't express what is defined by its own last value, such as Wilder's and
 exponential smoothing (`RECURSIVE`), so the third way computes 27 features and the others all 37.
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+import pyarrow as pa
 from increment import SESSIONS_A_YEAR, TICKERS, alone, make
 from polars.testing import assert_frame_equal
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -39,7 +41,9 @@ from tickerlake.engines.local import threads
 from tickerlake.engines.spark import spark as on_spark
 from tickerlake.lake import Lake, derived, history, layout, open_lake
 from tickerlake.lake.parquet import partitions, to_parquet
+from tickerlake.lake.tables import TABLES
 from tickerlake.market import features
+from tickerlake.market.bars import BAR
 
 CORES: Final = 2
 YEARS: Final = 10
@@ -163,6 +167,26 @@ def with_windows(session: SparkSession, folder: Path, target: Path | None) -> No
         dated.write.partitionBy("date", "ticker").parquet(str(target), mode="overwrite")
 
 
+def in_group(group: pa.Table) -> pa.Table:
+    """Compute a ticker's rows of `daily`."""
+    bars = pl.DataFrame(group.drop_columns(["ticker"])).sort("session")
+    rows = features.daily(bars).select(pl.lit(group["ticker"][0].as_py()).alias("ticker"), pl.all())
+    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+
+
+def with_groups(session: SparkSession, folder: Path, target: Path | None) -> None:
+    bars = session.read.parquet(str(folder / "history"))
+    held = bars.select("ticker", *BAR, "flags").groupBy("ticker")
+    types = TABLES["daily"].sql_types()
+    columns = ", ".join(f"{name} {kind}" for name, kind in types.items() if name != "date")
+    rows = held.applyInArrow(in_group, columns)
+    if target is None:
+        rows.write.format("noop").mode("overwrite").save()
+    else:
+        dated = rows.withColumn("date", f.date_format("session", "yyyy"))
+        dated.write.partitionBy("date", "ticker").parquet(str(target), mode="overwrite")
+
+
 def assert_same(one: Path, other: Path) -> None:
     """Assert that the columns of both tables have the same values, for the first tickers."""
     names = [name for name in features.DAILY if name not in RECURSIVE]
@@ -181,6 +205,7 @@ def timed(work: Callable[[], None]) -> float:
 
 
 def main() -> None:
+    TICKERS[:] = TICKERS[: int(sys.argv[1])] if sys.argv[1:] else TICKERS
     with tempfile.TemporaryDirectory() as at:
         folder, native = Path(at, "lake"), Path(at, "native")
         alone(make, folder, BARS)
@@ -203,9 +228,11 @@ def main() -> None:
             ("compute", "local engine"): lambda: with_engine(threads(CORES), compute, folder),
             ("compute", "Spark engine"): lambda: with_engine(engine, compute, folder),
             ("compute", "Spark windows"): lambda: with_windows(session, folder, None),
+            ("compute", "Spark groups"): lambda: with_groups(session, folder, None),
             ("write", "local engine"): lambda: with_engine(threads(CORES), write, folder),
             ("write", "Spark engine"): lambda: with_engine(engine, write, folder),
             ("write", "Spark windows"): lambda: with_windows(session, folder, native),
+            ("write", "Spark groups"): lambda: with_groups(session, folder, native),
         }
         times: dict[tuple[str, str], list[float]] = {way: [] for way in ways}
         for run in range(RUNS + 1):

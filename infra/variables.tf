@@ -339,7 +339,7 @@ variable "email" {
 
 variable "quiet_hours" {
   type        = number
-  description = "Hours without a new manifest after which an alarm rings. Weekends and holidays don't count. 26 suits a run on every weekday."
+  description = "Hours without a new manifest after which an alarm goes off. Weekends and holidays don't count. 26 suits a run on every weekday."
   default     = 26
 
   validation {

@@ -1,6 +1,7 @@
 """The docs hold together: links lead somewhere, lists are complete, and snippets run."""
 
 import re
+import shlex
 import shutil
 from pathlib import Path
 from urllib.parse import quote
@@ -59,10 +60,15 @@ def test_the_readme_is_short():
 def test_the_readme_shows_what_is_really_printed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     readme = (ROOT / "README.md").read_text()
-    [sql] = re.findall(r'^\$ tickerlake query "(.*)"$', readme, re.MULTILINE)
-    for arguments in (["run", "--offline"], ["query", sql]):
-        printed = [line.rstrip() for line in tickerlake(*arguments).stdout.splitlines()]
-        assert "\n".join(printed).strip("\n") in readme
+    shown = re.findall(
+        r"^\$ tickerlake ((?:run --offline|query) ?.*)\n((?:[^$`\n].*\n)*)", readme, re.MULTILINE
+    )
+    assert len(shown) == 6
+    for arguments, expected in shown:
+        done = tickerlake(*shlex.split(arguments))
+        assert done.returncode == 0, done.stderr
+        printed = "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
+        assert expected in ("", printed)
 
 
 @pytest.mark.parametrize("engine", ["DuckDB", "Polars", "PyArrow", "pandas"])

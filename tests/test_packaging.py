@@ -80,7 +80,7 @@ def test_without_extras_everything_works_but_what_needs_them(tmp_path):
     done = run("query", "select 1")
     assert (done.returncode, done.stderr) == (
         2,
-        "Error: a query needs DuckDB: pip install 'tickerlake[query]'\n",
+        "Error: a query needs DuckDB: pip install 'tickerlake[query] @ git+https://github.com/tickerlake/tickerlake'\n",
     )
 
 

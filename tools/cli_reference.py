@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,9 @@ from tickerlake.cli.commands import tickerlake
 from tickerlake.cli.operators import OPERATORS
 
 PATH: Final = Path(__file__).parents[1] / "docs" / "cli.md"
+
+_NOT_WRAPPED: Final = "\b\n"
+"""How click marks a paragraph whose lines it leaves as they are."""
 
 _INTRODUCTION: Final = """\
 # Command line
@@ -37,8 +41,8 @@ where it happened.
 | 0 | Done. |
 | 1 | Failed: the message says why. |
 | 2 | Wrong usage: the message says what would be right. |
-| 3 | Done in part: some tickers failed. `run` ends with the larger code of its two stages. |
-| 128+n | Ended by signal n (130: Ctrl-C, 141: the reader of the output has gone). |
+| 3 | Partly done: some tickers failed. `run` ends with the larger code of its two stages. |
+| 128+n | Ended by signal n (130: Ctrl-C, 141: the output pipe was closed). |
 """
 
 
@@ -85,8 +89,16 @@ def _row(context: click.Context, option: click.Option) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a docstring's paragraphs, each in one piece."""
-    return "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+    """Return a docstring's paragraphs, each in one piece; one that is not wrapped is a list."""
+    return "\n\n".join(
+        _list(part) if part.startswith(_NOT_WRAPPED) else " ".join(part.split())
+        for part in cleandoc(text).split("\n\n")
+    )
+
+
+def _list(part: str) -> str:
+    names = (line.split(maxsplit=1) for line in part.removeprefix(_NOT_WRAPPED).splitlines())
+    return "\n".join(f"- `{name}`: {meaning}" for name, meaning in names)
 
 
 if __name__ == "__main__":

@@ -120,7 +120,8 @@ def render() -> str:
             ),
             _section(
                 "quarantine",
-                "Rows that can't be used, as the source delivered them.",
+                "Rows that can't be used, as the source delivered them. Other engines can read the"
+                " files; they are no table of `tickerlake query`, nor of the Data Catalog.",
                 header,
                 _columns(QUARANTINED),
             ),

@@ -214,11 +214,7 @@ def survivors(mistakes: Sequence[Mistake], workers: int) -> Iterator[tuple[Mista
     _preload()
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         free = [Copy(Path(folder, str(number)), infra=infra) for number in range(workers)]
-        free[0].begin(_all_tests(mistakes))
-        while (code := free[0].end()) is None:
-            time.sleep(_POLL)
-        if code:
-            raise SystemExit(f"the tests fail without any mistake:\n{free[0].said}")
+        _pass(free, _all_tests(mistakes))
         left, busy = list(reversed(mistakes)), dict[Copy, Mistake]()
         while left or busy:
             while left and free:
@@ -233,6 +229,17 @@ def survivors(mistakes: Sequence[Mistake], workers: int) -> Iterator[tuple[Mista
                     free.append(copy)
                     yield mistake, code == 0, copy.seconds
             time.sleep(_POLL)
+
+
+def _pass(copies: Sequence[Copy], tests: Sequence[str]) -> None:
+    """Run tests without any mistake, each in one of some copies."""
+    for number, copy in enumerate(copies):
+        copy.begin(tests[number :: len(copies)])
+    for copy in copies:
+        while (code := copy.end()) is None:
+            time.sleep(_POLL)
+        if code:
+            raise SystemExit(f"the tests fail without any mistake:\n{copy.said}")
 
 
 def _all_tests(mistakes: Iterable[Mistake]) -> list[str]:

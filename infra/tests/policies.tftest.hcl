@@ -79,6 +79,13 @@ run "defaults" {
     condition     = strcontains(module.iam.policies["starter"], "arn:aws:s3:::lake-123456789012/refined/_starts/*")
     error_message = "The policy isn't rendered."
   }
+  assert {
+    condition = { for role in ["scheduler", "starter"] : role => regexall(":lake-[a-z-]+-dlq", module.iam.policies[role]) } == {
+      scheduler = [":lake-extractor-dlq"]
+      starter   = [":lake-starter-dlq"]
+    }
+    error_message = "A role may write to the other's dead-letter queue instead of its own."
+  }
 }
 
 run "everything" {

@@ -119,3 +119,12 @@ class EngineError(TickerlakeError):
 
 class ConflictError(TickerlakeError):
     """Another run replaced an object first."""
+
+
+def pip_install(extras: str) -> str:
+    """Return the command that adds extras to an installation.
+
+    >>> pip_install("query")
+    "pip install 'tickerlake[query] @ git+https://github.com/tickerlake/tickerlake'"
+    """
+    return f"pip install 'tickerlake[{extras}] @ git+https://github.com/tickerlake/tickerlake'"

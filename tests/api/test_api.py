@@ -3,8 +3,9 @@
 import doctest
 import subprocess
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -12,7 +13,7 @@ from polars.testing import assert_frame_equal
 
 import tickerlake as tl
 from tickerlake.api import arguments, lake, opening, readable, results
-from tickerlake.errors import TickerlakeError
+from tickerlake.errors import TickerlakeError, UsageError
 
 PUBLIC = ["Frame", "Lake", "Ran", "__version__", "calendars", "errors", "open", "starter"]
 METHODS = [
@@ -176,3 +177,28 @@ def test_machines_share_tickers(tmp_path):
 def test_what_is_wrong_is_said_in_an_error_of_the_tree(opened, call, message):
     with pytest.raises(TickerlakeError, match=message):
         call(opened)
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"),
+    [("UTC", 22), ("America/New_York", 17), ("Asia/Tokyo", 7), ("Australia/Sydney", 9)],
+)
+def test_a_moment_of_any_zone_is_a_moment_in_utc(zone, hour):
+    day = 2 if hour < 12 else 1
+    given = datetime(2013, 3, day, hour, 30, tzinfo=ZoneInfo(zone))
+    assert arguments.moment(given) == datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+    assert arguments.moment(given).utcoffset() == timedelta(0)
+    assert arguments.moment(datetime(2013, 3, 1, 22, 30)) == arguments.moment(given)  # noqa: DTZ001 - taken as UTC
+    assert arguments.moment(None) is None
+
+
+def test_a_ticker_that_came_later_was_not_held(tmp_path):
+    """No bars would look like a ticker that had none."""
+    lake = tl.open(tmp_path / "lake", create=True, grain="year")
+    for day, tickers in (((2005, 2, 25), "AAPL"), ((2005, 3, 10), ["AAPL", "IBM"])):
+        as_of = datetime(*day, 23, tzinfo=UTC)
+        lake.run(tickers, start="2005-02-14", offline=True, as_of=as_of)
+    assert lake.daily("IBM").height
+    for table in ("daily", "history", "raw", "tickers"):
+        with pytest.raises(UsageError, match="did not hold IBM"):
+            getattr(lake, table)(["AAPL", "IBM"], as_of="2005-02-25")

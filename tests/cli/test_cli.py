@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickerlake.cli.commands import tickerlake as command
+from tickerlake.cli.upkeep import KINDS
 from tickerlake.settings import Shard
 from tickerlake.stages.plan import grains
 
@@ -37,7 +38,7 @@ def test_a_second_run_changes_nothing_and_says_so(filled):
     before = {path: path.stat().st_mtime_ns for path in Path(filled).rglob("*")}
     done = tickerlake("run", "--offline", TICKERLAKE_LAKE=filled)
     assert done.returncode == 0
-    assert "Nothing has changed" in done.stdout
+    assert done.stdout == "Nothing has changed: the lake was up to date.\n"
     assert {path: path.stat().st_mtime_ns for path in Path(filled).rglob("*")} == before
 
 
@@ -153,9 +154,9 @@ WRONG = {
     "as-of": (["extract", "--tickers", "A", "--as-of", "2013-02-01"], 2, "--offline"),
     "moment": (["extract", "--offline", "--as-of", "soon"], 2, "2013-03-01T22:30Z"),
     "grain": (["extract", "--offline", "--grain", "week"], 2, "'day', 'month', 'year'"),
-    "no lake": (["status"], 1, "tickerlake extract"),
-    "no lake to transform": (["transform"], 1, "tickerlake extract"),
-    "no lake to query": (["query", "select 1"], 1, "tickerlake extract"),
+    "no lake": (["status"], 1, "`tickerlake run` creates one"),
+    "no lake to transform": (["transform"], 1, "`tickerlake run` creates one"),
+    "no lake to query": (["query", "select 1"], 1, "`tickerlake run` creates one"),
     "url": (["status", "--lake", "ftp://x/y"], 2, "s3://bucket/prefix"),
     "command": (["frobnicate"], 2, "frobnicate"),
 }
@@ -223,9 +224,19 @@ def test_help_tells_everything(path):
     assert answer.exit_code == 0
     found = dict(commands(command))[path]
     assert found.help
+    assert "\b" not in answer.output
+    assert r"\b" not in answer.output
     for parameter in found.params:
         if parameter.param_type_name == "option":
             assert parameter.help, f"{path}: {parameter.name} has no help"
+
+
+def test_what_check_finds_is_listed_line_by_line():
+    lines = CliRunner().invoke(command, ["check", "--help"]).stdout.splitlines()
+    found = [line.split()[0] for line in lines if line.startswith("  ") and line.split()]
+    assert [name for name in found if name in KINDS] == list(KINDS)
+    reference = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    assert all(f"- `{kind}`: " in reference for kind in KINDS)
 
 
 HEAVY = {"polars", "pandas", "numpy", "yfinance", "duckdb", "boto3", "pydantic", "pyarrow"}

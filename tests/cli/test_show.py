@@ -100,7 +100,7 @@ def test_without_plotext_it_says_what_to_install(lake, monkeypatch):
     monkeypatch.setitem(sys.modules, "plotext", None)
     done = tickerlake("show", "BIG", "--lake", lake)
     assert done.returncode == 2
-    assert "pip install 'tickerlake[terminal]'" in done.stderr
+    assert "pip install 'tickerlake[terminal] @ git+https" in done.stderr
 
 
 def test_an_empty_lake(tmp_path):

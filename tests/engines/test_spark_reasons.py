@@ -16,9 +16,8 @@ FRAMES = 'Traceback (most recent call last):\n  File "worker.py", line 1, in mai
     ("text", "sentence"),
     [
         (
-            f"{ABORTED}org.apache.spark.api.python.PythonException: {FRAMES}"
-            f"tickerlake.errors.StoreError: s3://b can't be reached: timeout\n{JAVA}",
-            "s3://b can't be reached: timeout",
+            f"{ABORTED}X: {FRAMES}tickerlake.errors.StoreError: s3://b can't be reached\n{JAVA}",
+            "s3://b can't be reached",
         ),
         (
             f"{ABORTED}X: {FRAMES}KeyError: 1\n\nDuring it:\n\n{FRAMES}ValueError: a\nb\n{JAVA}",

@@ -57,7 +57,7 @@ def keep(lake: Lake) -> Kept:
     return Kept(
         runs=frozenset(ids),
         newest=ids[-1],
-        stamp=time_travel.stored_stamp(lake),
+        stamp=time_travel.newest(lake).stamp,
         tables=stored(lake),
         daily=objects(lake, layout.DAILY),
     )

@@ -5,17 +5,19 @@ import os
 import pickle
 import threading
 from collections.abc import Callable
+from datetime import date
 
 import boto3
 import polars as pl
 import pytest
-from helpers import new_lake
+from helpers import bar, bars, new_lake
 from pyspark.sql.types import StructType
-from small_market import SESSIONS, STEPS, fetch, in_turn, run, state
+from small_market import SESSIONS, STEPS, evening, fetch, in_turn, run, state
 
 from tickerlake.engines.spark_datasource import Tickerlake
 from tickerlake.errors import TickerlakeError
-from tickerlake.lake import Lake, frames, layout, manifests, open_lake, snapshot
+from tickerlake.lake import Lake, blobs, frames, history, layout, manifests, open_lake, snapshot
+from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform
 from tickerlake.stages.query import query
@@ -23,6 +25,8 @@ from tickerlake.stages.query import query
 TICKERS = ["A", "B", "C"]
 LONG = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 TABLES = ("daily", "history")
+BEFORE = date(2013, 1, 4)
+"""A session that the market does not serve."""
 COLUMNS = ["ticker", "session", "open", "close", "volume", "split"]
 
 
@@ -172,3 +176,73 @@ def test_what_is_seen_without_any_run_is_nothing(tmp_path):
     assert query(lake, "select * from daily").height == 0
     fetch(lake, STEPS[0], ["A"])
     assert query(lake, "select * from daily").height > 0
+
+
+def elsewhere(lake: Lake) -> Lake:
+    """The same lake, as another process has it."""
+    return Lake(Store(lake.store.url, lake.store._objects), lake.grain)
+
+
+def deliver(lake: Lake, day: date) -> None:
+    """A run that saw the market on an evening is extracted and transformed."""
+    entries = {
+        ticker: Entry(
+            outcome="ok",
+            start=BEFORE,
+            end=BEFORE,
+            new=1,
+            blobs=blobs.write(lake, layout.RAW, ticker, bars(bar(BEFORE, 55.0))),
+            splits={},
+        )
+        for ticker in "AB"
+    }
+    run_id = manifests.new_run_id()
+    one = Manifest(run_id=run_id, as_of=evening(day), source="another", tickers=entries)
+    manifests.commit(lake.store, one)
+    assert transform.transform(lake, engine=in_turn).exit_code == 0
+
+
+@pytest.mark.parametrize("at", range(6))
+def test_whatever_ends_while_the_moment_is_taken_its_histories_are_of_its_runs(monkeypatch, at):
+    """A run is extracted and transformed between any two requests."""
+    lake = new_lake("memory://", "year")
+    run(lake, STEPS[0], TICKERS)
+    requests = itertools.count()
+
+    def then(request: Callable) -> Callable:
+        def asked(*arguments):
+            if next(requests) == at:
+                run(elsewhere(lake), STEPS[1], TICKERS)
+            return request(*arguments)
+
+        return asked
+
+    with monkeypatch.context() as patch:
+        for name in ("find", "get_versioned"):
+            patch.setattr(lake.store, name, then(getattr(lake.store, name)))
+        taken = snapshot.now(lake.store)
+    for ticker, version in taken.versions.items():
+        stored = history.load_stored(lake, ticker)
+        if stored.version == version:
+            assert stored.history.last.run_id in taken.runs
+            assert set(stored.folded) <= taken.runs
+
+
+@pytest.mark.parametrize("day", [STEPS[1], STEPS[3]], ids=["late", "newer"])
+@pytest.mark.parametrize("table", TABLES)
+def test_spark_sees_nothing_of_a_run_that_ends_after_the_moment(tmp_path, monkeypatch, table, day):
+    """Of a ticker that is held, and of one that comes with the run."""
+    lake = new_lake(str(tmp_path / "lake"), "year")
+    run(lake, STEPS[2], ["A"])
+    before, now, ended = by_spark(lake, table), snapshot.now, []
+
+    def then(store: Store) -> snapshot.Snapshot:
+        taken = now(store)
+        if not ended:
+            ended.append(True)
+            deliver(elsewhere(lake), day)
+        return taken
+
+    monkeypatch.setattr(snapshot, "now", then)
+    assert by_spark(lake, table) == before
+    assert by_spark(lake, table) != before

@@ -22,6 +22,7 @@ from tickerlake.lake import (
     time_travel,
 )
 from tickerlake.lake.checkpoints import Checkpoint, Reader
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
 from tickerlake.lake.store import Store
 from tickerlake.market.flags import Flag
@@ -97,11 +98,11 @@ def short(monkeypatch):
 def test_it_says_what_the_manifests_said(lake):
     lived(lake, 20)
     before = [everything(lake, each) for each in (None, {"A"}, {"B", "E"}, {"Z"}, set())]
-    stamp = time_travel.stored_stamp(lake)
+    stamp = time_travel.newest(lake).stamp
     surveyed = backlog.survey(lake.store)
     tidy(lake)
     assert [everything(lake, each) for each in (None, {"A"}, {"B", "E"}, {"Z"}, set())] == before
-    assert time_travel.stored_stamp(lake) == stamp
+    assert time_travel.newest(lake).stamp == stamp
     again = backlog.survey(lake.store)
     assert (again.runs, again.receipts) == (surveyed.runs, surveyed.receipts)
     assert [manifests.read(lake.store, each) for each in again.runs] == sorted(
@@ -143,8 +144,9 @@ def test_any_rows_are_split_without_loss(tickers, most):
 
 
 def test_what_has_no_receipt_stays_and_what_is_late_counts(lake):
-    lived(lake, 20)
-    pending = commit(lake, 5_000, A=FULL)
+    lived(lake, 10)
+    pending = commit(lake, 10, A=FULL)
+    lived(lake, 10, first=11)
     tidy(lake)
     late = commit(lake, 999, B=FULL)
     odd = Manifest(
@@ -402,3 +404,41 @@ def test_who_loses_the_race_removes_nothing(lake):
     checkpointing.fold(lake.store, surveyed.checkpoint, [manifests.read(lake.store, name(8))])
     checkpointing.tidy(lake.store, surveyed)
     assert len(manifests.ids(lake.store, layout.RUNS)) == 9
+
+
+def test_runs_that_are_folded_in_between_two_listings_are_not_lost(lake):
+    """Whoever keeps what it has read of a lake lists the runs again."""
+    lived(lake, 6)
+    commits = Commits(lake.store)
+    assert len(commits.all_ids()) == 6
+    lived(lake, 14, first=6)
+    tidy(lake)
+    assert commits.all_ids() == manifests.all_ids(lake.store)
+    assert len(list(commits.read(commits.all_ids(), None))) == 20
+
+
+def test_a_folding_in_progress_is_no_damage(lake):
+    """Copies are written before the checkpoint counts them."""
+    found = lived(lake, 20)
+    tidy(lake)
+    for each in found[-2:]:
+        lake.store.put(layout.archived(each.run_id), manifests.encode(each))
+    assert list(audit.compare(lake.store)) == []
+    assert audit.mend(lake.store) == []
+    lake.store.delete([layout.run(found[-1].run_id)])
+    assert [each.run_id for each in audit.compare(lake.store)] == [found[-1].run_id]
+
+
+@pytest.mark.parametrize("names", ["A", "AE", "ABCDE", "Z"])
+def test_whatever_is_corrected_is_in_the_checkpoint_once(lake, names):
+    found = lived(lake, 20)
+    tidy(lake)
+    for number in (0, 3, 4):
+        tickers = dict.fromkeys(names, FULL.model_copy(update={"new": number}))
+        checkpointing.rewrite(lake.store, found[number].model_copy(update={"tickers": tickers}))
+    known = checkpoints.load(lake.store)
+    reader = Reader(lake.store, known)
+    rows = [row[:2] for part in known.parts for row in reader.part(part).iter_rows()]
+    said = [(name, each.run_id) for each in everything(lake) for name in each.tickers]
+    assert sorted(rows) == sorted(each for each in said if each[1] in known.run_ids)
+    assert known.runs["run_id"].is_unique().all()

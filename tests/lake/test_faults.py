@@ -344,11 +344,12 @@ def test_what_a_killed_process_was_writing_is_removed_by_the_next(tmp_path):
     staging = tmp_path / "lake" / disk.STAGING
     mine = f"{socket.gethostname()}@{os.getpid()}-99"
     theirs = f"{socket.gethostname()}@{dead.pid}-0"
+    elsewhere = f"another-machine@{dead.pid}-0"  # where this number may be alive
     staging.mkdir(exist_ok=True)
-    for name in (mine, theirs, "elsewhere@1-0"):
+    for name in (mine, theirs, elsewhere):
         (staging / name).write_bytes(b"half")
     open_lake(lake.store.url).store.put("history/x", b"1")
-    assert {path.name for path in staging.iterdir()} == {mine, "elsewhere@1-0"}
+    assert {path.name for path in staging.iterdir()} == {mine, elsewhere}
 
 
 # ---- _lake.json

@@ -156,3 +156,19 @@ def test_many_deliveries_at_once_are_the_same_as_one_after_the_other(data):
     gaps = pl.Series("session", single.gaps, pl.Date)
     single = replace(single, bars=quality.flag_context(single.bars, single.splits, gaps))
     assert encode(Stored(fold_all(History(), deliveries))) == encode(Stored(single))
+
+
+FACTS = {"name": "Meta", "exchange": "NasdaqGS", "instrument_type": "EQUITY", "currency": "USD",
+         "timezone": "Asia/Tokyo", "first_trade_date": DAYS[0]}  # fmt: skip
+
+
+@pytest.mark.parametrize("fact", FACTS)
+def test_what_an_answer_leaves_out_stays_known(fact):
+    """Whichever fact it is, and even when the answer says nothing at all of the ticker."""
+    said, silent = Listing(**FACTS), Listing(**(FACTS | {fact: None}))
+    for later in (silent, Listing(), None):
+        held = fold((window(0, 1, listing=said), []), (window(1, 2, listing=later), []))
+        assert held.listing == said
+    newer = replace(said, **{fact: DAYS[1] if fact == "first_trade_date" else "other"})
+    held = fold((window(0, 1, listing=said), []), (window(1, 2, listing=newer), []))
+    assert held.listing == newer

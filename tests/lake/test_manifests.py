@@ -3,9 +3,11 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import layout, manifests
+from tickerlake.lake import excerpts, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest
 
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
@@ -94,3 +96,21 @@ def test_new_run_ids_are_moments_and_differ():
     ]
     assert abs(moments[-1] - datetime.now(UTC)) < timedelta(minutes=1)
     assert moments == sorted(moments)
+
+
+@given(st.integers(0, 30), st.integers(0, 40), st.data())
+@settings(max_examples=30)
+def test_an_excerpt_is_the_manifest_cut_down(held, asked, data):
+    """However many tickers are asked for, and whether the run has them or not."""
+    symbols = [f"T{n}.AX" for n in range(held)] + ["^GSPC", "BTC-USD", "EURUSD=X"]
+    entries = {
+        each: Entry(outcome="ok", start=MOMENT.date(), new=n, splits={})
+        for n, each in enumerate(symbols)
+    }
+    manifest = Manifest(run_id=name(1), as_of=MOMENT, source="test", tickers=entries)
+    wanted = {f"T{n}.AX" for n in range(asked)}
+    wanted |= data.draw(st.sets(st.sampled_from(["^GSPC", "BTC-USD", "GONE.L"])))
+    found = excerpts.parse(name(1), manifests.encode(manifest), wanted)
+    assert found == manifests.cut(manifest, wanted)
+    assert found.tickers.keys() == wanted & entries.keys()
+    assert excerpts.parse(name(1), manifests.encode(manifest), None) == manifest

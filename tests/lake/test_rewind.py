@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from tickerlake.lake.frames import Wanted
 from tickerlake.lake.lost import without_lost
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.rewind import rewind
+from tickerlake.sources import Fetched
 from tickerlake.stages import extract, lifecycle, transform
 
 HARMLESS = ("late dividend", "odd range", "no open", "halt", "weekend", "gain", "no close")
@@ -147,3 +149,30 @@ def test_what_changes_the_whole_past_is_not_taken_back(kind, monkeypatch):
         as_of for as_of in found if as_of < evening(day)
     }
     assert found[runs[-2].as_of] is not None
+
+
+class Renaming(World):
+    """A source that calls the ticker otherwise every day, and on some days says nothing of it."""
+
+    def fetch(self, *request: object) -> Fetched:
+        found = super().fetch(*request)
+        name = f"{self.today}" if self.today.day % 3 else None
+        return Fetched(found.bars, replace(found.listing, name=name))
+
+
+def test_a_ticker_had_the_name_that_was_the_newest_then(monkeypatch):
+    clock, world = Clock(monkeypatch), Renaming()
+    lake = new_lake("memory://", "month")
+    for n in range(8, 24):
+        world.today = FIRST + timedelta(n)
+        clock.now = evening(world.today)
+        extract.extract(lake, world, ["AAPL"], as_of=clock.now, start=FIRST, workers=1)
+    assert transform.transform(lake).exit_code == 0
+    everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
+    names = set()
+    for number in range(1, len(everything)):
+        found, _ = gone_back(lake, "AAPL", number)
+        assert found is not None
+        assert found.listing == history.rebuild(lake, "AAPL", everything[:number]).listing
+        names.add(found.listing.name)
+    assert len(names) > 5

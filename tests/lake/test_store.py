@@ -1,3 +1,4 @@
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,27 @@ def test_get_put_list_delete(store):
 def test_put_new_puts_once(store):
     assert store.put_new("a", b"1")
     assert not store.put_new("a", b"2")
+    assert store.get("a") == b"1"
+
+
+def test_put_same_is_true_only_of_the_same_bytes(store):
+    assert store.put_same("a", b"1")
+    assert store.put_same("a", b"1")
+    assert not store.put_same("a", b"2")
+    assert store.get("a") == b"1"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK])
+def test_where_there_are_no_hard_links_an_object_is_created_once(tmp_path, monkeypatch, number):
+    def refused(*_: object) -> None:
+        raise OSError(number, "no hard links")
+
+    monkeypatch.setattr(os, "link", refused)
+    store = open_store(str(tmp_path))
+    assert store.put_new("a", b"1")
+    assert not store.put_new("a", b"2")
+    with pytest.raises(ConflictError):
+        store.replace("a", b"3", None)
     assert store.get("a") == b"1"
 
 

@@ -8,7 +8,16 @@ from helpers import bar, bars, new_lake
 from small_market import SESSIONS, SPLIT, TICKERS, evening, fetch, run
 
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
-from tickerlake.lake import Lake, frames, layout, manifests, time_travel
+from tickerlake.lake import (
+    Lake,
+    blobs,
+    frames,
+    history,
+    layout,
+    manifests,
+    snapshot,
+    time_travel,
+)
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.stages import repair, transform
@@ -42,22 +51,28 @@ def ids(state: time_travel.State) -> list[str]:
 def test_a_stamp_depends_on_which_runs_there_are_and_on_nothing_else(lived):
     runs = manifests.all_ids(lived.store)
     shuffled = random.Random(1).sample(runs, len(runs))
-    assert time_travel.stamp(shuffled) == time_travel.stamp(runs) == time_travel.stored_stamp(lived)
+    assert time_travel.stamp(shuffled) == time_travel.stamp(runs) == time_travel.newest(lived).stamp
     found = {time_travel.stamp(runs[:number]) for number in range(len(runs) + 1)}
     assert len(found) == len(runs) + 1
     transform.transform(lived, rebuild=True)
-    assert time_travel.stored_stamp(lived) == time_travel.stamp(runs)
+    assert time_travel.newest(lived).stamp == time_travel.stamp(runs)
 
 
-def test_a_stamp_of_what_is_stored_has_no_pending_runs(lived):
-    before = time_travel.stored_stamp(lived)
-    other = new_lake("memory://", "month")
-    run(other, DAYS[0])
-    stored = time_travel.stored_stamp(other)
-    fetch(other, DAYS[-1])
-    assert time_travel.stored_stamp(other) == stored != time_travel.newest(other).stamp
-    assert time_travel.resolve(other, stored).stamp == stored
-    assert time_travel.newest(lived).stamp == before
+@pytest.mark.parametrize("lacking", range(3))
+def test_a_state_that_was_seen_while_a_commit_was_under_way_is_found(lived, lacking):
+    runs = manifests.all_ids(lived.store)
+    seen = [run_id for run_id in runs if run_id != runs[lacking]]
+    assert ids(time_travel.resolve(lived, time_travel.stamp(seen))) == seen
+
+
+def test_the_stamp_of_the_present_has_pending_runs(lived):
+    before = time_travel.newest(lived).stamp
+    fetch(lived, SESSIONS[-2], ["C"])  # arrives late
+    [pending] = manifests.pending_ids(lived.store)
+    state = time_travel.newest(lived)
+    assert pending in ids(state)
+    assert before != state.stamp
+    assert ids(time_travel.resolve(lived, state.stamp)) == ids(state)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +146,7 @@ def test_a_stamp_of_another_lake(lived):
 def test_an_empty_lake_has_an_empty_state():
     lake = new_lake("memory://", "year")
     state = time_travel.resolve(lake, "2013-01-01")
-    assert state.stamp == time_travel.stored_stamp(lake)
+    assert state.stamp == time_travel.newest(lake).stamp
     for name in ("raw", "history", "daily"):
         for found in (state, None):
             assert frames.read(lake, name, found, Wanted()).is_empty()
@@ -160,7 +175,7 @@ def test_a_lake_that_lost_a_blob_says_which_states_it_cannot_give(lived):
 
 def test_a_lake_that_lost_a_run_does_not_know_its_stamps(lived):
     runs = manifests.all_ids(lived.store)
-    old, new = time_travel.resolve(lived, runs[0]).stamp, time_travel.stored_stamp(lived)
+    old, new = time_travel.resolve(lived, runs[0]).stamp, time_travel.newest(lived).stamp
     lived.store.put(layout.run(runs[1]), b"garbage")
     with pytest.raises(CorruptObjectError, match="not a run manifest"):
         time_travel.resolve(lived, DAYS[0])
@@ -177,3 +192,46 @@ def test_tickers_of_a_state(lived):
     run(lived, SESSIONS[-1], ["CC"])
     assert time_travel.newest(lived).tickers() == ["A", "B", "CC"]
     assert state.tickers() == TICKERS
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_run_that_ends_while_the_past_is_read_changes_nothing_of_it(lived, monkeypatch, number):
+    """It is transformed after the present has been looked at, and before the history is read."""
+    run_ids = manifests.all_ids(lived.store)
+    state = time_travel.resolve(lived, run_ids[number])
+    expected = history.rebuild(lived, "A", state.manifests())
+    now, day = snapshot.now, SESSIONS[0] - timedelta(days=3)
+
+    def then(store):
+        taken = now(store)
+        entry = Entry(
+            outcome="ok",
+            start=day,
+            end=day,
+            new=1,
+            blobs=blobs.write(lived, layout.RAW, "A", bars(bar(day, 55.0))),
+            splits={},
+        )
+        as_of = evening(DAYS[-1]) + timedelta(hours=1)
+        run_id = manifests.new_run_id()
+        another = Manifest(run_id=run_id, as_of=as_of, source="late", tickers={"A": entry})
+        manifests.commit(lived.store, another)
+        assert transform.transform(lived).exit_code == 0
+        return taken
+
+    monkeypatch.setattr(snapshot, "now", then)
+    assert history.is_same(state.history("A"), expected)
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_runs_that_are_not_transformed_yet_change_nothing_of_the_past(lived, number):
+    state = time_travel.resolve(lived, manifests.all_ids(lived.store)[number])
+    expected = {each: history.rebuild(lived, each, state.manifests()) for each in TICKERS}
+    day = SESSIONS[0] - timedelta(days=3)
+    for as_of in (evening(DAYS[0]) + timedelta(hours=1), evening(DAYS[-1]) + timedelta(hours=1)):
+        entry = Entry(outcome="ok", start=day, end=SESSIONS[2], gaps=(day,), splits={})
+        run_id = manifests.new_run_id()
+        pending = Manifest(run_id=run_id, as_of=as_of, source="late", tickers={"A": entry})
+        manifests.commit(lived.store, pending)
+        for ticker in TICKERS:
+            assert history.is_same(state.history(ticker), expected[ticker])

@@ -460,3 +460,20 @@ def test_an_open_that_is_not_known_leaves_null_the_gap_and_nothing_else():
     assert got["gap"].null_count() == 300
     others = [name for name in NAMES if name != "gap"]
     assert got.select(others).equals(compute(bars).select(others))
+
+
+@pytest.mark.parametrize("price", [1e-12, 3e-9, 9.99e-4, 1e-3, 1.0, 6e5])
+def test_cash_counts_whatever_the_price(price):
+    """A token at 1e-9 that pays a tenth of its price returns a tenth."""
+    held = joined(np.array([price, price, price])).with_columns(
+        dividend=pl.Series([0.0, price / 10, 0.0]), capital_gain=pl.Series([0.0, 0.0, price / 4])
+    )
+    found = compute(held)
+    assert found["total_return_1d"][1:].to_list() == pytest.approx([0.1, 0.25], rel=1e-9)
+    assert found["total_return_index"].to_list() == pytest.approx([1, 1.1, 1.375], rel=1e-9)
+
+
+@pytest.mark.parametrize("growth", [1.0, 1.01, 0.99, 1.0001, 1.3])
+def test_a_price_that_grows_evenly_is_not_volatile(growth):
+    found = compute(joined(100.0 * growth ** np.arange(60.0)))["volatility_20"][20:]
+    assert found.to_list() == [0.0] * 40

@@ -157,6 +157,16 @@ def test_the_sources_own_numbers_replace_rebased_ones_but_not_while_they_are_old
     assert sessions(seam.differences(served_old, known, DAYS[0])) == []
 
 
+@pytest.mark.parametrize("ratio", [1.0005, 1.01, 1.05, 0.99])
+def test_after_a_small_split_the_sources_own_numbers_are_taken_too(ratio):
+    """Of a stock dividend, the old and the new basis are hardly apart."""
+    old = walk(5, 200.0)
+    known = splits.rebase(held(*old), {DAYS[5]: ratio})
+    served_new = fetched(*(scaled(row, 1 / ratio) for row in old))
+    assert len(sessions(seam.differences(served_new, known, DAYS[0]))) == 5
+    assert sessions(seam.differences(fetched(*old), known, DAYS[0])) == []
+
+
 def test_prices_that_were_adjusted_before_the_split_was_announced_are_not_old():
     """The source moved the past first, and announced the split later."""
     rows = [*walk(5, 100.0), bar(DAYS[5], 101.0)]

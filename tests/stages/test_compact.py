@@ -1,5 +1,6 @@
 """Compaction: fewer objects, and nothing that can be read changes, whoever dies or races."""
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -12,6 +13,7 @@ from helpers import Counting, Intercepted, new_lake, objects, tickerlake
 from polars.testing import assert_frame_equal
 from small_market import SESSIONS, TICKERS, Steady, evening, fetch, in_turn, run, state
 
+from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import (
     Lake,
     blobs,
@@ -19,10 +21,12 @@ from tickerlake.lake import (
     compaction,
     frames,
     layout,
+    manifests,
     packs,
     time_travel,
 )
 from tickerlake.lake.frames import Wanted
+from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.parquet import digest
 from tickerlake.lake.store import Store
 from tickerlake.market.bars import RAW
@@ -72,7 +76,7 @@ def seen(lake: Lake) -> dict[str, object]:
         ).rows(),
         "past": query.query(lake, raw, tables=Past(past)).rows(),
         "history then": frames.read(lake, "history", past, Wanted()).rows(),
-        "stamp": time_travel.stored_stamp(lake),
+        "stamp": time_travel.newest(lake).stamp,
         "found": verify.verify(lake, workers=1),
     }
 
@@ -365,3 +369,60 @@ def test_a_pack_says_what_its_blobs_are():
     assert packs.decode(data, "").keys() == held.keys()
     assert all(digest(rows) == name for name, rows in packs.decode(data, "").items())
     assert packs.load(lake, "2013", "A") == ({}, None)
+
+
+@pytest.mark.parametrize("lost", ["first", "last", "all", "one too many"])
+def test_a_pack_with_other_rows_than_it_says_is_damage(lost):
+    """Each blob would have rows of another."""
+    held = {digest(each): each for each in (row(), row().with_columns(close=pl.lit(3.0)))}
+    data = packs.encode(held)
+    rows = pl.read_parquet(io.BytesIO(data))
+    kept = {"first": rows[1:], "last": rows[:-1], "all": rows.clear()}
+    changed = io.BytesIO()
+    metadata = {"tickerlake.blobs": pl.read_parquet_metadata(io.BytesIO(data))["tickerlake.blobs"]}
+    kept.get(lost, pl.concat([rows, rows[:1]])).write_parquet(changed, metadata=metadata)
+    with pytest.raises(CorruptObjectError, match="other rows than it says"):
+        packs.decode(changed.getvalue(), "key")
+
+
+def test_a_late_blob_joins_the_pack_of_its_partition():
+    """A correction of a closed month is a single blob beside the pack."""
+    lake = lived()
+    compacted(lake)
+    before = packs.load(lake, "2013-01", "A").blobs
+    [(partition, name)] = blobs.write(lake, layout.RAW, "A", row()).items()
+    entry = Entry(
+        outcome="ok", start=DAYS[0], end=DAYS[0], corrected=1, blobs={partition: name}, splits={}
+    )
+    run_id = manifests.new_run_id()
+    late = Manifest(run_id=run_id, as_of=evening(SESSIONS[-1]), source="test", tickers={"A": entry})
+    manifests.commit(lake.store, late)
+    assert compact.compact(lake, workers=1).packed == 1
+    assert compact.compact(lake, workers=1).deleted == 1
+    held = packs.load(lake, partition, "A").blobs
+    assert held.keys() == {*before, name}
+    assert all(digest(rows) == each for each, rows in held.items())
+
+
+def test_a_repair_puts_no_rows_under_the_name_of_others(monkeypatch):
+    """Not even for a moment: a reader beside it would believe them."""
+    lake = new_lake("memory://", "month")
+    for day in SESSIONS[15:18]:
+        run(lake, day)
+    compacted(lake)
+    held = packs.load(lake, "2013-01", "A").blobs
+    [first, *_] = held
+    wrong = held[first].with_columns(close=pl.col("close") + 1)
+    lake.store.put(layout.pack("2013-01", "A"), packs.encode({**held, first: wrong}))
+    put, seen = Store.put, []
+
+    def spied(store: Store, key: str, data: bytes) -> None:
+        seen.append((key, data))
+        put(store, key, data)
+
+    monkeypatch.setattr(Store, "put", spied)
+    source, as_of = Steady(SESSIONS[17]), evening(SESSIONS[17])
+    assert repair.repair(lake, source, as_of=as_of, workers=1, engine=in_turn).left == []
+    written = [(layout.digest(key), data) for key, data in seen if key.startswith("raw/date=")]
+    assert all(blobs.is_whole(data, name) for name, data in written)
+    assert {name for name, _ in written} >= held.keys() - {first}

@@ -171,3 +171,40 @@ def test_what_can_not_be_renamed(lived, arguments, words):
     with pytest.raises(UsageError, match=words):
         lifecycle.rename(lived, *arguments)
     assert manifests.pending_ids(lived.store) == []
+
+
+def test_what_is_known_of_the_new_name_stays(tmp_path):
+    """The source has told its name already; the old one's is older."""
+
+    class Named(Old):
+        def fetch(self, symbol: str, *request) -> Fetched:
+            found = super().fetch(symbol, *request)
+            name = {"OLD": "Facebook", "NEW": "Meta"}[symbol]
+            return Fetched(found.bars, Listing(name=name, currency="USD"))
+
+    for is_held in (True, False):
+        lake = new_lake(str(tmp_path / f"lake {is_held}"), "month")
+        fetch(lake, Named(), DAYS[7], "OLD")
+        if is_held:
+            fetch(lake, Named(), DAYS[8], "NEW", start=DAYS[6])
+        lifecycle.rename(lake, "OLD", "NEW", DAYS[7])
+        transform.transform(lake)
+        assert history.load(lake, "NEW").listing.name == ("Meta" if is_held else "Facebook")
+
+
+@pytest.mark.parametrize(("old", "new"), [(7, 8), (8, 7), (7, 7), (11, 6)])
+def test_a_rename_comes_after_all_that_it_builds_on(tmp_path, source, old, new):
+    """Whichever of the two was fetched later."""
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    for day, ticker in sorted([(old, "OLD"), (new, "NEW")]):
+        fetch(lake, source, DAYS[day], ticker, start=DAYS[0] if ticker == "OLD" else DAYS[6])
+    before = {ticker: history.load(lake, ticker) for ticker in ("OLD", "NEW")}
+    run = lifecycle.rename(lake, "OLD", "NEW", DAYS[6])
+    assert all(run.order > each.last for each in before.values())
+    report = transform.transform(lake)
+    assert report.exit_code == 0
+    retired = history.load(lake, "OLD")
+    assert (retired.retired, retired.renamed_to) == (DAYS[6], "NEW")
+    assert retired.bars.equals(before["OLD"].bars)
+    assert history.load(lake, "NEW").bars["session"][0] == DAYS[0]
+    assert verify.verify(lake, workers=1) == []

@@ -1,16 +1,18 @@
 """What the runs delivered for a ticker, and how it differs between two states."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 from helpers import new_lake, tickerlake
 from world import FIRST, World, evening
 
+from tickerlake import reads
 from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, manifests, time_travel
 from tickerlake.stages import extract, lifecycle, transform
-from tickerlake.stages.log import diff, log
+from tickerlake.stages.log import Changed, Difference, diff, log
 from tickerlake.stages.query import query
 
 SPLIT = date(2026, 2, 12)
@@ -142,3 +144,44 @@ def test_the_commands(tmp_path):
     for wrong in (["log", "A B"], ["log", "IBM"], ["status", "--at", "soon"], ["diff", "AAPL"]):
         assert tickerlake(*wrong, "--lake", lake).returncode == 2
     assert tickerlake("status", "--lake", lake, "--at", "0" * 12).returncode == 1
+    # the same state twice
+    done = tickerlake(*arguments, "--to", stamp)
+    assert "No bar differs." in done.stdout
+    assert "added" not in done.stdout
+
+
+SESSION = date(2013, 3, 1)
+NOTHING = Difference("A", "0" * 12, "1" * 12, (), (), (), (), {})
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (NOTHING, "No bar differs."),
+        (replace(NOTHING, added=(SESSION,)), "1 session added: 2013-03-01."),
+        (replace(NOTHING, removed=(SESSION,)), "1 session removed: 2013-03-01."),
+        (replace(NOTHING, splits={SESSION: 2.0}), "Another split basis: split 2 on 2013-03-01."),
+        (
+            replace(NOTHING, changed=(Changed(SESSION, "close", 1.0, 2.0, evening(SESSION)),)),
+            "2013-03-01",
+        ),
+    ],
+    ids=["nothing", "added", "removed", "splits", "changed"],
+)
+def test_whatever_differs_is_said_and_nothing_else(monkeypatch, found, said):
+    monkeypatch.setattr(reads, "diff", lambda *_: found)
+    told = tickerlake("diff", "A", "--from", "2013-01-01").stdout
+    assert said in told
+    assert ("No bar differs." in told) == (found == NOTHING)
+
+
+@pytest.mark.parametrize(("count", "first"), [(39, 0), (40, 0), (41, 1), (100, 60)])
+def test_of_many_values_the_last_ones_are_shown(monkeypatch, count, first):
+    days = [SESSION + timedelta(n) for n in range(count)]
+    changed = tuple(Changed(day, "close", 1.0, 2.0, evening(FIRST)) for day in days)
+    monkeypatch.setattr(reads, "diff", lambda *_: replace(NOTHING, changed=changed))
+    shown = tickerlake("diff", "A", "--from", "2013-01-01").stdout
+    assert [day for day in days if f"{day} " in shown] == days[first:]
+    assert ("--all shows them all" in shown) == (count > 40)
+    everything = tickerlake("diff", "A", "--from", "2013-01-01", "--all").stdout
+    assert all(f"{day} " in everything for day in days)

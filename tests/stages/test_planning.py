@@ -13,7 +13,7 @@ from tickerlake.lake.fold import History
 from tickerlake.lake.index import Known
 from tickerlake.market import calendars
 from tickerlake.market.bars import HISTORY
-from tickerlake.stages.planning import Window, plan
+from tickerlake.stages.planning import Request, Window, plan, plan_nothing
 
 START = date(2013, 1, 2)
 LAST = date(2013, 3, 1)
@@ -120,3 +120,44 @@ def test_an_earlier_start_also_brings_the_newest_sessions():
     earlier = date(2010, 1, 4)
     held = held_until(date(2013, 2, 25))
     assert wanted(held, start=earlier) == Window(earlier, LAST, earlier)
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "BHP.AX", "7203.T", "VOD.L", "EURUSD=X", "BTC-USD"])
+def test_a_single_rebased_bar_is_enough_to_fetch_the_whole_past(ticker):
+    """The newest bars came after the split."""
+    exchange = calendars.of(ticker)
+    days = [date(2013, 1, 7) + timedelta(7 * week + n) for week in range(4) for n in range(5)]
+    for number in (0, 10, 18, 19):
+        factors = [0.5 if n <= number else 1.0 for n in range(len(days))]
+        frame = bars(*(bar(day) for day in days)).select(
+            pl.all(),
+            as_of=pl.lit(NOW, dtype=HISTORY["as_of"]),
+            basis_factor=pl.Series(factors),
+            flags=pl.lit(""),
+        )
+        known = index.known(History(frame, since=days[0]))
+        window = plan(known, exchange, NOW, None, None)
+        assert window is not None
+        assert (window.start, window.asked_from) == (days[0], days[0])
+
+
+@pytest.mark.parametrize("ticker", ["AAPL", "BHP.AX", "COMI.CA", "EURUSD=X", "BTC-USD"])
+def test_about_five_sessions_are_read_again_whether_there_is_a_calendar_or_not(ticker):
+    exchange = calendars.of(ticker)
+    for last in (date(2013, 2, 14), date(2013, 2, 15), date(2013, 2, 19)):
+        known = Known(first=date(2012, 1, 9), last=last, since=date(2012, 1, 9))
+        window = plan(known, exchange, NOW, None, None)
+        assert window is not None
+        assert timedelta(days=4) <= last - window.start <= timedelta(days=8)
+
+
+@pytest.mark.parametrize("is_repair", [False, True])
+def test_of_a_retired_ticker_only_a_repair_fetches_anything(lake, is_repair):
+    known = Known(first=START, last=date(2013, 2, 20), since=START, retired=date(2013, 2, 20))
+    request = Request(lake, object(), (), NOW, START, date(2013, 2, 20), is_repair=is_repair)
+    entry = plan_nothing(request, "AAPL", known)
+    if is_repair:
+        assert entry is None
+    else:
+        assert entry is not None
+        assert entry.reason == "retired on 2013-02-20"

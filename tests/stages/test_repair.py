@@ -290,6 +290,36 @@ def test_counts_that_were_edited_in_a_manifest(lived):
     assert lived.store.get(layout.run(run_id)) == before
 
 
+class Refused(Market):
+    """A market one of whose rows can't be used."""
+
+    def fetch(self, symbol, start, end, timezone) -> Fetched:
+        found = super().fetch(symbol, start, end, timezone).bars
+        return Fetched(pl.concat([found, bars(bar(found["session"][-1], -1.0))]))
+
+
+@pytest.mark.parametrize(
+    "edit", [{"quarantined": 7}, {"quarantined": 0}, {"new": 1, "quarantined": 3}, {"corrected": 2}]
+)
+def test_whichever_count_was_edited_is_put_right(tmp_path, edit):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    source, as_of = Refused(STEPS[0]), evening(STEPS[0])
+    extract.extract(lake, source, ["A"], as_of=as_of, start=START, workers=1)
+    transform.transform(lake, engine=in_turn)
+    [key] = lake.store.keys(layout.RUNS)
+    before = json.loads(lake.store.get(key))
+    edited = json.loads(lake.store.get(key))
+    edited["tickers"]["A"].update(edit)
+    lake.store.put(key, json.dumps(edited).encode())
+    assert set(kinds(verify.verify(lake, workers=1)).values()) == {"counts"}
+    assert mend(lake, source).left == []
+    after = json.loads(lake.store.get(key))
+    counts = after["tickers"]["A"]["new"] + after["tickers"]["A"]["corrected"]
+    assert counts == before["tickers"]["A"]["new"]
+    assert after["tickers"]["A"]["quarantined"] == before["tickers"]["A"]["quarantined"] > 0
+    assert verify.verify(lake, workers=1) == []
+
+
 EDITS: dict[str, Callable[[dict], object]] = {
     "a partition that leads elsewhere": lambda run: run["tickers"]["A"].update(
         blobs={"../..": "x"}
@@ -399,15 +429,9 @@ def test_a_footer_that_lies_is_seen_and_mended(lived, find):
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_damaged_quarantine_is_named_and_declared_lost(tmp_path, damage):
-    class Bad(Market):
-        def fetch(self, symbol, start, end, timezone) -> Fetched:
-            found = super().fetch(symbol, start, end, timezone).bars
-            return Fetched(pl.concat([found, bars(bar(found["session"][-1], -1.0))]))
-
     lake = new_lake(str(tmp_path / "lake"), "month")
-    from tickerlake.stages.extract import extract
-
-    extract(lake, Bad(STEPS[0]), ["A"], as_of=evening(STEPS[0]), start=SESSIONS[0], workers=1)
+    source, as_of = Refused(STEPS[0]), evening(STEPS[0])
+    extract.extract(lake, source, ["A"], as_of=as_of, start=SESSIONS[0], workers=1)
     transform.transform(lake)
     key = one(lake, layout.QUARANTINE)
     before = state(lake, ["A"])

@@ -5,6 +5,7 @@ import doctest
 import json
 import re
 import sys
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,11 +18,13 @@ from helpers import new_lake, objects, tickerlake
 
 from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, history
+from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.store import open_store
 from tickerlake.stages import report, words
-from tickerlake.stages.report import breadth, cards, site
+from tickerlake.stages.report import breadth, cards, site, summary
 from tickerlake.stages.report.series import DAILY
 from tickerlake.stages.report.site import page_key
+from tickerlake.stages.status import Quarantined, Ticker
 
 
 @pytest.fixture(scope="module")
@@ -260,6 +263,72 @@ def test_market_breadth_is_that_of_the_day_that_most_tickers_have(lake, folder):
     assert f"Rose{up} Fell{down} " in text
 
 
+def card(ticker: str, behind: int | None, **rows: list[float | None]) -> cards.Card:
+    """A card of a ticker with these values, session by session."""
+    days = pl.Series("session", [date(2026, 2, 2), date(2026, 2, 3)])
+    names = ("return_1d", "close", "sma_50", "sma_200", "high", "high_252", "low", "low_252")
+    frame = pl.DataFrame(
+        {name: rows.get(name, [1.0, 1.0]) for name in names},
+        schema=dict.fromkeys(names, pl.Float64),
+    ).with_columns(days)
+    return cards.Card(
+        held=Ticker(ticker, 2, days[0], days[-1], behind, (), Quarantined(0, {})),
+        name=ticker,
+        exchange="XNYS",
+        currency="USD",
+        close=1.0,
+        change_ratio=0.0,
+        line=(),
+        months={},
+        year=frame.select(pl.lit(ticker).alias("ticker"), *breadth.COLUMNS),
+    )
+
+
+def test_breadth_counts_what_is_on_either_side_of_a_border():
+    """A high that equals the highest of the year is one; a close on its average is not above."""
+    found = breadth.breadth(
+        [
+            card("ON", 0, high=[2.0, 3.0], high_252=[2.0, 3.0], low=[9.0, 1.0], low_252=[1.0, 1.0]),
+            card(
+                "OFF", 0, high=[2.0, 2.9], high_252=[3.0, 3.0], low=[9.0, 1.1], low_252=[1.0, 1.0]
+            ),
+            card("NEW", 0, high_252=[None, None], low_252=[None, None], sma_50=[None, None]),
+            card("UP", 0, return_1d=[0.0, 0.1], close=[1.0, 1.1], high_252=[9, 9], low_252=[0, 0]),
+            card("DOWN", 0, return_1d=[0.0, -0.1], close=[1, 0.9], high_252=[9, 9], low_252=[0, 0]),
+            card("FLAT", 0, return_1d=[0.0, 0.0], high_252=[9, 9], low_252=[0, 0]),
+        ]
+    )
+    assert found is not None
+    assert (found.session, found.highs, found.lows) == (date(2026, 2, 3), 1, 1)
+    assert (found.up, found.down, found.unchanged) == (4, 1, 1)
+    assert found.above_50[-1] == 1 / 5
+    assert found.above_200[-1] == 1 / 6
+    assert [each.ticker for each in found.worst] == ["DOWN"]
+
+
+@pytest.mark.parametrize("most", range(7))
+def test_every_ticker_is_in_one_column_of_the_freshness(most):
+    numbers = [*range(most), None]
+    [found] = summary.freshness([card(f"T{n}", each) for n, each in enumerate(numbers)])
+    assert found.tickers == len(numbers)
+    assert found.current + found.late + found.stale + found.other == len(numbers)
+    assert found.late == sum(0 < n <= 3 for n in range(most))
+    assert found.stale == sum(n > 3 for n in range(most))
+    assert found.other == 1
+
+
+@pytest.mark.parametrize("outcome", ["ok", "empty", "unknown_symbol", "rate_limited", "failed"])
+def test_a_ticker_without_news_has_not_failed(outcome):
+    run_id = "20260202T223000000000Z-0a1b2c"
+    as_of = datetime(2026, 2, 2, 22, tzinfo=UTC)
+    entries = {"A": Entry(outcome=outcome), "B": Entry(outcome="ok", new=1, splits={})}
+    one = Manifest(run_id=run_id, as_of=as_of, source="yahoo", tickers=entries)
+    [found] = summary.runs([one], [run_id])
+    words = outcome.replace("_", " ")
+    assert found.failed == ([] if outcome in ("ok", "empty") else [f"A: {words}"])
+    assert (found.asked, found.new, found.seconds, found.is_pending) == (2, 1, 1800.0, True)
+
+
 def test_the_command_says_what_it_did(lake, tmp_path):
     url = lake.store.url
     done = tickerlake("report", "ONE", "--lake", url, "--out", str(tmp_path / "out"))
@@ -323,4 +392,4 @@ def test_what_is_missing_is_said_in_a_sentence(lake, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     done = tickerlake("report", "--lake", lake.store.url, "--out", str(tmp_path))
     assert done.returncode == 2
-    assert "pip install 'tickerlake[report]'" in done.stderr
+    assert "pip install 'tickerlake[report] @ git+https" in done.stderr

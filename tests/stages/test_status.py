@@ -11,6 +11,7 @@ from small_market import STEPS, run
 from tickerlake.cli import output
 from tickerlake.lake import establish, layout, manifests
 from tickerlake.lake.manifests import Entry, Manifest, Rejected
+from tickerlake.lake.objects import Versioned
 from tickerlake.lake.parquet import digest, to_parquet
 from tickerlake.market import calendars
 from tickerlake.market.bars import RAW
@@ -140,17 +141,17 @@ def test_status_reads_only_what_it_needs(lake, monkeypatch):
         commit(lake, AAPL=delivery(lake, "AAPL", DAYS[: 1 + number % 4]))
     transform(lake)
     read = []
-    get = lake.store.get
+    get = lake.store.get_versioned
 
-    def recording(key: str) -> bytes | None:
+    def recording(key: str) -> Versioned | None:
         read.append(key)
         return get(key)
 
-    monkeypatch.setattr(lake.store, "get", recording)
+    monkeypatch.setattr(lake.store, "get_versioned", recording)
     status(lake, 4)
     assert not [key for key in read if key.startswith("raw/date=")]
     assert sum(key.startswith(layout.RUNS) for key in read) == 5
-    assert len(read) == len(set(read)) == 5 + 1
+    assert len(read) == len(set(read)) == 5 + 1 + 1  # and the checkpoint
 
 
 def test_the_keys_of_its_json(lake):

@@ -165,6 +165,37 @@ def test_a_split_on_the_first_day_of_a_window_can_be_withdrawn_and_an_older_one_
 # ---- damage, and transforms that meet
 
 
+def test_however_many_tickers_are_damaged_the_others_go_on(lake):
+    """Damage is a ticker's own; only a store that fails for many in a row ends a transform."""
+    rows = {f"T{number:02}": [bar(DAY)] for number in range(12)} | {"Z": [bar(DAY)]}
+    manifest = commit(lake, 0, **rows)
+    for ticker in rows.keys() - {"Z"}:
+        damage(lake, manifest, ticker)
+    report = transform.transform(lake)
+    assert report.exit_code == 3
+    assert {name for name, each in report.refreshed.items() if not each.error} == {"Z"}
+    assert history.load(lake, "Z").bars.height == 1
+    assert notes.behind_ids(lake.store).keys() == rows.keys() - {"Z"}
+
+
+def test_a_ticker_that_catches_up_with_several_runs_has_no_note_left(lake):
+    first = commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)])
+    [(partition, name)] = first.tickers["A"].blobs.items()
+    key = layout.blob(layout.RAW, partition, "A", name)
+    whole = lake.store.get(key)
+    damage(lake, first, "A")
+    for minutes in (1, 2, 3):
+        transform.transform(lake)
+        commit(lake, minutes, A=[bar(DAY + timedelta(minutes))])
+    transform.transform(lake)
+    assert len(notes.behind_ids(lake.store)["A"]) == 4
+    lake.store.put(key, whole)
+    assert transform.transform(lake).exit_code == 0
+    assert notes.behind_ids(lake.store) == {}
+    assert history.load(lake, "A").bars.height == 4
+    assert verify.verify(lake, workers=1) == []
+
+
 def test_a_manifest_that_can_not_be_read_is_a_failure_in_part(lake):
     commit(lake, 0, A=[bar(DAY)])
     odd = "20260202T220000000000Z-0a1b2c"

@@ -47,7 +47,7 @@ variable "email" {
 
 variable "quiet_hours" {
   type        = number
-  description = "Hours without a new manifest after which an alarm rings. Weekends and holidays don't count."
+  description = "Hours without a new manifest after which an alarm goes off. Weekends and holidays don't count."
   default     = 26
 }
 

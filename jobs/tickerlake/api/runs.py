@@ -32,5 +32,5 @@ def run(settings: ExtractSettings) -> Ran:
         new=sum(entry.new for entry in entries),
         corrected=sum(entry.corrected for entry in entries),
         failed=failed,
-        stamp=time_travel.stored_stamp(open_lake(settings.lake)),
+        stamp=time_travel.newest(open_lake(settings.lake)).stamp,
     )

@@ -10,8 +10,9 @@ from tickerlake.api import arguments, told
 from tickerlake.api.arguments import Day, Tickers
 from tickerlake.api.results import Frame
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake, frames, layout, time_travel
+from tickerlake.lake import Lake, frames, snapshot, time_travel
 from tickerlake.lake.commits import Commits
+from tickerlake.lake.snapshot import Snapshot
 from tickerlake.lake.time_travel import Asked, State
 from tickerlake.stages import counted
 
@@ -21,7 +22,7 @@ class Tables:
 
     Attributes:
         lake: the lake.
-        state: the past state that they are read as of; None is what is stored.
+        state: the past state that they are read as of; None is the present.
     """
 
     def __init__(self, lake: Lake, state: State | None = None) -> None:
@@ -31,17 +32,15 @@ class Tables:
     @property
     def stamp(self) -> str:
         """The stamp of the state."""
-        return self.state.stamp if self.state else time_travel.stored_stamp(self.lake)
+        return self._known_state().stamp
 
     def at(self, moment: Asked) -> "Tables":
         """Return the tables as of a moment."""
         return Tables(self.lake, time_travel.resolve(self.lake, moment, self._commits))
 
-    def held(self) -> set[str]:
-        """Return the tickers that are held."""
-        if self.state is not None:
-            return set(self.state.tickers())
-        return {layout.values(key)["ticker"] for key in self.lake.store.keys(layout.HISTORY)}
+    def held(self) -> list[str]:
+        """Return the tickers that are held, sorted."""
+        return self.state.tickers() if self.state else snapshot.now(self.lake.store).tickers
 
     def description(self) -> str:
         """Return a line about what is held."""
@@ -62,11 +61,11 @@ class Tables:
         names = arguments.names(tickers)
         first, last = arguments.days(start, end)
         wanted = frames.Wanted(names, first, last, arguments.columns(table, columns))
+        pinned = self._pinned()
         if names is not None:
-            self._refuse_unknown(names)
-        state = self._known_state() if table == "raw" else self.state
-        stamp = state.stamp if state else self.stamp
-        return _frame(frames.read(self.lake, table, state, wanted), stamp)
+            self._refuse_unknown(names, pinned)
+        rows = frames.read(self.lake, table, self.state, wanted, pinned)
+        return _frame(rows, self._stamp(pinned))
 
     def scan(self, table: str) -> pl.LazyFrame:
         """Return a table as a lazy frame; see `Lake.scan`."""
@@ -78,9 +77,9 @@ class Tables:
         import tickerlake.stages.query
         from tickerlake.stages.relations import Past
 
-        stamp, past = self.stamp, Past(self.state) if self.state else None
-        rows = tickerlake.stages.query.query(self.lake, query, tables=past)
-        return _frame(rows, stamp)
+        pinned, past = self._pinned(), Past(self.state) if self.state else None
+        rows = tickerlake.stages.query.query(self.lake, query, tables=past, pinned=pinned)
+        return _frame(rows, self._stamp(pinned))
 
     def log(self, ticker: str) -> Frame:
         """Return what the runs delivered for a ticker; see `Lake.log`."""
@@ -100,6 +99,13 @@ class Tables:
         found = diff(before, after, arguments.one(ticker))
         return _frame(told.differences(found), after.stamp)
 
+    def _pinned(self) -> Snapshot | None:
+        """Return the present that is read; None if it is a past state."""
+        return None if self.state else snapshot.now(self.lake.store)
+
+    def _stamp(self, pinned: Snapshot | None) -> str:
+        return time_travel.stamp(pinned.runs) if pinned else self.stamp
+
     def _known_state(self) -> State:
         return self.state or time_travel.newest(self.lake, self._commits)
 
@@ -107,13 +113,12 @@ class Tables:
     def _commits(self) -> Commits:
         return self.state.commits if self.state else Commits(self.lake.store)
 
-    def _refuse_unknown(self, names: Collection[str]) -> None:
-        held = self.state.known(names) if self.state else self.held()
+    def _refuse_unknown(self, names: Collection[str], pinned: Snapshot | None) -> None:
+        held = pinned.tickers if pinned else self._known_state().known(names)
         unknown = [name for name in names if name not in held]
         if not unknown:
             return
-        held = self.held()
-        close = difflib.get_close_matches(unknown[0], held, n=3)
+        close = difflib.get_close_matches(unknown[0], self.held(), n=3)
         hint = f"did you mean {', '.join(close)}?" if close else "status() lists its tickers"
         verb = "does not hold" if self.state is None else "did not hold"
         raise UsageError(f"the lake {verb} {arguments.listed(unknown)}: {hint}")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     cls=Commands,
     operators=[command.name for command in OPERATORS],
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 128+n ended by signal n.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 partly done, 128+n ended by signal n.",
 )
 @click.version_option(__version__, prog_name="tickerlake")
 @options.option(
@@ -63,14 +63,14 @@ def run(extraction: ExtractSettings, transformation: TransformSettings) -> int:
     histories = Histories()
     with output.progress_of("extract") as progress:
         extracted = app.extract(extraction, progress, histories)
-    output.extracted(extracted, extraction.lake)
+    if not extracted.is_quiet:
+        output.extracted(extracted, extraction.lake)
     try:
         with output.progress_of("transform") as progress:
             transformed = app.transform(transformation, progress, histories)
     except NoLakeError as error:  # every ticker failed, so no lake was created
         raise AllFailedError(_reasons(extracted)) from error
-    output.transformed(transformed)
-    output.next_steps(extracted, transformed)
+    output.ran(extracted, transformed)
     return max(extracted.exit_code, transformed.exit_code)
 
 
@@ -111,7 +111,7 @@ def _reasons(report: "ExtractReport") -> str:
     "--run-id",
     type=Text(),
     metavar="RUN",
-    help="Fail unless this run exists. All pending runs are processed.",
+    help="Fail unless this run exists; all pending runs are processed in any case.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild history and refined from raw alone.")
 @options.option(
@@ -151,8 +151,8 @@ def status(lake: str, workers: int, as_of: str | None, output_format: str) -> in
     """Show what the lake holds, and what is missing.
 
     For every ticker: its sessions, how many it is behind, how many rows are in quarantine, and the
-    gaps. Then the last runs, and those that the transformer has yet to process. The stamp names
-    this state: --at STAMP reads it again.
+    gaps. Then the last runs, and those that the transformer has yet to process; what they bring is
+    counted already. The stamp names this state: --at STAMP reads it again.
     """
     held = reads.status(lake, workers, as_of)
     if output_format == "json":

@@ -11,7 +11,7 @@ import click
 
 from tickerlake import __version__, reads
 from tickerlake.cli import options
-from tickerlake.errors import BadSettingError, TickerlakeError, UsageError
+from tickerlake.errors import BadSettingError, TickerlakeError, UsageError, pip_install
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,7 +34,8 @@ def mcp(lake: str, workers: int) -> None:
     """Serve the lake to an agent, on standard input and output.
 
     The tools query, describe, status, daily and show of the Model Context Protocol. They only read.
-    Needs the extra `mcp`: pip install 'tickerlake[mcp,query,terminal]'.
+    Needs the extra `mcp`:
+    pip install 'tickerlake[mcp,query,terminal] @ git+https://github.com/tickerlake/tickerlake'.
     """
     serve(lake, workers).run("stdio")
 
@@ -50,7 +51,7 @@ def serve(lake: str, workers: int) -> "MCPServer":
         from mcp.types import ToolAnnotations
     except ImportError as error:
         raise BadSettingError(
-            "this needs the MCP SDK: pip install 'tickerlake[mcp,query,terminal]'"
+            f"this needs the MCP SDK: {pip_install('mcp,query,terminal')}"
         ) from error
     server = MCPServer("tickerlake", instructions=_INSTRUCTIONS, version=__version__)
     tools = Tools(lake, workers)

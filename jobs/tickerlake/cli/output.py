@@ -65,11 +65,12 @@ def extracted(report: "ExtractReport", lake: str) -> None:
     from tickerlake.stages.extract import summary
 
     click.echo(f"Extracted into {lake}: {summary(report.entries)}.")
+    _notes(report)
+
+
+def _notes(report: "ExtractReport") -> None:
     for warning in report.warnings:
         click.echo(f"Note: {warning}")
-    for ticker, entry in sorted(report.entries.items()):
-        if entry.outcome == "unknown_symbol":
-            click.echo(f"  {ticker}: {entry.reason}")
 
 
 def transformed(report: "TransformReport") -> None:
@@ -87,11 +88,14 @@ def _written(report: "TransformReport") -> int:
     return sum(len(each.partitions) for each in report.refreshed.values())
 
 
-def next_steps(extraction: "ExtractReport", transform: "TransformReport") -> None:
-    """Say what to do after a run."""
+def ran(extraction: "ExtractReport", transform: "TransformReport") -> None:
+    """Say how a run ended, and what to do after it."""
+    if extraction.is_quiet and transform.is_quiet:
+        click.echo("Nothing has changed: the lake was up to date.")
+        _notes(extraction)
+        return
+    transformed(transform)
     if not extraction.manifests and not transform.processed:
-        if not extraction.exit_code:
-            click.echo("Nothing has changed: the lake was up to date.")
         return
     ticker = min(extraction.entries)
     click.echo(

@@ -34,10 +34,11 @@ LARGE: Final = 20_000_000
 def report(
     names: tuple[str, ...], lake: str, workers: int, out: str | None, single_file: bool
 ) -> None:
-    """Write pages of HTML about the lake, or about some of its tickers.
+    """Write pages of HTML about the lake, or some tickers.
 
-    They need neither a network nor a server. Written again, only the pages that have changed are
-    rewritten. Needs the extra `report`: pip install 'tickerlake[report]'.
+    They need neither a network nor a server. On the next run, only changed pages are rewritten.
+    Needs the extra `report`:
+    pip install 'tickerlake[report] @ git+https://github.com/tickerlake/tickerlake'.
     """
     if single_file:
         _single(names, lake, workers, out or SINGLE)

@@ -13,7 +13,7 @@ import click
 from tickerlake import pictures
 from tickerlake.cli import options, tables
 from tickerlake.cli.parameters import Text
-from tickerlake.errors import BadSettingError
+from tickerlake.errors import BadSettingError, pip_install
 from tickerlake.stages import counted, words
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _plotext() -> Any:
     try:
         import plotext
     except ImportError as error:
-        raise BadSettingError("show needs plotext: pip install 'tickerlake[terminal]'") from error
+        raise BadSettingError(f"show needs plotext: {pip_install('terminal')}") from error
     return plotext
 
 

@@ -46,7 +46,7 @@ def check(
     output_format: str,
     fail_on: tuple[str, ...] | None,
 ) -> int:
-    r"""Show what needs attention, though nothing is broken.
+    """Show what needs attention, though nothing is broken.
 
     \b
     gaps        sessions of the exchange without a bar
@@ -55,7 +55,7 @@ def check(
     stale       tickers that are several sessions behind
     calendars   exchanges whose calendar ends soon, or that have none
     revisions   bars that the last runs corrected or replaced
-    """
+    """  # noqa: D301 - click wants the character
     found = reads.check(lake, workers, as_of)
     if output_format == "json":
         from dataclasses import asdict

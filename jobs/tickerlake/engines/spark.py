@@ -18,7 +18,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from tickerlake.engines import Engine, Refreshed, Task, Work
-from tickerlake.errors import BadSettingError, EngineError
+from tickerlake.errors import BadSettingError, EngineError, pip_install
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,9 +64,7 @@ def session() -> "SparkSession":
         from pyspark.errors import PySparkException
         from pyspark.sql import SparkSession
     except ImportError as error:
-        raise BadSettingError(
-            "--engine spark needs PySpark: pip install 'tickerlake[spark]'"
-        ) from error
+        raise BadSettingError(f"--engine spark needs PySpark: {pip_install('spark')}") from error
     try:
         SparkContext._ensure_initialized()  # noqa: SLF001 - else SparkConf misses spark-submit's
         conf = SparkConf().setIfMissing("spark.app.name", "tickerlake")
@@ -120,13 +118,15 @@ def outcomes(
     session: "SparkSession", lake: "Lake", work: Work, tasks: Sequence[Task]
 ) -> "DataFrame":
     """Return a frame that does the tasks when it is evaluated: one row for each part of them."""
+    from pyspark import cloudpickle
+
     from tickerlake.lake.store import environment
 
     context = session.sparkContext
     parts = balanced(tasks, wanted(tasks, context.defaultParallelism))
     # making rows of the parts would take a second stage of Python workers; a range takes none
     sent = context.broadcast([pickle.dumps(part) for part in parts])
-    what = context.broadcast(pickle.dumps(work))
+    what = context.broadcast(cloudpickle.dumps(work))  # type: ignore[no-untyped-call]
     place = (lake.store.url, lake.grain, environment(lake.store.url))
 
     def run(batches: Iterable["pa.RecordBatch"]) -> Iterator["pa.RecordBatch"]:

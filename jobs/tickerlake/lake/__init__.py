@@ -106,7 +106,7 @@ def _open(store: Store) -> Lake:
     data = store.get(layout.LAKE)
     if data is None:
         _refuse_runs(store)
-        raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` creates one")
+        raise NoLakeError(f"there is no lake at {store.url}: `tickerlake run` creates one")
     try:
         marker = json.loads(data)
         version, grain = marker["format"], marker["grain"]

@@ -52,20 +52,23 @@ def schema(name: str) -> dict[str, pl.DataType]:
     return {**ticker, **(COMMIT if name == "raw" else {}), **TABLES[name].schema}
 
 
-def read(lake: Lake, name: str, state: State | None, wanted: Wanted) -> pl.DataFrame:
+def read(
+    lake: Lake, name: str, state: State | None, wanted: Wanted, pinned: Snapshot | None = None
+) -> pl.DataFrame:
     """Read a table, sorted by ticker and session; the versions of a bar in `raw` by their order.
 
     Args:
         lake: the lake.
         name: of the table.
-        state: the past state to read it as of; None is what is stored.
+        state: the past state to read it as of; None is the present.
         wanted: which rows and columns.
+        pinned: the present, if a snapshot of it has been taken.
 
     Raises:
         CorruptObjectError, StoreError, LostStateError: as their names say.
     """
     columns = wanted.columns or tuple(schema(name))
-    source = Source(lake, name, state)
+    source = Source(lake, name, state, pinned)
     parts = source.frames(columns, between(wanted.start, wanted.end), wanted.tickers)
     return pl.concat([source.empty().select(columns), *parts])
 
@@ -80,10 +83,10 @@ def between(start: date | None, end: date | None) -> pl.Expr | None:
     return pl.all_horizontal(bounds) if bounds else None
 
 
-def held(lake: Lake, state: State | None) -> list[str]:
-    """Return the tickers that a lake may have rows of, sorted; of a past state perhaps too many."""
+def held(lake: Lake, state: State) -> list[str]:
+    """Return the tickers that a past state may have rows of, sorted; perhaps too many."""
     found = {layout.values(key)["ticker"] for key in lake.store.keys(layout.HISTORY)}
-    return sorted(found | state.pending_tickers() if state else found)
+    return sorted(found | state.pending_tickers())
 
 
 def scan(
@@ -136,12 +139,14 @@ def _first(source: "Source", limit: int, columns: Sequence[str]) -> pl.DataFrame
 
 
 class Source:
-    """A table of a lake, as it is stored or as of a past state."""
+    """A table of a lake, as it is or as of a past state."""
 
-    def __init__(self, lake: Lake, name: str, state: State | None) -> None:
-        self._lake, self._name, self._state = lake, name, state
+    def __init__(
+        self, lake: Lake, name: str, state: State | None, pinned: Snapshot | None = None
+    ) -> None:
+        self._lake, self._name, self._state, self._pinned = lake, name, state, pinned
         if state is None and name == "raw":  # which versions there are, only manifests know
-            self._state = newest(lake)
+            self._state = newest(lake, runs=pinned.runs if pinned else None)
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -160,28 +165,22 @@ class Source:
             predicate: over the table's columns; None is all rows.
             tickers: those to read; None finds out from the predicate.
         """
-        pinned: Snapshot | None = None
         load: Callable[..., Iterator[pl.DataFrame]]
+        found: Callable[[], list[str]]
         if self._state is None:
-            pinned = snapshot.now(self._lake.store)
-            load = partial(self._stored, pinned)
+            pinned = self._pinned or snapshot.now(self._lake.store)
+            load, found = partial(self._stored, pinned), lambda: pinned.tickers
             if self._name == "tickers":
                 load = partial(self._listed, pinned, listings.load(self._lake.store))
         else:
-            load = partial(self._past, self._state)
-        wanted = sorted(self._tickers(predicate, pinned) if tickers is None else tickers)
+            load, found = partial(self._past, self._state), partial(held, self._lake, self._state)
+        wanted = sorted(pushdown.tickers(predicate, found()) if tickers is None else tickers)
         kept = columns or list(schema(self._name))
         needed = {*kept, *(predicate.meta.root_names() if predicate is not None else ())}
         for start in range(0, len(wanted), AT_ONCE):
             for frame in load(wanted[start : start + AT_ONCE], needed, predicate):
                 chosen = frame if predicate is None else frame.filter(predicate)
                 yield chosen.select(kept)
-
-    def _tickers(self, predicate: pl.Expr | None, pinned: Snapshot | None) -> list[str]:
-        found = held(self._lake, self._state)
-        if pinned is not None:
-            found = sorted({*found, *pinned.pending})
-        return pushdown.tickers(predicate, found)
 
     # ---- what is stored
 

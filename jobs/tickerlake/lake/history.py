@@ -170,10 +170,11 @@ def _readable(key: str, read_stored: Callable[[], Stored]) -> Stored:
 def load_summary(lake: Lake, ticker: str) -> Stored:
     """Read what is known about a ticker, with only `session` and `flags` of its bars."""
     key = layout.history(ticker)
-    data = lake.store.get(key)
-    if data is None:
+    found = lake.store.get_versioned(key)
+    if found is None:
         return Stored(History(pl.DataFrame(schema=_SUMMARY)))
-    return _readable(key, lambda: decode(data, key, list(_SUMMARY)))
+    stored = _readable(key, lambda: decode(found.data, key, list(_SUMMARY)))
+    return replace(stored, version=found.version)
 
 
 def encode(stored: Stored) -> bytes:

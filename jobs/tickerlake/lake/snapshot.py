@@ -8,11 +8,12 @@ state after all runs that had been committed, whatever the transform does meanwh
 """
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from tickerlake.errors import CorruptObjectError
 from tickerlake.lake import Lake, backlog, history, layout, manifests
+from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Stored
 from tickerlake.lake.manifests import Manifest
@@ -36,6 +37,11 @@ class Snapshot:
     versions: Mapping[str, str]
     pending: Mapping[str, tuple[Manifest, ...]]
 
+    @property
+    def tickers(self) -> list[str]:
+        """The tickers of which something is known, sorted."""
+        return sorted({*self.versions, *self.pending})
+
     def of(self, tickers: Collection[str]) -> "Snapshot":
         """Return the same snapshot of some tickers."""
         versions = {name: each for name, each in self.versions.items() if name in tickers}
@@ -44,25 +50,39 @@ class Snapshot:
 
 
 def now(store: Store) -> Snapshot:
-    """Return a snapshot of the present.
-
-    The versions are taken first: so each of these histories is made of runs that are listed.
-    """
-    versions = _versions(store)
+    """Return a snapshot of the present."""
+    found = versions(store)
     surveyed = backlog.survey(store)
+    is_done = not (surveyed.pending or surveyed.behind)
+    return pin(found, surveyed, () if is_done else backlog.read(store, surveyed).manifests)
+
+
+def pin(versions: Mapping[str, str], surveyed: Survey, lacking: Iterable[Manifest]) -> Snapshot:
+    """Return a snapshot.
+
+    Args:
+        versions: the version tags of the histories, by ticker. They are taken before the runs are
+            listed: so each of these histories is made of runs that are listed.
+        surveyed: the runs.
+        lacking: the manifests that histories lack.
+    """
     pending: dict[str, tuple[Manifest, ...]] = {}
-    for manifest in backlog.read(store, surveyed).manifests if surveyed.pending else ():
-        if manifest.run_id in surveyed.receipts:
-            continue  # of a ticker that is behind
+    for manifest in lacking:
         for ticker, entry in manifest.tickers.items():
             if entry.delivers:
                 pending[ticker] = (*pending.get(ticker, ()), manifests.cut(manifest, {ticker}))
     return Snapshot(frozenset(surveyed.runs), versions, pending)
 
 
+def versions(store: Store) -> dict[str, str]:
+    """Return the version tags of the histories, by ticker."""
+    found = store.find(layout.HISTORY)
+    return {layout.values(each.key)["ticker"]: each.version for each in found}
+
+
 def moved(store: Store, taken: Snapshot) -> set[str]:
     """Return the tickers whose histories have been replaced, added or removed since a snapshot."""
-    found = _versions(store)
+    found = versions(store)
     return {
         ticker
         for ticker in found.keys() | taken.versions.keys()
@@ -98,8 +118,3 @@ def derive(lake: Lake, ticker: str, taken: Snapshot) -> History | None:
 def _is_within(stored: Stored, taken: Snapshot) -> bool:
     last = stored.history.last
     return (last is None or last.run_id in taken.runs) and set(stored.folded) <= taken.runs
-
-
-def _versions(store: Store) -> dict[str, str]:
-    found = store.find(layout.HISTORY)
-    return {layout.values(each.key)["ticker"]: each.version for each in found}

@@ -254,7 +254,7 @@ def _open_folder(folder: Path, *, create: bool) -> Store:
     if folder.exists() and not folder.is_dir():
         raise StoreError(f"{folder} is a file, not a folder: give another place with --lake")
     if not create and not folder.is_dir():
-        raise NoLakeError(f"there is no lake at {folder}: `tickerlake extract` creates one")
+        raise NoLakeError(f"there is no lake at {folder}: `tickerlake run` creates one")
     if create:
         attempt(str(folder), lambda: folder.mkdir(parents=True, exist_ok=True))
     return Store(str(folder), Disk(folder))

@@ -15,13 +15,11 @@ from typing import Final
 from tickerlake.errors import CorruptObjectError, LostStateError, UsageError
 from tickerlake.lake import (
     Lake,
-    backlog,
     history,
     layout,
     manifests,
     snapshot,
 )
-from tickerlake.lake.backlog import Survey
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
 from tickerlake.lake.lost import without_lost
@@ -31,6 +29,9 @@ from tickerlake.lake.snapshot import Snapshot
 
 Asked = str | date | datetime
 """A moment, a day (its end, in UTC), the id of a run, or a stamp."""
+
+OVERTAKING: Final = 16
+"""The number of runs that may be seen before one that has an earlier id: extractions are many."""
 
 _STAMP: Final = re.compile(r"[0-9a-f]{12}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -164,16 +165,6 @@ def _stamps(run_ids: Iterable[str]) -> Iterator[str]:
         yield digest.hexdigest()[:12]
 
 
-def stored_stamp(lake: Lake) -> str:
-    """Return the stamp of what the lake's tables hold: the runs that have been transformed."""
-    return surveyed_stamp(backlog.survey(lake.store))
-
-
-def surveyed_stamp(surveyed: Survey) -> str:
-    """Return the same for a lake that has been surveyed."""
-    return stamp(run_id for run_id in surveyed.runs if run_id in surveyed.receipts)
-
-
 def newest(
     lake: Lake, commits: Commits | None = None, *, runs: Collection[str] | None = None
 ) -> State:
@@ -240,10 +231,26 @@ def _stamped(lake: Lake, commits: Commits, run_ids: Sequence[str], wanted: str) 
         known = tuple(sorted(run.run_id for run in runs[:number]))
         if stamp(known) == wanted:
             return State(lake, commits, known)
+    if overtaken := _but_one(run_ids, wanted):
+        return State(lake, commits, overtaken)
     raise LostStateError(
         f"no state of the lake at {lake.store.url} has the stamp {wanted}: it is the stamp of"
         " another lake, or a run that it was made from is lost"
     )
+
+
+def _but_one(run_ids: Sequence[str], wanted: str) -> tuple[str, ...]:
+    """Return the runs with a stamp that lack one, whose commit ended after that of later ones."""
+    before = hashlib.sha256()
+    for number, lacking in enumerate(run_ids):
+        digest, end = before.copy(), number + 1
+        for run_id in run_ids[end : end + OVERTAKING]:
+            end += 1
+            digest.update(run_id.encode())
+            if digest.hexdigest()[:12] == wanted:
+                return (*run_ids[:number], *run_ids[number + 1 : end])
+        before.update(lacking.encode())
+    return ()
 
 
 def _moment(asked: Asked) -> datetime:

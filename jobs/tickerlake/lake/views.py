@@ -293,7 +293,7 @@ _RANKS: Final = View(
         **_BAR,
         **_known("return_1d"),
         "momentum": _ratio(
-            f"Total return from {YEAR} sessions ago to {MONTH} sessions ago (12 months less the"
+            f"Total return from {YEAR} sessions ago to {MONTH} sessions ago (12 months minus the"
             " last one)."
         ),
         **_known("volatility_20", "volume", "volume_ratio_20"),

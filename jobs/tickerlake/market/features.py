@@ -77,7 +77,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("total_return_index", lambda b: b.worth, "index", 0,
             "Worth of 1 invested at the first bar's close, dividends and capital gains reinvested"
             " at the close. Built forward: a later dividend never changes it. Null from the first"
-            " price on that is not positive.",
+            " non-positive price onwards.",
             "1 at the first bar, then total_return_index[-1] * (1 + total_return_1d)"),
     *(Feature(f"sma_{n}", _sma(n), "price", n - 1,
               f"Simple moving average: mean of the last {n} closes.",
@@ -87,13 +87,13 @@ FEATURES: Final[tuple[Feature, ...]] = (
               f" first {n}.",
               f"TA-Lib EMA({n})") for n in _EMAS),
     Feature("macd", lambda b: b.macd[0], "price", 33,
-            "Moving average convergence/divergence: EMA 12 less EMA 26 of the close, both started"
+            "Moving average convergence/divergence: EMA 12 minus EMA 26 of the close, both started"
             " at the same bar.",
             "TA-Lib MACD(12, 26, 9)"),
     Feature("macd_signal", lambda b: b.macd[1], "price", 33, "EMA 9 of macd.",
             "TA-Lib MACD(12, 26, 9)"),
     Feature("macd_histogram", lambda b: b.macd[2], "price", 33,
-            "macd less macd_signal.",
+            "macd minus macd_signal.",
             "TA-Lib MACD(12, 26, 9)"),
     Feature("rsi_14", lambda b: talib.RSI(b.close, 14), "0 to 100", 14,
             "Relative strength index, by Wilder's smoothing; 0 when the price is flat.",
@@ -105,7 +105,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
             "Middle Bollinger band: mean of the last 20 closes.",
             "TA-Lib BBANDS(20, 2, 2)"),
     Feature("bb_lower_20", lambda b: b.bands[2], "price", 19,
-            "Lower Bollinger band: the mean less 2 population deviations.",
+            "Lower Bollinger band: the mean minus 2 population deviations.",
             "TA-Lib BBANDS(20, 2, 2)"),
     Feature("bb_bandwidth_20", _bandwidth, "ratio", 19,
             "Distance between the Bollinger bands over the middle one.",
@@ -189,7 +189,7 @@ def compute(bars: pl.DataFrame) -> pl.DataFrame:
             low, close, volume and events.
 
     Returns:
-        As many rows, with the columns of `DAILY` less `flags`; what has no value is null.
+        As many rows, with the columns of `DAILY` without `flags`; what has no value is null.
     """
     return bars[[*BAR]].hstack(_computed(bars))
 

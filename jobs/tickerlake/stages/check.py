@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal, get_args
 
-from tickerlake.lake import Lake, history
+from tickerlake.lake import Lake, present
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest, Rejected
+from tickerlake.lake.present import Present
 from tickerlake.lake.time_travel import State
 from tickerlake.market.flags import FLAGS
 from tickerlake.stages import counted
@@ -56,21 +57,22 @@ class Checked:
         return {kind: found[kind] for kind in KINDS if found[kind]}
 
 
-def check(lake: Lake, workers: int, *, state: State | None = None) -> Checked:
+def check(lake: Lake, workers: int, *, state: State | Present | None = None) -> Checked:
     """Find gaps, flags, quarantined rows, stale tickers, calendars that end, and revisions.
 
     Args:
         lake: the lake.
         workers: how many tickers are read at the same time.
-        state: a past state to look at; None is what is stored.
+        state: the state to look at; None is the present.
 
     Raises:
         StoreError: the lake can't be read.
     """
-    found = status(lake, workers, state=state)
+    seen = state or present.look(lake)
+    found = status(lake, workers, state=seen)
     names = [each.ticker for each in found.tickers]
     problems: list[Problem] = []
-    for ticker, known in zip(found.tickers, _histories(lake, names, state), strict=True):
+    for ticker, known in zip(found.tickers, _histories(seen, names), strict=True):
         problems += _of_ticker(ticker)
         flags = [
             (session, name)
@@ -85,10 +87,10 @@ def check(lake: Lake, workers: int, *, state: State | None = None) -> Checked:
     return Checked(tuple(problems), found.damaged)
 
 
-def _histories(lake: Lake, names: Sequence[str], state: State | None) -> Iterator[History]:
-    if state:
-        return (known for _, known in state.histories(names))
-    return (history.load_summary(lake, name).history for name in names)
+def _histories(seen: State | Present, names: Sequence[str]) -> Iterator[History]:
+    if isinstance(seen, Present):
+        return map(seen.summary, names)
+    return (known for _, known in seen.histories(names))
 
 
 def _of_ticker(ticker: Ticker) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
+from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError, pip_install
 from tickerlake.lake import Lake
 from tickerlake.lake.tables import TABLES, comment
 from tickerlake.lake.views import VIEWS
@@ -44,7 +44,7 @@ def write(lake: Lake, path: Path, *, tables: Tables | None = None) -> dict[str, 
     try:
         import duckdb
     except ImportError as error:
-        raise BadSettingError("a copy needs DuckDB: pip install 'tickerlake[query]'") from error
+        raise BadSettingError(f"a copy needs DuckDB: {pip_install('query')}") from error
 
     if path.exists() and not _is_ours(path):
         raise UsageError(f"{path} exists, and is not a copy of a lake: choose another name")

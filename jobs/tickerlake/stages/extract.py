@@ -62,6 +62,11 @@ class Report:
         bad = sum(entry.outcome not in GOOD for entry in self.entries.values())
         return exit_code(len(self.entries), bad)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there was no news, and nothing failed."""
+        return not self.manifests and not self.exit_code
+
 
 def extract(
     lake: Lake,

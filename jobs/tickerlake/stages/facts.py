@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import polars as pl
 
-from tickerlake.lake import Lake, history
 from tickerlake.lake.fold import History
 from tickerlake.market import exchanges, features
 from tickerlake.market.arrays import YEAR
@@ -88,21 +87,16 @@ class Facts:
         return [Flagged(*row) for row in odd.select("session", "flags").iter_rows()]
 
 
-def facts(lake: Lake, held: Ticker, known: History | None = None) -> Facts:
-    """Read what is known about a ticker.
+def facts(held: Ticker, known: History) -> Facts:
+    """Return what is known about a ticker.
 
     The features are computed from its history, one object, instead of being read from the many of
     `daily`; that both are the same is the lake's first invariant.
 
     Args:
-        lake: the lake.
         held: the ticker.
-        known: its history in a past state; None reads the one that is stored.
-
-    Raises:
-        StoreError, CorruptObjectError: as their names say.
+        known: its history.
     """
-    known = known or history.load(lake, held.ticker)
     place = exchanges.place(held.ticker, known.timezone)
     bars = known.bars
     currencies = bars["currency"].drop_nulls()

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from tickerlake.engines.local import spread
-from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError
+from tickerlake.errors import BadSettingError, CorruptObjectError, UsageError, pip_install
 from tickerlake.lake import Lake, snapshot
 from tickerlake.lake.fold import History
+from tickerlake.lake.snapshot import Snapshot
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.stages.relations import Files, Tables, create, needed, quoted, reachable
@@ -42,7 +43,12 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 def query(
-    lake: Lake, sql: str, *, unsafe: bool = False, tables: Tables | None = None
+    lake: Lake,
+    sql: str,
+    *,
+    unsafe: bool = False,
+    tables: Tables | None = None,
+    pinned: Snapshot | None = None,
 ) -> pl.DataFrame:
     """Run one statement over the lake's tables and views, at one moment.
 
@@ -51,6 +57,7 @@ def query(
         sql: one statement in DuckDB's dialect.
         unsafe: let the statement read and write other files, too.
         tables: where the rows of the tables come from; None is the lake's files.
+        pinned: the moment, if a snapshot of it has been taken.
 
     Returns:
         The rows. Numbers are integers or floats; a value that Polars has no type for is text.
@@ -67,19 +74,21 @@ def query(
         import duckdb  # noqa: F401 - here, so that one sentence says that it is missing
         import fsspec  # noqa: F401 - DuckDB reads what is not on local disk through it
     except ImportError as error:
-        raise BadSettingError("a query needs DuckDB: pip install 'tickerlake[query]'") from error
+        raise BadSettingError(f"a query needs DuckDB: {pip_install('query')}") from error
 
     with reachable(lake) as root:
         with _connection(lake, root, tables) as connection:
             _check(connection.extract_statements(sql), sql, unsafe=unsafe)
         if tables is not None or not needed(sql):
             return _answer(lake, sql, root, tables or Files(lake, root), unsafe=unsafe)
-        return _at_one_moment(lake, sql, root, unsafe=unsafe)
+        pinned = pinned or snapshot.now(lake.store)
+        return _at_one_moment(lake, sql, root, pinned, unsafe=unsafe)
 
 
-def _at_one_moment(lake: Lake, sql: str, root: str, *, unsafe: bool) -> pl.DataFrame:
+def _at_one_moment(
+    lake: Lake, sql: str, root: str, pinned: Snapshot, *, unsafe: bool
+) -> pl.DataFrame:
     """Answer from files, except for tickers whose files a transform may be replacing meanwhile."""
-    pinned = snapshot.now(lake.store)
     derived: dict[str, History | None] = {}
     missing = set(pinned.pending)
     while True:
@@ -98,7 +107,7 @@ def _at_one_moment(lake: Lake, sql: str, root: str, *, unsafe: bool) -> pl.DataF
             return answer
 
 
-def _derived(lake: Lake, pinned: snapshot.Snapshot) -> Callable[[str], tuple[str, History | None]]:
+def _derived(lake: Lake, pinned: Snapshot) -> Callable[[str], tuple[str, History | None]]:
     return lambda ticker: (ticker, snapshot.derive(lake, ticker, pinned))
 
 

@@ -129,7 +129,7 @@ def open_damaged(url: str) -> tuple[Lake, str]:
         return open_lake(url), ""
     if grain is None:
         if next(store.keys(layout.RUNS), None) is None:
-            raise NoLakeError(f"there is no lake at {store.url}: `tickerlake extract` creates one")
+            raise NoLakeError(f"there is no lake at {store.url}: `tickerlake run` creates one")
         raise LakeFormatError(
             f"nothing in {store.url} shows its grain; write {layout.LAKE} by hand"
         )

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake
+from tickerlake.lake import Lake, present
 from tickerlake.lake.time_travel import State
 from tickerlake.market import symbols
 from tickerlake.stages.facts import Facts, facts
@@ -43,7 +43,7 @@ def show(
         names: the symbols, as a user typed them; none means all that the lake holds.
         period: how much is drawn, back from the last bar: see `begin`.
         workers: how many tickers are read at the same time.
-        state: a past state to draw; None is what is stored.
+        state: a past state to draw; None is the present.
 
     Raises:
         UsageError: the lake does not hold one of them, or the period is not one.
@@ -51,15 +51,16 @@ def show(
     """
     begin(period, date.max)
     asked = symbols.parse(names)
-    expect(lake, asked, state)
-    held = status(lake, workers, names=asked or None, state=state)
+    seen = state or present.look(lake)
+    expect(seen, asked)
+    held = status(lake, workers, names=asked or None, state=seen)
     found = {each.ticker: each for each in held.tickers}
     missing = [name for name in asked if name not in found]
     if missing:
-        raise UsageError(f"{missing[0]} has no bars yet: `tickerlake transform` may be pending")
+        raise UsageError(f"{missing[0]} has no bars yet")
 
     def one(name: str) -> Shown:
-        known = facts(lake, found[name], state.history(name) if state else None)
+        known = facts(found[name], seen.history(name))
         return Shown(known, _rows(known, period), held.stamp)
 
     return [one(name) for name in asked or found]

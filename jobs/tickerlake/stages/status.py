@@ -10,13 +10,13 @@ from typing import Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import Lake, backlog, history, manifests, time_travel
+from tickerlake.lake import Lake, manifests, present
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.present import Present
 from tickerlake.lake.time_travel import State
 from tickerlake.market import calendars, exchanges
 from tickerlake.market.calendars import Exchange
-from tickerlake.stages import held
 
 T = TypeVar("T")
 
@@ -84,7 +84,7 @@ class Status:
     pending: tuple[str, ...]
     """The runs that the transformer has yet to process."""
     stamp: str
-    """Names the state: the runs that have been processed."""
+    """Names the state: all runs that are committed."""
     as_of: datetime | None = None
     """The moment of a past state; None is now."""
     damaged: tuple[str, ...] = ()
@@ -98,8 +98,8 @@ class Known(NamedTuple):
         names: the tickers, sorted.
         read: returns what is known of a ticker, with `session` and `flags` of its bars.
         last: the ids of the last runs, newest first.
-        pending: the manifests that the histories lack.
-        stamp: of the runs that have been processed.
+        pending: the manifests that stored histories lack.
+        stamp: of all runs.
         moment: of a past state; None is now.
     """
 
@@ -117,14 +117,14 @@ def status(
     *,
     as_of: datetime | None = None,
     names: Collection[str] | None = None,
-    state: State | None = None,
+    state: State | Present | None = None,
 ) -> Status:
-    """Read the state of the lake.
+    """Read the state of the lake, with all runs that are committed, whether transformed or not.
 
     Args:
         lake: the lake.
         workers: how many tickers are read at the same time.
-        state: a past state to describe; None is what is stored.
+        state: the state to describe; None is the present.
         as_of: the moment that decides which sessions have closed. None is now or, in a lake that a
             replay has filled, the moment of its newest run.
         names: the tickers to read; None reads all.
@@ -133,14 +133,14 @@ def status(
         StoreError: the lake can't be read.
     """
     with ThreadPoolExecutor(workers) as pool:
-        known = _past(state) if state else _stored(lake)
+        known = _past(state) if isinstance(state, State) else _now(state or present.look(lake))
         runs, damaged_runs = _readable(
             pool.map(_told(lambda run_id: manifests.read(lake.store, run_id)), known.last)
         )
         moment = as_of or known.moment or _moment(runs)
         described, damaged = _readable(
             pool.map(
-                _told(lambda name: _ticker(name, known.read(name), known.pending, moment)),
+                _told(lambda name: _ticker(name, known.read(name), moment)),
                 known.names if names is None else sorted(names),
             )
         )
@@ -156,17 +156,10 @@ def status(
     )
 
 
-def _stored(lake: Lake) -> Known:
-    """Return what the lake has stored."""
-    surveyed = backlog.survey(lake.store)
-    pending = backlog.read(lake.store, surveyed).manifests
-    return Known(
-        names=held.names(lake, pending),
-        read=lambda name: history.load_summary(lake, name).history,
-        last=surveyed.runs[: -LAST_RUNS - 1 : -1],
-        pending=pending,
-        stamp=time_travel.surveyed_stamp(surveyed),
-    )
+def _now(seen: Present) -> Known:
+    """Return what the lake knows."""
+    last = seen.runs[: -LAST_RUNS - 1 : -1]
+    return Known(seen.tickers(), seen.summary, last, seen.pending, seen.stamp)
 
 
 def _past(state: State) -> Known:
@@ -194,7 +187,7 @@ def _readable(found: Iterable[T | CorruptObjectError]) -> tuple[tuple[T, ...], t
     return tuple(each for each in everything if not isinstance(each, CorruptObjectError)), damaged
 
 
-def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None:
+def expect(seen: State | Present, names: Sequence[str]) -> None:
     """Refuse tickers that the lake does not hold, or did not hold in a past state.
 
     Raises:
@@ -202,7 +195,7 @@ def expect(lake: Lake, names: Sequence[str], state: State | None = None) -> None
     """
     if not names:
         return
-    found = state.tickers() if state else held.tickers(lake)
+    found = seen.tickers()
     for name in names:
         if name not in found:
             similar = difflib.get_close_matches(name, found, 1)
@@ -234,8 +227,8 @@ def committed(run_id: str) -> datetime | None:
         return None
 
 
-def _ticker(ticker: str, known: History, pending: Sequence[Manifest], moment: datetime) -> Ticker:
-    quarantined = _quarantined(known, ticker, pending)
+def _ticker(ticker: str, known: History, moment: datetime) -> Ticker:
+    quarantined = _quarantined(known)
     sessions = known.bars["session"]
     if sessions.is_empty():
         return Ticker(ticker, 0, None, None, None, (), quarantined)
@@ -260,11 +253,8 @@ def _ticker(ticker: str, known: History, pending: Sequence[Manifest], moment: da
     )
 
 
-def _quarantined(known: History, ticker: str, pending: Sequence[Manifest]) -> Quarantined:
+def _quarantined(known: History) -> Quarantined:
     rejected = set(known.rejected)
-    for manifest in pending:
-        if ticker in manifest.tickers:
-            rejected |= set(manifest.tickers[ticker].rejected)
     reasons = Counter(name for each in rejected for name in each.reasons.split(","))
     return Quarantined(len(rejected), dict(sorted(reasons.items())))
 

@@ -59,6 +59,11 @@ class Report:
             return PARTLY_DONE
         return exit_code(len(self.refreshed), bad)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there was nothing to do, and nothing is wrong."""
+        return not (self.refreshed or self.processed or self.damaged or self.behind)
+
     def then(self, later: "Report") -> "Report":
         """Return a report of this transform and a later one."""
         refreshed = self.refreshed | later.refreshed

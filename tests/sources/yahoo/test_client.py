@@ -265,3 +265,33 @@ def test_no_row_is_outside_the_window_that_was_asked_for(served: Served) -> None
         assert found.bars["session"].to_list() == days[1:4]
         assert found.bars["dividend"].to_list() == [1.0] * 3
         assert found.previous_close == 1.0
+
+
+@pytest.mark.parametrize(("retries", "asked"), [(0, 1), (1, 2), (2, 2), (9, 2)])
+def test_without_a_network_no_more_is_tried_than_was_allowed(retries: int, asked: int) -> None:
+    client = Client(None, Pacer(1e9), workers=1, retries=retries, backoff=0.0)
+    send = Unplugged()
+    with pytest.raises(SourceUnreachableError):
+        client.judge(send, f"{HOST}{CHART}X")
+    assert len(send.sent) == asked
+
+
+def test_a_replay_is_not_asked_through_a_proxy(
+    replay: Replay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens where the environment says that the proxy is."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with opened(replay.url, retries=0) as yahoo:
+        assert fetch(yahoo).height == 14
+
+
+def test_a_volume_that_is_not_known_is_null_and_one_of_nothing_is_zero(
+    served: Served, client: Yahoo
+) -> None:
+    told = chart("X", {date(2005, 2, day): 1.0 for day in (14, 15, 16)})
+    told["indicators"]["quote"][0]["volume"] = [None, 0, 7]
+    served.put(told)
+    assert fetch(client, "X")["volume"].to_list() == [None, 0, 7]

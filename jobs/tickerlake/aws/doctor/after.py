@@ -69,7 +69,7 @@ def dead_letters(deployment: Deployment, client: Clients) -> Finding:
 
 
 def alarms(deployment: Deployment, client: Clients) -> Finding:
-    """Check that every alarm would be heard, and that none rings."""
+    """Check that every alarm would be heard, and that none has gone off."""
     found = _alarms(deployment, client)
     if not found:
         return failed("there are none", "Apply again")
@@ -81,22 +81,22 @@ def alarms(deployment: Deployment, client: Clients) -> Finding:
     ]
     if deaf:
         return failed(f"{', '.join(deaf)} tell nobody", "Apply again; enable the alarms' actions")
-    ringing = [
+    gone_off = [
         f"{each['AlarmName']} ({each.get('StateReason', '')})"
         for each in found
         if each["StateValue"] == "ALARM"
     ]
-    if ringing:
+    if gone_off:
         return warning(
-            f"ringing: {', '.join(ringing)}",
-            "See the table in docs/deploy.md, 'When something fails'; no-manifest rings until the"
-            " first run",
+            f"in alarm: {', '.join(gone_off)}",
+            "See the table in docs/deploy.md, 'When something fails'; no-manifest is in alarm until"
+            " the first run",
         )
-    return ok(f"{len(found)} alarms, none of them rings")
+    return ok(f"{len(found)} alarms, none in alarm")
 
 
 def queries(deployment: Deployment, client: Clients) -> Finding:
-    """Ask CloudWatch what each alarm asks; a query with a mistake in it never rings."""
+    """Ask CloudWatch what each alarm asks; a query with a mistake in it never sets one off."""
     found = _alarms(deployment, client)
     asking = [each for each in found if each.get("Metrics") or each.get("MetricName")]
     mute = [each["AlarmName"] for each in found if each not in asking]

@@ -7,7 +7,7 @@ from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from curl_cffi.const import CurlECode
+from curl_cffi.const import CurlECode, CurlOpt
 from curl_cffi.requests import Session
 
 from tickerlake.errors import SourceUnreachableError
@@ -66,7 +66,8 @@ class JudgedSession(Session):  # type: ignore[type-arg]
         if redirected:
             _COOKIES.set_cookie(make_cookie())
         # a replay is nearby: it is never behind a proxy that the environment may name
-        super().__init__(impersonate="chrome", cookies=_COOKIES, trust_env=not redirected)
+        direct = {CurlOpt.NOPROXY: "*"} if redirected else {}
+        super().__init__(impersonate="chrome", cookies=_COOKIES, curl_options=direct)
         self._judge = judge
 
     def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]

@@ -7,8 +7,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake, blobs, layout, manifests
+from tickerlake.lake import Lake, blobs, layout, manifests, present
 from tickerlake.lake.manifests import Manifest
+from tickerlake.lake.present import Present
 from tickerlake.market import symbols
 from tickerlake.stages.check import Problem, check
 from tickerlake.stages.facts import Facts, facts
@@ -34,7 +35,7 @@ Ended = Callable[[str], object]
 class _Source:
     """What the pages are made from."""
 
-    lake: Lake
+    seen: Present
     held: Status
     problems: Sequence[Problem]
     runs: Sequence[Manifest]
@@ -96,14 +97,15 @@ def single(lake: Lake, names: Sequence[str], *, workers: int, progress: Ended) -
 
 def _read(lake: Lake, names: Sequence[str], workers: int) -> _Source:
     asked = symbols.parse(names)
-    expect(lake, asked)
-    held = status(lake, workers, names=asked or None)
+    seen = present.look(lake)
+    expect(seen, asked)
+    held = status(lake, workers, names=asked or None, state=seen)
     wanted = {each.ticker for each in held.tickers}
-    problems = [each for each in check(lake, workers).problems if each.ticker in wanted]
-    ids = manifests.all_ids(lake.store)[-RUNS:]
+    problems = [each for each in check(lake, workers, state=seen).problems if each.ticker in wanted]
+    ids = seen.runs[-RUNS:]
     with ThreadPoolExecutor(workers) as pool:
         runs = list(pool.map(lambda run_id: manifests.read(lake.store, run_id), reversed(ids)))
-    return _Source(lake, held, problems, runs, _revised(lake, runs, wanted))
+    return _Source(seen, held, problems, runs, _revised(lake, runs, wanted))
 
 
 def _revised(lake: Lake, runs: Sequence[Manifest], tickers: set[str]) -> dict[str, set[date]]:
@@ -129,7 +131,7 @@ def _each(
     after: list[Ticker | None] = [*held[1:], None]
 
     def one(each: Ticker, previous: Ticker | None, following: Ticker | None) -> tuple[Card, T]:
-        known = facts(source.lake, each)
+        known = facts(each, source.seen.history(each.ticker))
         neighbours = pages.Neighbours(
             previous.ticker if previous else None, following.ticker if following else None
         )

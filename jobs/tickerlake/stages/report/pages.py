@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import polars as pl
 
-from tickerlake.errors import BadSettingError
+from tickerlake.errors import BadSettingError, pip_install
 from tickerlake.market import flags
 from tickerlake.stages import counted, words
 from tickerlake.stages.report import breadth, cards, summary
@@ -165,7 +165,7 @@ def _environment() -> "jinja2.Environment":
         import plotly  # noqa: F401 - needed a little later
     except ImportError as error:
         raise BadSettingError(
-            "a report needs jinja2 and plotly: pip install 'tickerlake[report]'"
+            f"a report needs jinja2 and plotly: {pip_install('report')}"
         ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader(__package__ or "", "templates"),
