@@ -207,8 +207,8 @@ def test_filters_decide_which_tickers_are_derived(lived):
     filters = [EqualTo(TICKER, "T001"), GreaterThan(SESSION, JANUARY)]
     assert list(reader.pushFilters(filters)) == filters
     [task] = reader.partitions()
-    assert task.tickers == ["T001"]
-    assert task.stamp == time_travel.resolve(lived, EARLIER).stamp
+    assert task.names == ["T001"]
+    assert reader.runs == time_travel.resolve(lived, EARLIER).runs
 
 
 @pytest.mark.parametrize("as_of", [None, str(EARLIER)])

@@ -22,6 +22,7 @@ from tickerlake.engines import Refreshed, Task
 from tickerlake.engines import spark_datasource as datasource
 from tickerlake.engines.spark import FIXED, balanced
 from tickerlake.engines.spark import spark as on_spark
+from tickerlake.errors import EngineError
 from tickerlake.lake import Lake, history, open_lake
 from tickerlake.lake.store import Store
 from tickerlake.sources import replay, yahoo
@@ -251,6 +252,76 @@ MARKS: dict[Callable[[Job, Lake, Sequence[Task]], Do], set[str]] = {
     failing: {"T002"},
     dawdling: {"T003", "second"},
 }
+
+
+# ---- executors that are lost, and jobs that fail
+
+
+def die(*, with_executor: bool) -> None:
+    """Kill this Python worker; or first the JVM of its executor, the parent of its parent."""
+    if with_executor:
+        status = Path(f"/proc/{os.getppid()}/stat").read_text()
+        os.kill(int(status.rpartition(") ")[2].split()[1]), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+class LosesExecutor(Dying):
+    """A store whose executor is killed when the third partition is about to be put."""
+
+    def put(self, key: str, data: bytes) -> None:
+        if self.left == 0:
+            die(with_executor=True)
+        super().put(key, data)
+
+
+def executor_lost(job: Job, lake: Lake, tasks: Sequence[Task]) -> Do:
+    def do(task: Task) -> Refreshed:
+        store = lake.store
+        if task.ticker == "T001" and first_time(lake, task):
+            store = LosesExecutor(store, 3, at_history=False)
+        return transform.prepare(job, replace(lake, store=store), tasks)(task)
+
+    return do
+
+
+def test_a_rebuild_loses_an_executor_in_the_middle_of_writing(spark, tmp_path, local, monkeypatch):
+    monkeypatch.setattr("tickerlake.engines.spark.WORTH", 1)
+    for day in (date(2013, 2, 8), SPLIT):
+        deliver(local, day, TICKERS[:8])
+        transform.transform(local)
+    shutil.rmtree(Path(local.store.url, "history"))
+    shutil.rmtree(Path(local.store.url, "refined/daily"))
+    other = copied(local, tmp_path / "spark" / "lake")
+    transform.transform(local, rebuild=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(transform, "prepare", executor_lost)
+        report = transform.transform(other, rebuild=True, engine=on_spark(spark))
+    assert report.exit_code == 0
+    assert (tmp_path / "spark" / "marks" / "T001").exists()
+    for prefix in ("raw/", "history/", "refined/daily/", "refined/_runs/", "tickers/", "_log/"):
+        assert objects(other, prefix) == objects(local, prefix)
+    assert transform.transform(other).exit_code == 0
+    assert verify.verify(other, workers=2) == []
+
+
+def raising(_job: Job, _lake: Lake, _tasks: Sequence[Task]) -> Do:
+    raise RuntimeError("no room\nfor more than this")
+
+
+def always_killed(_job: Job, _lake: Lake, _tasks: Sequence[Task]) -> Do:
+    die(with_executor=False)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [(raising, "RuntimeError: no room"), (always_killed, "Python worker exited unexpectedly.*")],
+)
+def test_a_job_that_fails_says_why(spark, local, monkeypatch, work, reason):
+    deliver(local, SPLIT, TICKERS[:1])
+    monkeypatch.setattr(transform, "prepare", work)
+    with pytest.raises(EngineError, match=f"^the Spark job failed, run it again: {reason}$"):
+        transform.transform(local, engine=on_spark(spark))
 
 
 @given(st.lists(st.integers(0, 10**6), max_size=60), st.integers(1, 20))

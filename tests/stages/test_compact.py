@@ -110,7 +110,7 @@ def test_other_engines_read_a_pack_as_any_file_of_raw(tmp_path):
 def test_spark_reads_the_blobs_of_a_pack(tmp_path):
     """Its tasks, without a cluster."""
     types = pytest.importorskip("pyspark.sql.types")
-    from tickerlake.engines.spark_files import Reader
+    from tickerlake.engines.spark_datasource import Tickerlake
 
     lake = lived(str(tmp_path / "lake"))
     names = ("ticker", "run_id", "close")
@@ -123,7 +123,7 @@ def test_spark_reads_the_blobs_of_a_pack(tmp_path):
     )
 
     def rows() -> list[tuple[object, ...]]:
-        reader = Reader(lake.store.url, layout.RAW, columns, {})
+        reader = Tickerlake({"path": lake.store.url, "table": "raw"}).reader(columns)
         batches = [each for part in reader.partitions() for each in reader.read(part)]
         return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
 

@@ -49,7 +49,7 @@ OUTCOMES: Final = "outcomes binary"
 _RAISED: Final = re.compile(r"^(?:tickerlake\.errors\.\w+: )?(\S.*)", re.MULTILINE)
 """The line after a traceback's frames, which are indented; our own errors say all in a sentence."""
 
-_LOST: Final = re.compile(r"most recent failure: .*?(?:Reason: |: )(?P<reason>.*)")
+_LOST: Final = re.compile(r"most recent failure: .*?: (?:[\w.$]+: )?(?P<reason>.*)")
 """What Spark says of a task that it lost."""
 
 

@@ -19,7 +19,8 @@ gives SQL all tables and views.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql.datasource import (
     DataSource,
@@ -31,13 +32,18 @@ from pyspark.sql.types import StructType
 from tickerlake.engines.spark_files import Reader
 from tickerlake.engines.spark_filters import Bounds, Pruning
 from tickerlake.errors import UsageError
-from tickerlake.lake import frames, layout, open_lake, time_travel
+from tickerlake.lake import Lake, checkpoints, frames, layout, open_lake, time_travel
+from tickerlake.lake.by_ticker import ByTicker
+from tickerlake.lake.commits import Commits
 from tickerlake.lake.frames import Wanted
 from tickerlake.lake.store import environment
 from tickerlake.lake.tables import TABLES, Table
+from tickerlake.lake.time_travel import State
+from tickerlake.lake.versions import versions_of
 from tickerlake.lake.views import VIEWS, sql
 
 if TYPE_CHECKING:
+    import polars as pl
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
@@ -47,6 +53,9 @@ COMMIT: Final = {"run_id": "string", "as_of": "timestamp"}
 """What `raw` has besides its own columns: the run that delivered the bar."""
 
 TICKERS_A_TASK: Final = 16
+
+TASKS: Final = 64
+"""At most, as each reads the manifests beside the checkpoint."""
 
 
 def register(spark: "SparkSession") -> None:
@@ -99,7 +108,8 @@ class Tickerlake(DataSource):
         path = self.options.get("path")
         if not path:
             raise UsageError("which lake? Give its folder or URL: .load('s3://bucket/lake')")
-        if (as_of := self.options.get("asOf")) is not None:
+        as_of = self.options.get("asOf")
+        if as_of is not None or table.name == "raw":  # which versions there are, only manifests say
             return PastReader(path, table.name, schema, environment(path), as_of)
         if table.name == "tickers":
             return ListingReader(path, schema, environment(path))
@@ -137,45 +147,77 @@ class ListingReader(DataSourceReader):
 
 
 @dataclass
-class State(InputPartition):
-    """The tickers that one Spark task derives, and the stamp of the state that they are part of."""
+class Tickers(InputPartition):
+    """The tickers that one Spark task reads or derives."""
 
-    stamp: str
-    tickers: list[str]
+    names: list[str]
 
 
 @dataclass
 class PastReader(Pruning):
-    """Derives the rows of a table as of a past state."""
+    """Derives the rows of a table as of a past state, and reads those of `raw` at any.
+
+    The state's runs travel with the reader, which is pickled once (see `spark_files`).
+    """
 
     lake: str
     table: str
     columns: StructType
     environment: dict[str, str]
-    as_of: str
+    as_of: str | None
     bounds: dict[str, Bounds] = field(default_factory=dict)
 
-    def partitions(self) -> Sequence[State]:
-        """Return the tickers that the filters leave, grouped into tasks."""
+    @cached_property
+    def runs(self) -> tuple[str, ...]:
+        """The runs that the state is made of."""
         opened = open_lake(self.lake)
-        found = time_travel.resolve(opened, self.as_of)
-        bounds = self.bounds.get("ticker", Bounds())
-        names = [name for name in frames.held(opened, found) if bounds.leave(name)]
-        starts = range(0, max(len(names), 1), TICKERS_A_TASK)
-        return [State(found.stamp, names[start : start + TICKERS_A_TASK]) for start in starts]
+        if self.as_of is None:
+            return time_travel.newest(opened).runs
+        return time_travel.resolve(opened, self.as_of).runs
 
-    def read(self, partition: State) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
-        """Derive tickers, one batch for each."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what to pickle."""
+        return vars(self) | {"runs": self.runs}
+
+    def partitions(self) -> Sequence[Tickers]:
+        """Return the tickers that the filters leave, grouped into tasks."""
+        bounds = self.bounds.get("ticker", Bounds())
+        state = self._state(open_lake(self.lake))
+        names = [name for name in frames.held(state.lake, state) if bounds.leave(name)]
+        size = max(TICKERS_A_TASK, -(-len(names) // TASKS))
+        starts = range(0, max(len(names), 1), size)
+        return [Tickers(names[start : start + size]) for start in starts]
+
+    def read(self, partition: Tickers) -> Iterator["pa.RecordBatch"]:  # type: ignore[override]
+        """Read or derive tickers, one batch for some of them."""
         from pyspark.sql.pandas.types import to_arrow_schema
 
         os.environ.update(self.environment)
-        schema, opened = to_arrow_schema(self.columns), open_lake(self.lake)
-        state = time_travel.resolve(opened, partition.stamp)
-        sessions = self.bounds.get("session", Bounds())
-        for ticker in partition.tickers:
-            wanted = Wanted((ticker,), sessions.least, sessions.greatest)
-            frame = frames.read(opened, self.table, state, wanted)
-            if "date" in self.columns.names:
-                frame = frame.with_columns(date=layout.partition(opened.grain))
-            table = frame.select(self.columns.names).to_arrow()
+        schema, state = to_arrow_schema(self.columns), self._state(open_lake(self.lake))
+        rows = self._raw if self.table == "raw" else self._derived
+        date = layout.partition(state.lake.grain)
+        for frame in rows(state, partition.names):
+            whole = frame.with_columns(date=date) if "date" in self.columns.names else frame
+            table = whole.select(self.columns.names).to_arrow()
             yield from table.cast(schema).combine_chunks().to_batches()
+
+    def _state(self, lake: Lake) -> State:
+        return State(lake, Commits(lake.store), self.runs)
+
+    def _derived(self, state: State, tickers: Sequence[str]) -> Iterator["pl.DataFrame"]:
+        sessions = self.bounds.get("session", Bounds())
+        for start in range(0, len(tickers), TICKERS_A_TASK):
+            some = tuple(tickers[start : start + TICKERS_A_TASK])
+            wanted = Wanted(some, sessions.least, sessions.greatest)
+            yield frames.read(state.lake, self.table, state, wanted)
+
+    def _raw(self, state: State, tickers: Sequence[str]) -> Iterator["pl.DataFrame"]:
+        import polars as pl
+
+        sessions = self.bounds.get("session", Bounds())
+        predicate = frames.between(sessions.least, sessions.greatest)
+        store = state.lake.store
+        said = ByTicker(store, state.runs, tickers, checkpoints.load(store))
+        for ticker in tickers:
+            rows = versions_of(state, ticker, said.of(ticker), predicate)
+            yield rows.select(pl.lit(ticker).alias("ticker"), pl.all())

@@ -1,10 +1,15 @@
-"""A table's files as Spark reads them: at one moment, whatever a transform is doing meanwhile."""
+"""A table's files as Spark reads them: at one moment, whatever a transform is doing meanwhile.
+
+Spark pickles a reader once, and before it asks for the partitions. So what all tasks need, the runs
+of the moment, travels with the reader, and a partition has only what its own tickers need.
+"""
 
 import io
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from pyspark.sql.datasource import InputPartition
@@ -12,7 +17,7 @@ from pyspark.sql.types import StructType
 
 from tickerlake.engines.spark_filters import Bounds, Pruning
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, derived, layout, manifests, open_lake, packs, snapshot
+from tickerlake.lake import Lake, derived, layout, open_lake, snapshot
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.snapshot import Snapshot
@@ -20,21 +25,15 @@ from tickerlake.lake.snapshot import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-T = TypeVar("T")
-
 FILES_A_TASK: Final = 64
 
 
 @dataclass
 class Files(InputPartition):
-    """What one Spark task reads: keys, and of blobs the run and the moment of their commits.
-
-    `pinned` is the moment whose rows they are; None for blobs, which never change.
-    """
+    """What one Spark task reads: keys, and the moment whose rows they are, without its runs."""
 
     keys: list[str]
-    commits: list[dict[str, Any]]
-    pinned: Snapshot | None = None
+    pinned: Snapshot
 
 
 @dataclass
@@ -55,30 +54,38 @@ class Reader(Pruning):
     columns: StructType
     environment: dict[str, str]
     bounds: dict[str, Bounds] = field(default_factory=dict)
-    _last: tuple[object, Mapping[str, pl.DataFrame]] = (None, {})
+
+    @cached_property
+    def pinned(self) -> Snapshot:
+        """The moment that it reads; in a task, only its runs."""
+        return snapshot.now(open_lake(self.lake).store)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what to pickle."""
+        return vars(self) | {"pinned": Snapshot(self.pinned.runs, {}, {})}
 
     def partitions(self) -> Sequence[InputPartition]:
         """Return the files that the filters leave, grouped into tasks."""
-        opened = open_lake(self.lake)
-        pinned = snapshot.now(opened.store)
-        # blobs never change
-        pending = set(pinned.pending) if self.prefix != layout.RAW else set()
+        opened, pinned = open_lake(self.lake), self.pinned
         whole, changing = [], []
-        for key, commit in self._files(opened):
+        for key in sorted(opened.store.keys(self.prefix)):
             values = layout.values(key)
-            if values["ticker"] in pending:
+            if values["ticker"] in pinned.pending:
                 changing.append(key)
             elif self._left(opened.grain, values):
-                whole.append((key, commit))
-        tickers = [each for each in sorted(pending) if self._left(opened.grain, {"ticker": each})]
-        stable = [Files(*_split(part), self._of(pinned, part)) for part in _chunks(whole)]
+                whole.append(key)
+        tickers = [
+            each for each in sorted(pinned.pending) if self._left(opened.grain, {"ticker": each})
+        ]
+        stable = [
+            Files(part, self._of({layout.values(key)["ticker"] for key in part}))
+            for part in _chunks(whole)
+        ]
         moving = _by_ticker(tickers, changing)
-        return [*stable, *(Derived(*each, pinned.of([each[0]])) for each in moving)]
+        return [*stable, *(Derived(ticker, keys, self._of({ticker})) for ticker, keys in moving)]
 
-    def _of(self, pinned: Snapshot, part: list[tuple[str, dict[str, Any]]]) -> Snapshot | None:
-        if self.prefix == layout.RAW:
-            return None
-        return pinned.of({layout.values(key)["ticker"] for key, _ in part})
+    def _of(self, tickers: set[str]) -> Snapshot:
+        return replace(self.pinned.of(tickers), runs=frozenset())
 
     def _left(self, grain: Grain, values: dict[str, str]) -> bool:
         """Return whether the filters leave anything of a partition."""
@@ -87,21 +94,6 @@ class Reader(Pruning):
             return False
         names = (self.bounds.keys() & values.keys()) - {"session"}
         return all(self.bounds[name].leave(values[name]) for name in names)
-
-    def _files(self, lake: Lake) -> list[tuple[str, dict[str, Any]]]:
-        """Return the table's files; those of `raw` with the run that delivered them, for each."""
-        if self.prefix != layout.RAW:
-            return [(key, {}) for key in sorted(lake.store.keys(self.prefix))]
-        found = [
-            (
-                layout.blob(layout.RAW, date, ticker, digest),
-                {"run_id": run.run_id, "as_of": run.as_of},
-            )
-            for run in manifests.read_all(lake.store, manifests.all_ids(lake.store))
-            for ticker, entry in run.tickers.items()
-            for date, digest in entry.blobs.items()
-        ]
-        return sorted(found, key=lambda each: each[0])  # those of a pack one after the other
 
     def read(  # type: ignore[override]
         self, partition: "Files | Derived"
@@ -112,25 +104,22 @@ class Reader(Pruning):
         os.environ.update(self.environment)
         schema = to_arrow_schema(self.columns)
         lake = open_lake(self.lake)
+        pinned = replace(partition.pinned, runs=self.pinned.runs)
         if isinstance(partition, Derived):
-            rows = self._derived(lake, partition)
+            rows = self._derived(lake, partition, pinned)
         else:
-            rows = self._stored(lake, partition)
+            rows = self._stored(lake, partition.keys, pinned)
         for frame in rows:
             chosen = frame.select(self.columns.names)
             yield from chosen.to_arrow().cast(schema).combine_chunks().to_batches()
 
-    def _stored(self, lake: Lake, part: "Files") -> Iterator[pl.DataFrame]:
+    def _stored(self, lake: Lake, keys: list[str], pinned: Snapshot) -> Iterator[pl.DataFrame]:
         """Yield the rows of files; derive those of tickers that a transform has replaced since."""
-        files = {
-            key: self._file(lake, key, commit)
-            for key, commit in zip(part.keys, part.commits, strict=True)
-        }
+        files = {key: self._file(lake, key) for key in keys}
         histories: dict[str, History | None] = {}
-        if part.pinned is not None:
-            for ticker in {layout.values(key)["ticker"] for key in files}:
-                if snapshot.has_moved(lake.store, part.pinned, ticker):
-                    histories[ticker] = snapshot.derive(lake, ticker, part.pinned)
+        for ticker in {layout.values(key)["ticker"] for key in files}:
+            if snapshot.has_moved(lake.store, pinned, ticker):
+                histories[ticker] = snapshot.derive(lake, ticker, pinned)
         for key, rows in files.items():
             values = layout.values(key)
             held = histories.get(values["ticker"])
@@ -142,13 +131,13 @@ class Reader(Pruning):
             else:
                 yield rows
 
-    def _derived(self, lake: Lake, part: "Derived") -> Iterator[pl.DataFrame]:
+    def _derived(self, lake: Lake, part: "Derived", pinned: Snapshot) -> Iterator[pl.DataFrame]:
         """Yield the rows of a ticker whose files may lack a run that is committed."""
-        held = snapshot.derive(lake, part.ticker, part.pinned)
+        held = snapshot.derive(lake, part.ticker, pinned)
         if held is not None:
             yield self._rows(lake, part.ticker, held)
             return
-        found = (self._file(lake, key, {}) for key in part.keys)
+        found = (self._file(lake, key) for key in part.keys)
         yield from (rows for rows in found if rows is not None)
 
     def _rows(self, lake: Lake, ticker: str, held: History) -> pl.DataFrame:
@@ -157,35 +146,20 @@ class Reader(Pruning):
             rows = rows.with_columns(date=layout.partition(lake.grain))
         return rows
 
-    def _file(self, lake: Lake, key: str, commit: dict[str, Any]) -> pl.DataFrame | None:
+    def _file(self, lake: Lake, key: str) -> pl.DataFrame | None:
         data = lake.store.get(key)
-        values = layout.values(key) | commit
-        in_file = [name for name in self.columns.names if name not in values]
-        if data is not None:
-            frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
-        elif self.prefix == layout.RAW and layout.digest(key) in self._packed(lake, key):
-            frame = self._packed(lake, key)[layout.digest(key)].select(in_file or pl.all())
-        else:
+        if data is None:
             return None
+        values = layout.values(key)
+        in_file = [name for name in self.columns.names if name not in values]
+        frame = pl.read_parquet(io.BytesIO(data), columns=in_file or None)
         return frame.with_columns(pl.lit(value).alias(name) for name, value in values.items())
 
-    def _packed(self, lake: Lake, key: str) -> Mapping[str, pl.DataFrame]:
-        """Return the blobs of the pack that a blob may be in; the last pack is kept."""
-        values = layout.values(key)
-        place = (values["date"], values["ticker"])
-        if place != self._last[0]:
-            self._last = (place, packs.find(lake, *place))
-        return self._last[1]
 
-
-def _chunks(files: list[T]) -> list[list[T]]:
+def _chunks(files: list[str]) -> list[list[str]]:
     """Return the files of each task; Spark turns no task at all into one that is None."""
     starts = range(0, max(len(files), 1), FILES_A_TASK)
     return [files[start : start + FILES_A_TASK] for start in starts]
-
-
-def _split(part: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[dict[str, Any]]]:
-    return [key for key, _ in part], [commit for _, commit in part]
 
 
 def _by_ticker(tickers: list[str], keys: list[str]) -> Iterator[tuple[str, list[str]]]:

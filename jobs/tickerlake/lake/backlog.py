@@ -161,6 +161,7 @@ def outline(store: Store, surveyed: Survey) -> Outline:
                 named[ticker].add(manifest.run_id)
             if entry.delivers:
                 bars[ticker] += entry.new + entry.corrected
+        del manifest  # see `_readable`
     again = frozenset(each.run_id for each in heads).difference(surveyed.pending)
     return Outline(tuple(heads), again, frozenset(lost), bars, named, broken, tuple(damaged))
 
@@ -182,6 +183,7 @@ def _readable(
             yield manifest
         else:
             yield manifests.cut(manifest, {name for name in retried if run_id in retried[name]})
+        del manifest  # the next one is read without it: it may take thirty megabytes
 
 
 def is_hopeless(note: Behind, run_ids: Sequence[str]) -> bool:

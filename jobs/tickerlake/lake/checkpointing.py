@@ -73,6 +73,7 @@ def fold(store: Store, known: Checkpoint, found: Iterable[Manifest]) -> bool:
     for manifest in found:
         store.put(layout.archived(manifest.run_id), manifests.encode(manifest))
         said.add(manifest)
+        del manifest  # the next one is read without it
     heads = pl.DataFrame(said.heads, schema=RUNS, orient="row")
     others = known.runs.filter(~pl.col("run_id").is_in(heads["run_id"].to_list()))
     parts = _parts(store, known, said)

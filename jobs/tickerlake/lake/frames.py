@@ -69,11 +69,12 @@ def read(
     """
     columns = wanted.columns or tuple(schema(name))
     source = Source(lake, name, state, pinned)
-    parts = source.frames(columns, _between(wanted.start, wanted.end), wanted.tickers)
+    parts = source.frames(columns, between(wanted.start, wanted.end), wanted.tickers)
     return pl.concat([source.empty().select(columns), *parts])
 
 
-def _between(start: date | None, end: date | None) -> pl.Expr | None:
+def between(start: date | None, end: date | None) -> pl.Expr | None:
+    """Return the predicate of sessions from a first to a last one; None is no bound."""
     bounds = []
     if start is not None:
         bounds.append(pl.col("session") >= start)

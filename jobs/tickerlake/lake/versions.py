@@ -1,6 +1,6 @@
 """The rows of the table `raw` at a state: every version of every bar, and who brought it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import polars as pl
@@ -20,13 +20,20 @@ def versions(
     """Yield the rows of `raw`: what each run delivered, in the order of the runs."""
     found = state.manifests(set(tickers))
     for ticker in tickers:
-        listed = [
-            (manifest, _pruned(entry, predicate))
-            for manifest in found
-            if (entry := manifest.tickers.get(ticker)) is not None and entry.blobs
-        ]
-        parts = [pl.DataFrame(schema={**COMMIT, **RAW}), *_delivered(state, ticker, listed)]
-        yield ticker, pl.concat(parts).sort("session", maintain_order=True)
+        yield ticker, versions_of(state, ticker, found, predicate)
+
+
+def versions_of(
+    state: State, ticker: str, found: Iterable[Manifest], predicate: pl.Expr | None
+) -> pl.DataFrame:
+    """Return the rows of `raw` of a ticker, given the state's manifests."""
+    listed = [
+        (manifest, _pruned(entry, predicate))
+        for manifest in found
+        if (entry := manifest.tickers.get(ticker)) is not None and entry.blobs
+    ]
+    parts = [pl.DataFrame(schema={**COMMIT, **RAW}), *_delivered(state, ticker, listed)]
+    return pl.concat(parts).sort("session", maintain_order=True)
 
 
 def _pruned(entry: Entry, predicate: pl.Expr | None) -> Entry:
