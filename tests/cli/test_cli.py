@@ -104,7 +104,17 @@ def test_verify_finds_what_is_not_as_raw_says(filled, tmp_path):
 def test_etl_script(tmp_path):
     lake = tmp_path / "lake"
     done = subprocess.run(
-        [sys.executable, ROOT / "jobs/etl.py", "--offline", "--lake", lake, "--tickers", "ibm"],
+        [
+            sys.executable,
+            ROOT / "jobs/etl.py",
+            "--offline",
+            "--lake",
+            lake,
+            "--tickers",
+            "ibm",
+            "--grain",
+            "year",
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -198,7 +208,8 @@ def test_a_lake_keeps_its_grain(tmp_path):
 
 
 def test_logs_are_json_lines_where_there_is_no_terminal(tmp_path):
-    done = tickerlake("extract", "--offline", "--tickers", "FB,NOPE", "--lake", str(tmp_path))
+    options = ["--offline", "--grain", "year", "--lake", str(tmp_path)]
+    done = tickerlake("extract", "--tickers", "FB,NOPE", *options)
     assert done.returncode == 3
     records = [json.loads(line) for line in done.stderr.splitlines()]
     assert {"time", "level", "logger", "message"} <= records[0].keys()

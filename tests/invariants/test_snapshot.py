@@ -184,7 +184,7 @@ def elsewhere(lake: Lake) -> Lake:
 
 
 def deliver(lake: Lake, day: date) -> None:
-    """A run that saw the market on an evening is extracted and transformed."""
+    """Commit a run that saw the market on an evening."""
     entries = {
         ticker: Entry(
             outcome="ok",
@@ -199,7 +199,17 @@ def deliver(lake: Lake, day: date) -> None:
     run_id = manifests.new_run_id()
     one = Manifest(run_id=run_id, as_of=evening(day), source="another", tickers=entries)
     manifests.commit(lake.store, one)
-    assert transform.transform(lake, engine=in_turn).exit_code == 0
+
+
+@pytest.mark.parametrize("day", [STEPS[1], STEPS[4]], ids=["late", "newer"])
+def test_what_is_pending_of_a_ticker_counts_in_its_order(tmp_path, day):
+    """A late run says nothing of the split that a newer one has announced."""
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[3], ["A"])
+    deliver(lake, day)
+    found = answers(lake)
+    assert transform.transform(lake).exit_code == 0
+    assert found == answers(lake)
 
 
 @pytest.mark.parametrize("at", range(6))
@@ -241,6 +251,7 @@ def test_spark_sees_nothing_of_a_run_that_ends_after_the_moment(tmp_path, monkey
         if not ended:
             ended.append(True)
             deliver(elsewhere(lake), day)
+            assert transform.transform(lake, engine=in_turn).exit_code == 0
         return taken
 
     monkeypatch.setattr(snapshot, "now", then)

@@ -117,7 +117,9 @@ def test_parts_are_split_between_tickers_and_only_those_asked_for_are_read(lake)
     lived(lake, 20)
     tidy(lake)
     lived(lake, 20, first=20)
+    before = everything(lake)
     tidy(lake)
+    assert everything(lake) == before
     known = checkpoints.load(lake.store)
     reader = Reader(lake.store, known)
     seen = [set(reader.part(part)["ticker"]) for part in known.parts]

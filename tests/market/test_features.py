@@ -290,7 +290,7 @@ def test_no_rows():
     assert got.height == 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(walks())
 def test_random_walks(bars):
     check(bars)
@@ -348,7 +348,7 @@ def bits(bars: pl.DataFrame) -> bytes:
     return values.to_numpy(order="fortran").tobytes() + repr(values.null_count().row(0)).encode()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(walks(), st.data())
 def test_later_bars_change_nothing(bars, data):
     rows = data.draw(st.integers(0, bars.height))

@@ -60,8 +60,12 @@ def test_what_cannot_be_used_is_quarantined_with_the_reason(name):
 
 @pytest.mark.parametrize(("days", "reasons"), [(0, []), (1, ["in_the_future"])])
 def test_a_session_of_today_is_not_in_the_future(days, reasons):
-    found = judge(bar(TODAY + timedelta(days)), last_closed=TODAY)
-    assert found.bad["reasons"].to_list() == reasons
+    asked = bar(TODAY + timedelta(days))
+    # alone, and in an answer that must be looked at row by row
+    for others in ([], [bar(DAY) | {"close": None}]):
+        found = judge(*others, asked, last_closed=TODAY)
+        bad = found.bad.filter(pl.col("session") == asked["session"])
+        assert bad["reasons"].to_list() == reasons
 
 
 def test_of_duplicates_the_last_is_kept():

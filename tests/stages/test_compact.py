@@ -327,7 +327,9 @@ def test_killed_at_any_write_beside_others_it_ends_as_if_undisturbed(fate, step)
     reference = young()
     one_more_day(reference)
     expected = state(reference)
-    for at in steps(first, 1 if LONG or step == "compact" else 4):
+    # to be killed after a write is to be killed before the next one: the fates share the writes
+    every = 1 if LONG else 4 if step == "transform" else 1 if fate == "goes on" else 2
+    for at in steps(first, every, 1 + (fate == "after") * every // 2):
         lake = young()
         store = Dying(lake.store, at, fate, partial(rival, lake))
         with suppress(Killed):
@@ -342,12 +344,12 @@ def test_killed_at_any_write_beside_others_it_ends_as_if_undisturbed(fate, step)
         assert all(key.endswith(layout.PACK) for key in left), at
 
 
-def steps(first: object, every: int) -> Iterator[int]:
+def steps(first: object, every: int, begin: int) -> Iterator[int]:
     lake = young()
     store = Dying(lake.store, -1, "goes on")
     first(Lake(store, lake.grain))
     assert store.number > 2
-    return iter(range(1, store.number + 1, every))
+    return iter(range(begin, store.number + 1, every))
 
 
 def test_of_two_compactions_one_wins():

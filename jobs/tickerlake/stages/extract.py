@@ -136,6 +136,7 @@ class _Run:
         self._known = known
         self._uncommitted: dict[str, Entry] = {}
         self._limited = self._unreachable = 0
+        self._gave_up: SourceUnreachableError | StoreError | None = None
 
     def extract(self, ticker: str) -> Entry:
         """Extract one ticker; what is wrong with it alone is in its entry.
@@ -144,6 +145,8 @@ class _Run:
             SourceUnreachableError, StoreError: several tickers in a row failed for the same reason,
                 which is not theirs.
         """
+        if self._gave_up:
+            raise self._gave_up
         if self._limited >= GIVE_UP_AFTER:
             return Entry(outcome="rate_limited", reason="not asked: the source wants a pause")
         try:
@@ -156,6 +159,7 @@ class _Run:
             self._unreachable += 1
             few = self._tickers if isinstance(error, StoreError) else GIVE_UP_AFTER
             if self._unreachable >= min(few, GIVE_UP_AFTER):
+                self._gave_up = error  # a worker may begin another ticker before it is stopped
                 raise
             return Entry(outcome="failed", reason=str(error))
         except (SourceFailedError, CorruptObjectError) as error:
