@@ -10,7 +10,7 @@ from tickerlake import app
 from tickerlake.aws.starter import Arrival
 from tickerlake.aws.watch import watch
 from tickerlake.errors import BadSettingError, TransformFailedError
-from tickerlake.lake import manifests, open_lake
+from tickerlake.lake import derived, manifests, open_lake
 from tickerlake.settings import (
     ExtractSettings,
     SourceSettings,
@@ -164,7 +164,7 @@ def test_a_manifest_that_arrives_during_a_transform_is_processed_by_it(tmp_path,
     assert len(run_ids) == 3
     assert manifests.pending_ids(open_lake(lake).store) == []
     # FB was delivered twice; what both transforms wrote of it is in the report
-    days = report.refreshed["FB"].partitions
+    days = [each for each in report.refreshed["FB"].partitions if each != derived.LISTING]
     assert [each[:4] for each in days] == ["2013"] * 41
     assert report.exit_code == 0
     assert app.verify(lake) == []

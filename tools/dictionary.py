@@ -26,8 +26,7 @@ _INTRODUCTION: Final = """\
 
 All columns of all tables and [views](#views). The tables' files are Parquet, with rows sorted by
 `session`. The partition columns `date` and `ticker` are in the path, not in the files, and both are
-strings; `history` has only `ticker`, and `tickers` is one file without partitions.
-[How to read them right](readers.md).
+strings; `history` and `tickers` have only `ticker`. [How to read them right](readers.md).
 
 - Types are named as in Athena: `bigint` is a 64-bit integer, `double` a 64-bit float.
 - The unit `price` is the currency of the column `currency`, per share; a `ratio` of 0.01 is 1 %.

@@ -121,7 +121,7 @@ def stored(lake: Lake) -> dict[str, dict[tuple[str, ...], str]]:
     for table, declared in dictionary.tables().items():
         found[table] = {}
         for key in lake.store.keys(declared["location"]):
-            if key.endswith(".parquet") and declared["partition_keys"]:
+            if key.endswith(".parquet"):
                 values = tuple(layout.values(key).values())
                 found[table][values] = f"{lake.store.url}/{key.rpartition('/')[0]}/"
     return found
@@ -193,7 +193,7 @@ def test_a_partition_is_read_as_its_table_is():
     lake, name = memory(), database()
     deliver(lake, {"^GSPC": days(1)})
     run(lake, name)
-    for table in ("raw", "history", "daily"):
+    for table in registered(name):
         expected = glue().get_table(DatabaseName=name, Name=table)["Table"]["StorageDescriptor"]
         [partition] = glue().get_partitions(DatabaseName=name, TableName=table)["Partitions"]
         own = partition["StorageDescriptor"]
@@ -217,7 +217,7 @@ def test_only_new_partitions_are_registered(calls):
         for arguments in calls.of("BatchCreatePartition")
     }
     new = [(str(tomorrow), "A")]
-    assert asked == {"raw": new, "history": [("A",)], "daily": new}
+    assert asked == {"raw": new, "history": [("A",)], "daily": new, "tickers": [("A",)]}
     calls.made.clear()
     run(lake, name)
     assert calls.made == [], "there was nothing to do"
@@ -748,7 +748,7 @@ def test_the_command():
     assert registered(name)["daily"] == {}
     done = tickerlake("catalog", "sync", "--lake", url + "/", "--catalog", name)
     assert done.returncode == 0, done.stderr
-    counts = f"9 registered, 0 updated, 0 removed; {len(VIEWS)} views written"
+    counts = f"10 registered, 0 updated, 0 removed; {len(VIEWS)} views written"
     assert done.stdout == f"Partitions in {name}: {counts}.\n"
     assert_equal(name, lake)
     done = tickerlake("run", *arguments[:3], "--lake", url, "--catalog", name)

@@ -79,7 +79,7 @@ def test_where_no_price_ever_moves_only_the_beginnings_of_features_differ(grain,
 
 def compare(old: History, new: History, grain: Grain) -> None:
     given, found = derived.update(new, old, grain)
-    ours, theirs = (derived.expected(derived.refined(each), grain) for each in (new, old))
+    ours, theirs = (derived.expected(each, derived.refined(each), grain) for each in (new, old))
     assert dict(given.encoded()) == {part: to_parquet(each) for part, each in ours.items()}
     differing = {
         part

@@ -55,7 +55,7 @@ def test_what_is_owed_stays_owed_until_its_runs_have_receipts(lake):
     before = objects(lake, layout.DAILY)
     lake.store.delete(keys)
     done = refresh.refresh(lake, "A", [], Settled())
-    assert set(done.partitions) == {"2026-02", "2026-03", "2026-04"}
+    assert set(done.partitions) == {"2026-02", "2026-03", "2026-04", derived.LISTING}
     assert objects(lake, layout.DAILY) == before
     assert refresh.refresh(lake, "A", [], settled(first, second, third)).partitions == ()
 
@@ -164,8 +164,8 @@ def test_a_late_restatement_takes_partitions_away(lake):
     first = commit(lake, 1, bar(DAY), bar(DAY + timedelta(40)))
     third = commit(lake, 9, bar(DAY, 2.0))
     refresh.refresh(lake, "A", [first, third], Settled())
-    assert derived.stored(lake) == {"A": {"2026-02", "2026-03"}}
+    assert derived.stored(lake) == {"A": {"2026-02", "2026-03", derived.LISTING}}
     late = commit(lake, 5, bar(DAY, 3.0), restated="moved")
     version = history.load_stored(lake, "A").version
     refresh.derive(lake, "A", [first, late, third], settled(first, third), version)
-    assert derived.stored(lake) == {"A": {"2026-02"}}
+    assert derived.stored(lake) == {"A": {"2026-02", derived.LISTING}}

@@ -231,7 +231,7 @@ def test_what_was_overtaken_is_noted_for_the_next_transform(lake):
     commit(lake, 1, A=[bar(DAY + timedelta(1))])
     transform.transform(lake)
     [note] = notes.rechecks(lake.store).values()
-    parts = ("2026",)
+    parts = ("2026", derived.LISTING)
     assert note.tickers == {"A": parts, "B": parts}
 
 
@@ -290,7 +290,7 @@ def test_whoever_was_overtaken_in_any_round_is_noted(lake, overtaken):
     transform.transform(lake, engine=engine)
     assert rounds == [["A"], ["A"]]
     noted = [note.tickers for note in notes.rechecks(lake.store).values()]
-    assert noted == ([] if overtaken is None else [{"A": ("2026",)}])
+    assert noted == ([] if overtaken is None else [{"A": ("2026", derived.LISTING)}])
 
 
 def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):

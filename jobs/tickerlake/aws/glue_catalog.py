@@ -83,11 +83,8 @@ class Catalog:
         with self._failures():
             for name, table in TABLES.items():
                 of_table = [key for key in found if key.startswith(table.prefix)]
-                if not of_table and table.partition_keys:
-                    continue
-                descriptor = self._descriptor(name, table)
                 if wanted := _partitions(table, of_table):
-                    count = self._create(name, wanted, descriptor)
+                    count = self._create(name, wanted, self._descriptor(name, table))
                     log.info("%s.%s: %s new partitions", self.database, name, count)
             put_views(self._glue, self.database)
 
@@ -101,8 +98,6 @@ class Catalog:
         with self._failures():
             for name, table in TABLES.items():
                 descriptor = self._descriptor(name, table)
-                if not table.partition_keys:
-                    continue
                 # List partitions before keys: data is written before its partition is registered,
                 # so a partition registered in between is never mistaken for one without data.
                 held = self._held(name, descriptor["Columns"])
@@ -243,9 +238,7 @@ class Catalog:
 def _partitions(table: Table, keys: Iterable[str]) -> dict[_Values, str]:
     """Return the partitions that keys belong to: the folder by values."""
     names = table.partition_keys
-    found: dict[_Values, str] = {}
-    if not names:
-        return found
+    found = {}
     for key in keys:
         values = layout.values(key)
         if values.keys() == set(names):

@@ -85,7 +85,11 @@ def transformed(report: "TransformReport") -> None:
 
 
 def _written(report: "TransformReport") -> int:
-    return sum(len(each.partitions) for each in report.refreshed.values())
+    if not report.refreshed:
+        return 0
+    from tickerlake.lake.derived import LISTING  # loads Polars
+
+    return sum(part != LISTING for each in report.refreshed.values() for part in each.partitions)
 
 
 def ran(extraction: "ExtractReport", transform: "TransformReport") -> None:

@@ -42,14 +42,13 @@ class Refreshed:
 
     Attributes:
         ticker: its symbol.
-        partitions: those that were written or deleted.
+        partitions: the parts (see `lake.derived`) that were written or deleted.
         error: why it failed; '' when it did not.
         damaged: the key of the object that is damaged, if that is why.
         is_late: nothing was done, because it has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
         version: the version tag of the history that the partitions were made from.
         known: what that history says to the next extraction (`lake.index.encode`).
-        listing: its row of the table `tickers` (`lake.listings.encode`).
     """
 
     ticker: str
@@ -60,7 +59,6 @@ class Refreshed:
     overtook: bool = field(default=False, compare=False)
     version: str | None = field(default=None, compare=False)
     known: str | None = field(default=None, compare=False)
-    listing: str | None = field(default=None, compare=False)
 
 
 Work = Callable[["Lake", Sequence[Task]], Callable[[Task], Refreshed]]

@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.sql.datasource import (
     DataSource,
-    DataSourceReader,
     InputPartition,
 )
 from pyspark.sql.types import StructType
@@ -95,7 +94,7 @@ class Tickerlake(DataSource):
         types = self._types()
         return ", ".join(f"`{name}` {kind}" for name, kind in types.items())
 
-    def reader(self, schema: StructType) -> "Reader | ListingReader | PastReader":
+    def reader(self, schema: StructType) -> "Reader | PastReader":
         """Return a reader of the columns in a schema."""
         table, types = self._table(), self._types()
         unknown = sorted(set(schema.names) - types.keys())
@@ -111,8 +110,6 @@ class Tickerlake(DataSource):
         as_of = self.options.get("asOf")
         if as_of is not None or table.name == "raw":  # which versions there are, only manifests say
             return PastReader(path, table.name, schema, environment(path), as_of)
-        if table.name == "tickers":
-            return ListingReader(path, schema, environment(path))
         return Reader(path, table.prefix, schema, environment(path))
 
     def _types(self) -> dict[str, str]:
@@ -126,24 +123,6 @@ class Tickerlake(DataSource):
         if name not in READABLE:
             raise UsageError(f"there is no table {name!r}; the tables are {', '.join(READABLE)}")
         return TABLES[name]
-
-
-@dataclass
-class ListingReader(DataSourceReader):
-    """Reads the table `tickers`, which is one object, in one task."""
-
-    lake: str
-    columns: StructType
-    environment: dict[str, str]
-
-    def read(self, partition: InputPartition) -> Iterator["pa.RecordBatch"]:  # noqa: ARG002
-        """Read all rows."""
-        from pyspark.sql.pandas.types import to_arrow_schema
-
-        os.environ.update(self.environment)
-        rows = frames.read(open_lake(self.lake), "tickers", None, Wanted())
-        table = rows.select(self.columns.names).to_arrow().cast(to_arrow_schema(self.columns))
-        yield from table.combine_chunks().to_batches()
 
 
 @dataclass

@@ -172,5 +172,6 @@ def _by_ticker(tickers: list[str], keys: list[str]) -> Iterator[tuple[str, list[
 ROWS: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
     layout.DAILY: derived.refined,
     layout.HISTORY: lambda held: held.bars,
+    layout.TICKERS: derived.listing,
 }
 """The rows that a history gives, by a table's prefix."""

@@ -212,7 +212,7 @@ def _is_whole(store: Store, note: Behind) -> bool:
     key = note.damaged
     try:
         data = store.get(key)
-        if key.startswith(layout.DAILY):
+        if key.startswith((layout.DAILY, layout.TICKERS)):
             return True  # nothing is in its way any more
         if data is None or not key.startswith((layout.RAW, layout.HISTORY)):
             return False

@@ -1,8 +1,13 @@
-"""What a ticker's history gives: its partitions of `daily`, and its row of `tickers`."""
+"""What a ticker's history gives: its partitions of `daily`, and its row of `tickers`.
+
+An object is called by its *part*: the partition's value of `date`, or `LISTING` for the row.
+"""
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from datetime import date
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -17,17 +22,27 @@ from tickerlake.market import features
 from tickerlake.market.bars import BAR, TICKERS
 from tickerlake.market.features import Daily
 
+LISTING: Final = "listing"
+"""The part that is the ticker's row of the table `tickers`."""
+
+
+def key(part: str, ticker: str) -> str:
+    """Key of a part."""
+    return layout.listing(ticker) if part == LISTING else layout.daily(part, ticker)
+
 
 def refined(held: History) -> pl.DataFrame:
     """Return the rows of `daily` (`features.DAILY`) that a history gives."""
     return features.daily(held.bars)
 
 
-def listing(held: History) -> dict[str, object]:
-    """Return the row of `tickers` (`bars.TICKERS`) that a history gives.
+def listing(held: History) -> pl.DataFrame:
+    """Return the row of `tickers` that a history gives; none if no run has delivered it."""
+    row = _listing(held)
+    return pl.DataFrame([row] if row else [], schema=TICKERS)
 
-    It is empty if no run has delivered the ticker.
-    """
+
+def _listing(held: History) -> dict[str, object]:
     if held.last is None:
         return {}
     sessions, said = held.bars["session"], held.listing
@@ -50,23 +65,33 @@ def listing(held: History) -> dict[str, object]:
     }
 
 
-def row(held: History) -> pl.DataFrame:
-    """Return the row of `tickers` that a history gives as a frame of one row, or of none."""
-    found = listing(held)
-    return pl.DataFrame([found] if found else [], schema=TICKERS)
-
-
 def _ends(sessions: pl.Series) -> tuple[date, date] | tuple[None, None]:
     return (sessions[0], sessions[-1]) if len(sessions) else (None, None)
 
 
-def expected(rows: pl.DataFrame, grain: Grain) -> dict[str, pl.DataFrame]:
-    """Return the rows of the partitions of `daily`, by name; `rows` are what `refined` returns."""
-    return {name: rows[numbers] for name, numbers in _slices(rows, grain)}
+def expected(
+    held: History, rows: pl.DataFrame, grain: Grain, wanted: AbstractSet[str] | None = None
+) -> dict[str, pl.DataFrame]:
+    """Return the rows of the parts that there should be.
+
+    Args:
+        held: the history.
+        rows: what `refined` returns for it.
+        grain: of the lake.
+        wanted: the parts to return; None returns all.
+    """
+    found = {
+        name: rows[numbers]
+        for name, numbers in _slices(rows, grain)
+        if wanted is None or name in wanted
+    }
+    if held.last is not None and (wanted is None or LISTING in wanted):
+        found[LISTING] = listing(held)
+    return found
 
 
 class Derived:
-    """The partitions that a history gives; features are computed when they are needed.
+    """The parts that there should be of a history; features are computed when they are needed.
 
     Attributes:
         held: the history.
@@ -80,8 +105,17 @@ class Derived:
         self.rows = Daily(held.bars)
         self.partitions = dict(_slices(held.bars, grain))
 
+    @cached_property
+    def listing(self) -> dict[str, object]:
+        """The row of `tickers`; empty if no run has delivered it."""
+        return _listing(self.held)
+
+    def parts(self) -> set[str]:
+        """Return the names of the parts."""
+        return {*self.partitions, *([LISTING] if self.listing else [])}
+
     def encoded(self, wanted: AbstractSet[str] | None = None) -> Iterator[tuple[str, bytes]]:
-        """Yield partitions and the bytes of their objects; None is all partitions."""
+        """Yield parts and the bytes of their objects; None is all parts."""
         found = {
             name: rows for name, rows in self.partitions.items() if wanted is None or name in wanted
         }
@@ -91,12 +125,14 @@ class Derived:
             table = self.rows.table(start, found[last].stop)
             for name, rows in found.items():
                 yield name, to_parquet(table[rows.start - start : rows.stop - start])
+        if self.listing and (wanted is None or LISTING in wanted):
+            yield LISTING, to_parquet(pl.DataFrame([self.listing], schema=TICKERS))
 
 
 def update(new: History, old: History, grain: Grain) -> tuple[Derived, set[str]]:
-    """Return what a new history gives, and the partitions that differ from an old one's.
+    """Return what a new history gives, and the parts of it that differ from an old one's.
 
-    Partitions that the new history lacks are among them. Features are causal, to the last bit: rows
+    Parts that the new history lacks are among them. Features are causal, to the last bit: rows
     before the first bar that differs are the same, and when that bar lies in the last partition,
     or only follows what was there, there is nothing to compare at all.
     """
@@ -105,7 +141,7 @@ def update(new: History, old: History, grain: Grain) -> tuple[Derived, set[str]]
     found = names(new.bars[first:], grain) | names(old.bars[first:], grain)
     if len(found) > 1 and first < old.bars.height:
         found = _differing(given.rows, Daily(old.bars), first, grain)
-    return given, found
+    return given, found if given.listing == _listing(old) else found | {LISTING}
 
 
 def _first_difference(new: pl.DataFrame, old: pl.DataFrame) -> int:
@@ -144,33 +180,33 @@ def _differing(new: Daily, old: Daily, first: int, grain: Grain) -> set[str]:
 
 
 def put(lake: Lake, ticker: str, given: Derived, wanted: AbstractSet[str]) -> None:
-    """Write partitions of a ticker; delete those that have no rows.
+    """Write parts of a ticker; delete those that have no rows.
 
     Args:
         lake: the lake.
         ticker: whose history it is.
         given: what its history gives.
-        wanted: the partitions.
+        wanted: the parts.
     """
-    for name, data in one_by_one(given.encoded(wanted)):
-        lake.store.put(layout.daily(name, ticker), data)
-    gone = sorted(wanted - given.partitions.keys())
-    lake.store.delete([layout.daily(name, ticker) for name in gone])
+    for part, data in one_by_one(given.encoded(wanted)):
+        lake.store.put(key(part, ticker), data)
+    lake.store.delete([key(part, ticker) for part in sorted(wanted - given.parts())])
 
 
 def stored(lake: Lake) -> dict[str, frozenset[str]]:
-    """Return the partitions that exist, by ticker; none if it only has a history.
+    """Return the parts that exist, by ticker; none if it only has a history.
 
-    Most tickers have the same ones, and share one set: a wide lake has millions of objects.
+    Most tickers have the same parts, and share one set: a wide lake has millions of objects.
     """
     numbers: dict[str, int] = {}
     found = {layout.values(each)["ticker"]: 0 for each in lake.store.keys(layout.HISTORY)}
-    for each in lake.store.keys(layout.DAILY):
-        values = layout.values(each)
-        number = numbers.setdefault(values["date"], len(numbers))
-        found[values["ticker"]] = found.get(values["ticker"], 0) | 1 << number
+    for prefix in (layout.DAILY, layout.TICKERS):
+        for each in lake.store.keys(prefix):
+            values = layout.values(each)
+            number = numbers.setdefault(values.get("date", LISTING), len(numbers))
+            found[values["ticker"]] = found.get(values["ticker"], 0) | 1 << number
     shared = {
-        bits: frozenset(name for name, number in numbers.items() if bits >> number & 1)
+        bits: frozenset(part for part, number in numbers.items() if bits >> number & 1)
         for bits in set(found.values())
     }
     return {ticker: shared[bits] for ticker, bits in found.items()}

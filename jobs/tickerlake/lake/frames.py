@@ -14,12 +14,12 @@ from typing import Any, Final
 import polars as pl
 
 from tickerlake.errors import CorruptObjectError, TickerlakeError
-from tickerlake.lake import Lake, derived, history, layout, listings, pushdown, snapshot
+from tickerlake.lake import Lake, derived, history, layout, pushdown, snapshot, time_travel
 from tickerlake.lake.fold import History
 from tickerlake.lake.parquet import from_parquet
 from tickerlake.lake.snapshot import Snapshot
 from tickerlake.lake.tables import TABLES
-from tickerlake.lake.time_travel import State, newest
+from tickerlake.lake.time_travel import State
 from tickerlake.lake.versions import COMMIT, versions
 
 READERS: Final = 8
@@ -146,7 +146,7 @@ class Source:
     ) -> None:
         self._lake, self._name, self._state, self._pinned = lake, name, state, pinned
         if state is None and name == "raw":  # which versions there are, only manifests know
-            self._state = newest(lake, runs=pinned.runs if pinned else None)
+            self._state = time_travel.newest(lake, runs=pinned.runs if pinned else None)
 
     def empty(self) -> pl.DataFrame:
         """Return the table without rows."""
@@ -170,8 +170,6 @@ class Source:
         if self._state is None:
             pinned = self._pinned or snapshot.now(self._lake.store)
             load, found = partial(self._stored, pinned), lambda: pinned.tickers
-            if self._name == "tickers":
-                load = partial(self._listed, pinned, listings.load(self._lake.store))
         else:
             load, found = partial(self._past, self._state), partial(held, self._lake, self._state)
         wanted = sorted(pushdown.tickers(predicate, found()) if tickers is None else tickers)
@@ -202,11 +200,6 @@ class Source:
         found = [part for ticker in tickers for part in parts[ticker]]
         if found:
             yield pl.concat(found)
-
-    def _listed(
-        self, pinned: Snapshot, stored: pl.DataFrame, tickers: Sequence[str], *_: object
-    ) -> Iterator[pl.DataFrame]:
-        yield listings.pinned(self._lake, stored, tickers, pinned)
 
     def _from_files(
         self,
@@ -242,8 +235,8 @@ class Source:
 
     def _keys(self, ticker: str, predicate: pl.Expr | None) -> list[str]:
         """Return the keys that hold a ticker's rows, as its history says, without any listing."""
-        if self._name == "history":
-            return [layout.history(ticker)]
+        if self._name in _ONE_FILE:
+            return [_ONE_FILE[self._name](ticker)]
         held = history.load_summary(self._lake, ticker).history.bars["session"]
         if held.is_empty():
             return []
@@ -285,8 +278,14 @@ class Source:
             yield frame.select(pl.lit(ticker).alias("ticker"), pl.all())
 
 
+_ONE_FILE: Final[dict[str, Callable[[str], str]]] = {
+    "history": layout.history,
+    "tickers": layout.listing,
+}
+"""The tables that have one file for each ticker, and its key."""
+
 _DERIVED: Final[dict[str, Callable[[History], pl.DataFrame]]] = {
     "history": lambda held: held.bars,
     "daily": derived.refined,
-    "tickers": derived.row,
+    "tickers": derived.listing,
 }

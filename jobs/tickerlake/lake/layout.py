@@ -21,7 +21,6 @@ QUARANTINE: Final = "quarantine/"
 HISTORY: Final = "history/"
 DAILY: Final = "refined/daily/"
 TICKERS: Final = "tickers/"
-LISTINGS: Final = "tickers/data.parquet"
 RECEIPTS: Final = "refined/_runs/"
 BEHIND: Final = "refined/_behind/"
 RECHECK: Final = "refined/_recheck/"
@@ -48,7 +47,7 @@ _OBJECTS: Final = {
     QUARANTINE: rf"{_DATE}/{_TICKER}/[0-9a-f]{{32}}\.parquet",
     HISTORY: rf"{_TICKER}/history\.parquet",
     DAILY: rf"{_DATE}/{_TICKER}/data\.parquet",
-    TICKERS: r"data\.parquet",
+    TICKERS: rf"{_TICKER}/data\.parquet",
     RECEIPTS: rf"{_RUN_ID}\.json",
     BEHIND: rf"{_TICKER}/{_RUN_ID}\.json",
     RECHECK: rf"{_RUN_ID}\.json",
@@ -95,6 +94,11 @@ def history(ticker: str) -> str:
 def daily(date: str, ticker: str) -> str:
     """Key of a partition of the table `daily`."""
     return f"{DAILY}date={date}/ticker={symbols.encode(ticker)}/data.parquet"
+
+
+def listing(ticker: str) -> str:
+    """Key of a ticker's row of the table `tickers`."""
+    return f"{TICKERS}ticker={symbols.encode(ticker)}/data.parquet"
 
 
 def run(run_id: str) -> str:

@@ -33,7 +33,7 @@ def to_parquet(rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | No
         buffer,
         table.schema,
         compression="snappy",
-        use_dictionary=[each.name for each in table.schema if _is_text(each.type)],
+        use_dictionary=[each.name for each in table.schema if pa.types.is_string_view(each.type)],
         write_statistics=["session"],
         store_schema=False,
     ) as writer:
@@ -41,12 +41,6 @@ def to_parquet(rows: "pl.DataFrame | pa.Table", metadata: Mapping[str, str] | No
         writer.add_key_value_metadata(metadata or {})
     data: bytes = buffer.getvalue().to_pybytes()
     return data
-
-
-def _is_text(kind: "pa.DataType") -> bool:
-    import pyarrow as pa
-
-    return kind in (pa.string_view(), pa.large_string())
 
 
 def to_blob(rows: pl.DataFrame) -> bytes:

@@ -1,7 +1,7 @@
-"""Bring one ticker's history and its partitions of `daily` up to date.
+"""Bring one ticker's history, its partitions of `daily` and its row of `tickers` up to date.
 
-The history is replaced first, by compare-and-swap, and says which partitions it owes; they are
-written after it. So the loser of a race has written nothing, and whoever follows a process
+The history is replaced first, by compare-and-swap, and says which partitions it owes; they and the
+row are written after it. So the loser of a race has written nothing, and whoever follows a process
 that died finds in the history what is left to do.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tickerlake.errors import ConflictError, CorruptObjectError
-from tickerlake.lake import Lake, derived, history, index, layout, listings, notes
+from tickerlake.lake import Lake, derived, history, index, layout, notes
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.computing import computed, one_by_one
 from tickerlake.lake.derived import Derived
@@ -30,12 +30,11 @@ class Outcome:
     """How the work on a ticker ended.
 
     Attributes:
-        partitions: those that were written or deleted.
+        partitions: the parts (see `lake.derived`) that were written or deleted.
         version: the version tag of the history that they were made from.
         is_late: nothing was done: the ticker has to be derived from all its manifests.
         overtook: another process may still be writing these partitions.
         known: what that history says to the next extraction (`index.encode`).
-        listing: its row of the table `tickers` (`listings.encode`).
     """
 
     partitions: tuple[str, ...] = ()
@@ -43,7 +42,6 @@ class Outcome:
     is_late: bool = False
     overtook: bool = False
     known: str | None = None
-    listing: str | None = None
 
 
 LATE: Final = Outcome(is_late=True)
@@ -63,7 +61,7 @@ def refresh(
         ticker: whose history it is.
         pending: the manifests that the ticker may lack, sorted.
         settled: the runs that are known to be done.
-        recheck: partitions to write in any case.
+        recheck: parts to write in any case.
 
     Raises:
         ConflictError: it lost too many races.
@@ -88,7 +86,8 @@ def refresh(
                 pause(race)
                 continue
         derived.put(lake, ticker, given, wanted)
-        return _outcome(ticker, wanted, version, new, overtook=bool(unfinished))
+        known = index.encode(new)
+        return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
     raise ConflictError(f"{ticker}: other runs kept replacing its history; run the transform again")
 
 
@@ -109,7 +108,7 @@ def derive(
             `version` was seen, so that they include every run that is folded in.
         settled: the runs that are known to be done.
         version: the version tag that the history had then.
-        recheck: partitions to write in any case.
+        recheck: parts to write in any case.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -128,7 +127,8 @@ def derive(
     except ConflictError:
         return LATE
     derived.put(lake, ticker, given, wanted)
-    return _outcome(ticker, wanted, version, new, overtook=bool(unfinished))
+    known = index.encode(new)
+    return Outcome(tuple(sorted(wanted)), version, overtook=bool(unfinished), known=known)
 
 
 def rebuild(
@@ -137,11 +137,11 @@ def rebuild(
     manifests: Sequence[Manifest],
     settled: Container[str],
     version: str | None,
-    partitions: AbstractSet[str],
+    stored_parts: AbstractSet[str],
 ) -> Outcome:
     """Derive a ticker from raw alone; compare every object, and write or delete what differs.
 
-    What can't be read is replaced as well. Until all is done, a note names the partitions at stake,
+    What can't be read is replaced as well. Until all is done, a note names the parts at stake,
     so that the next transform can finish the work of a process that died.
 
     Args:
@@ -150,7 +150,7 @@ def rebuild(
         manifests: see `derive`.
         settled: see `derive`.
         version: see `derive`.
-        partitions: those of the ticker that exist.
+        stored_parts: the ticker's parts that exist.
 
     Raises:
         CorruptObjectError, StoreError: as their names say.
@@ -162,11 +162,11 @@ def rebuild(
     stored = computed(_decoded, found.data) if found else Stored()
     new = history.rebuild(lake, ticker, manifests)
     given = Derived(new, lake.grain)
-    differing = _differing(lake, ticker, given, partitions)
+    differing = _differing(lake, ticker, given, stored_parts)
     folded = _open(manifests, settled)
     is_right = computed(_says, stored, new, folded)
     if is_right and not differing:
-        return _outcome(ticker, (), version, new)
+        return Outcome((), version, known=index.encode(new))
     note = notes.put_recheck(store, {ticker: differing})
     try:
         if new.last is not None and not is_right:
@@ -179,20 +179,8 @@ def rebuild(
         store.delete([key])
         version = None
     store.delete([note])
-    return _outcome(ticker, differing, version, new, overtook=_is_unsettled(stored, settled))
-
-
-def _outcome(
-    ticker: str,
-    partitions: Iterable[str],
-    version: str | None,
-    held: History,
-    *,
-    overtook: bool = False,
-) -> Outcome:
-    known, listing = index.encode(held), listings.encode(ticker, held)
-    found = tuple(sorted(partitions))
-    return Outcome(found, version, overtook=overtook, known=known, listing=listing)
+    overtook = _is_unsettled(stored, settled)
+    return Outcome(tuple(sorted(differing)), version, overtook=overtook, known=index.encode(new))
 
 
 def _is_unsettled(stored: Stored | None, settled: Container[str]) -> bool:
@@ -219,21 +207,21 @@ def _replace(
     version: str | None,
 ) -> str:
     names = given.partitions.keys()
-    owed, gone = wanted & names, wanted - names
+    owed, gone = wanted & names, wanted - names - {derived.LISTING}
     span = Span(min(owed), max(owed)) if owed else None
     stored = Stored(given.held, tuple(sorted(folded)), span, tuple(sorted(gone)))
     data = computed(history.encode, stored)
     return lake.store.replace(layout.history(ticker), data, version)
 
 
-def _differing(lake: Lake, ticker: str, given: Derived, stored: AbstractSet[str]) -> set[str]:
-    """Return the partitions whose objects are not what they should be."""
+def _differing(lake: Lake, ticker: str, given: Derived, stored_parts: AbstractSet[str]) -> set[str]:
+    """Return the parts whose objects are not what they should be."""
     same = {
-        name
-        for name, data in one_by_one(given.encoded(stored))
-        if lake.store.get(layout.daily(name, ticker)) == data
+        part
+        for part, data in one_by_one(given.encoded(stored_parts))
+        if lake.store.get(derived.key(part, ticker)) == data
     }
-    return (given.partitions.keys() | stored) - same
+    return (given.parts() | stored_parts) - same
 
 
 def _unfinished(stored: Stored, settled: Container[str]) -> list[str]:
@@ -246,12 +234,12 @@ def _open(manifests: Iterable[Manifest], settled: Container[str]) -> list[str]:
 
 
 def _owed(given: Derived, stored: Stored, unfinished: Collection[str]) -> set[str]:
-    """Return the partitions that a history owes."""
+    """Return the parts that a history owes: its row of `tickers` in any case."""
     if not unfinished:
         return set()
     span = stored.owed
     owed = {name for name in given.partitions if span and span.first <= name <= span.last}
-    return {*stored.gone} | owed
+    return {derived.LISTING, *stored.gone} | owed
 
 
 def _decoded(data: bytes) -> Stored | None:

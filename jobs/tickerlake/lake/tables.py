@@ -46,7 +46,7 @@ class Table:
 _RAW = Table("raw", layout.RAW, ("date", "ticker"), RAW)
 _HISTORY = Table("history", layout.HISTORY, ("ticker",), HISTORY, "history.parquet")
 _DAILY = Table("daily", layout.DAILY, ("date", "ticker"), DAILY, "data.parquet")
-_TICKERS = Table("tickers", layout.TICKERS, (), {"ticker": pl.String(), **TICKERS}, "data.parquet")
+_TICKERS = Table("tickers", layout.TICKERS, ("ticker",), TICKERS, "data.parquet")
 
 TABLES: Final[Mapping[str, Table]] = {
     table.name: table for table in (_RAW, _HISTORY, _DAILY, _TICKERS)

@@ -146,9 +146,8 @@ def select(name: str, root: str) -> str:
     table = TABLES[name]
     # what else lies in the folders does not belong to the table
     files = f"{root}/{table.prefix}{'*/' * len(table.partition_keys)}{table.file}"
-    columns = ", ".join(dict.fromkeys(["ticker", *table.schema]))
     return (
-        f"select {columns} from read_parquet({quoted(files)},"
+        f"select ticker, {', '.join(table.schema)} from read_parquet({quoted(files)},"
         " hive_partitioning = true, hive_types_autocast = false)"
     )
 
@@ -193,7 +192,7 @@ def _rows(name: str, histories: Mapping[str, History]) -> pl.DataFrame:
     make: Callable[[History], pl.DataFrame] = {
         "daily": derived.refined,
         "history": lambda held: held.bars,
-        "tickers": derived.row,
+        "tickers": derived.listing,
     }[name]
     rows = [
         make(held).with_columns(ticker=pl.lit(ticker)).select(list(schema))

@@ -176,7 +176,7 @@ def _derived(
     broken = [each.key for each in findings if each.kind == "note"]
     tickers = sorted({each.ticker for each in findings if each.ticker})
     only = None if broken or everything else tickers
-    if only != [] or _tables(findings):
+    if only is None or only:
         report.done += _rebuild(lake, findings, only, engine)
     lake.store.delete(broken)
     report.done += [f"{key}: removed after everything was rebuilt" for key in broken]
@@ -186,20 +186,12 @@ def _rebuild(
     lake: Lake, findings: Sequence[Finding], only: Sequence[str] | None, engine: Engine | None
 ) -> list[str]:
     rebuilt = transform(lake, rebuild=True, only=only, engine=engine)
-    wrong = {
-        each.ticker for each in findings if each.kind == "derived" and each.key != layout.LISTINGS
-    }
-    done = [
+    wrong = {each.ticker for each in findings if each.kind == "derived"}
+    return [
         f"{ticker}: rebuilt from raw"
         for ticker, each in sorted(rebuilt.refreshed.items())
         if not each.error and (each.partitions or ticker in wrong)
     ]
-    return [*done, *(f"{key}: written again" for key in _tables(findings))]
-
-
-def _tables(findings: Sequence[Finding]) -> set[str]:
-    """Return the keys of tables of a single object in which something is wrong."""
-    return {each.key for each in findings} & {layout.LISTINGS}
 
 
 def _is_right(data: bytes, grain: Grain | None) -> bool:

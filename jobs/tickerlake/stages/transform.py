@@ -136,7 +136,7 @@ def transform(
     for ticker in backlog.broken.keys() - rounds.refreshed.keys():
         report.behind[ticker] = backlog.broken[ticker].reason
         log.warning("%s is behind: %s", ticker, report.behind[ticker])
-    _update_whole(rounds, is_rebuild=rebuild)
+    _update_index(rounds)
     if only is None:
         register(_delivered(rounds))
     _write_notes(rounds)
@@ -178,7 +178,6 @@ def _perform(job: Job, lake: Lake, said: "ByTicker", task: Task) -> Refreshed:
         overtook=done.overtook,
         version=done.version,
         known=done.known,
-        listing=done.listing,
     )
 
 
@@ -213,6 +212,7 @@ def _delivered(rounds: Rounds) -> Iterator[str]:
         for ticker, entry in manifest.tickers.items():
             if entry.delivers and ticker not in rounds.failed:
                 yield layout.history(ticker)
+                yield layout.listing(ticker)
                 for date, name in entry.blobs.items():
                     yield layout.blob(layout.RAW, date, ticker, name)
                     yield layout.daily(date, ticker)
@@ -229,21 +229,16 @@ def _processed(rounds: Rounds) -> Iterator[Manifest]:
         yield without(manifest, outline.lost) if outline.lost else manifest
 
 
-def _update_whole(rounds: Rounds, *, is_rebuild: bool) -> None:
-    """Bring the objects that all tickers share up to date: the index and the table `tickers`.
-
-    A rebuild looks at the table in any case.
-    """
-    known, rows = {}, {}
-    for ticker, each in rounds.refreshed.items():
-        if each.version and each.known and each.listing and not each.error:
-            known[ticker] = each.version, each.known
-            rows[ticker] = each.version, each.listing
-    index.update(rounds.lake.store, known)
-    if rows or is_rebuild:
-        from tickerlake.lake import listings  # loads Polars
-
-        listings.update(rounds.lake, rows)
+def _update_index(rounds: Rounds) -> None:
+    """Let the next extraction know what the histories say that have been written."""
+    index.update(
+        rounds.lake.store,
+        {
+            ticker: (each.version, each.known)
+            for ticker, each in rounds.refreshed.items()
+            if each.version and each.known and not each.error
+        },
+    )
 
 
 def _write_receipts(rounds: Rounds) -> list[str]:

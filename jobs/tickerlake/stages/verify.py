@@ -10,17 +10,7 @@ import polars as pl
 
 from tickerlake.engines.local import spread
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import (
-    Lake,
-    backlog,
-    blobs,
-    derived,
-    history,
-    index,
-    layout,
-    manifests,
-    notes,
-)
+from tickerlake.lake import Lake, backlog, blobs, derived, history, index, layout, manifests, notes
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Span, Stored
@@ -29,7 +19,6 @@ from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.lake.parquet_statistics import lies
 from tickerlake.stages import verify_packs, verify_runs
 from tickerlake.stages.findings import Finding, Kind
-from tickerlake.stages.verify_listings import ListingCheck
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +61,10 @@ def verify(
         return ticker, list(check.ticker(ticker))
 
     by_ticker = {}
-    tickers = sorted(named | stored.keys() | check.listings.tickers)
-    for ticker, findings in spread(one, tickers, workers):
+    for ticker, findings in spread(one, sorted(named | stored.keys()), workers):
         by_ticker[ticker] = findings
         progress(ticker)
     found += [finding for ticker in sorted(by_ticker) for finding in by_ticker[ticker]]
-    found += check.listings.whole()
     return list(dict.fromkeys([*found, *_unfinished(lake, survey), *_strays(lake)]))
 
 
@@ -139,7 +126,6 @@ class _Check:
     ) -> None:
         self.lake, self.survey, self.everything, self.stored = lake, survey, everything, stored
         self.indexed = index.entries(lake.store)
-        self.listings = ListingCheck(lake)
 
     def ticker(self, ticker: str) -> Iterator[Finding]:
         """Yield what is wrong with a ticker."""
@@ -176,14 +162,12 @@ class _Check:
         yield from self._parts(ticker, new, stored)
 
     def _parts(self, ticker: str, new: History, stored: Stored) -> Iterator[Finding]:
-        expected = derived.expected(derived.refined(new), self.lake.grain)
+        expected = derived.expected(new, derived.refined(new), self.lake.grain)
         is_open = bool(set(stored.folded) - self.survey.receipts)
-        if not is_open:
-            yield from self.listings.row(ticker, new)
         for name in sorted(expected.keys() | self.stored.get(ticker, frozenset())):
             if is_open and _is_owed(name, stored.owed):
                 continue  # the next transform writes it
-            key = layout.daily(name, ticker)
+            key = derived.key(name, ticker)
             problem = self._problem(key, expected.get(name))
             if problem:
                 yield Finding("derived", key, problem, ticker)
@@ -221,7 +205,7 @@ def _equal(one: pl.DataFrame, other: pl.DataFrame) -> bool:
 
 
 def _is_owed(part: str, owed: Span | None) -> bool:
-    return owed is not None and owed.first <= part <= owed.last
+    return part == derived.LISTING or (owed is not None and owed.first <= part <= owed.last)
 
 
 def _blobs(

@@ -150,7 +150,7 @@ class Life:
                 "checkpoint": len(self.parts) + 2 * bool(self.parts),
                 "histories": held,
                 "daily": held * len(self.partitions),
-                "tickers": int(self.is_transformed),
+                "tickers": held,
                 "others": 1 + self.is_transformed,  # the marker, the index
             }
         )
@@ -204,10 +204,9 @@ class Life:
         )
         self._survey(work)
         done = len(self.tail) - self.pending
-        held = self.tickers
-        work.listed(0, held * self.is_transformed, held, held, held)
-        work.get += 2 * self.pending + held * (1 + parts) + 2  # the index, the table `tickers`
-        work.put += held * (1 + parts) + 2 + self.pending
+        work.listed(0, self.tickers * self.is_transformed, self.tickers, self.tickers)
+        work.get += 2 * self.pending + self.tickers * (1 + parts) + 1
+        work.put += self.tickers * (2 + parts) + 1 + self.pending
         self.pending, self.is_transformed = 0, True
         self._tidy(work, done)
         work.listed(len(self.tail), len(self.tail))  # has another run arrived meanwhile?
@@ -226,7 +225,7 @@ class Life:
         work.put += 1
         blobs = sum(each.blobs - each.packed for each in self.partitions.values())
         packs = sum(each.blobs > 1 for each in self.partitions.values())
-        work.get += self.tickers * (1 + blobs + packs + partitions) + 1
+        work.get += self.tickers * (1 + blobs + packs + partitions + 1)
         self._tidy(work, done)
         return work
 

@@ -169,8 +169,8 @@ def queries(
 
 
 def catalog(prices: Prices, tickers: int, partitions: int) -> float:
-    """Return what a month's entries cost: of `daily`, `raw` and `history`."""
-    entries = tickers * (2 * partitions + 1)
+    """Return what a month's entries cost: of `daily`, `raw`, `history` and `tickers`."""
+    entries = 2 * tickers * (partitions + 1)
     return max(0, entries - CATALOG_FREE) / 100_000 * prices.catalog
 
 

@@ -55,7 +55,7 @@ SIZES: Final = {
     "daily": Size(4797, 311.5),
     "history": Size(3639, 32.9),
     "pack": Size(4773, 28.5),
-    "tickers": Size(48.7),
+    "tickers": Size(2616),
     "manifest": Size(534.1, 54.3),
     "receipt": Size(61),
     "entries": Size(51.0),
