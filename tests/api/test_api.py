@@ -104,6 +104,8 @@ def test_rows_are_those_that_are_asked_for(opened):
     assert chosen.equals(
         whole.filter(session, pl.col("ticker") != "GOOG").select("close", "ticker")
     )
+    twice = opened.daily("AAPL", columns=["close", "session", "close"])
+    assert twice.columns == ["close", "session"]
     assert "stamp" not in repr(chosen.head(1))
     assert "stamp" not in repr(chosen.filter(pl.col("close") > 1))
     assert chosen.to_pandas().shape == chosen.shape

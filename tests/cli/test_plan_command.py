@@ -51,7 +51,7 @@ def test_json_has_what_the_table_has():
 
 
 def test_prices_may_be_given_one_by_one_or_together():
-    together = tickerlake(*PLAN, "--format", "json", "--price", "glue=0.44,get=0.001").stdout
+    together = tickerlake(*PLAN, "--format", "json", "--price", "glue=0.44, get = 0.001").stdout
     one_by_one = ("--price", "glue=0.44", "--price", "get=.001")
     assert tickerlake(*PLAN, "--format", "json", *one_by_one).stdout == together
     assert tickerlake(*PLAN, "--format", "json").stdout != together

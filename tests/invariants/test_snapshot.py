@@ -257,3 +257,14 @@ def test_spark_sees_nothing_of_a_run_that_ends_after_the_moment(tmp_path, monkey
     monkeypatch.setattr(snapshot, "now", then)
     assert by_spark(lake, table) == before
     assert by_spark(lake, table) != before
+
+
+def test_a_task_of_spark_carries_nothing_about_other_tickers(tmp_path):
+    """Each is sent to an executor, and a lake may have ten thousand tickers."""
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[0], TICKERS)
+    fetch(lake, STEPS[1], TICKERS)
+    taken = snapshot.now(lake.store)
+    assert {*taken.pending} == {*taken.versions} == {*TICKERS}
+    part = taken.of({"B"})
+    assert {*part.pending} == {*part.versions} == {"B"}

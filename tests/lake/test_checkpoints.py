@@ -14,6 +14,7 @@ from tickerlake.lake import (
     Lake,
     audit,
     backlog,
+    by_ticker,
     checkpointing,
     checkpoints,
     create_lake,
@@ -129,6 +130,24 @@ def test_parts_are_split_between_tickers_and_only_those_asked_for_are_read(lake)
     counting = Counting(lake.store)
     list(Reader(counting, known).documents(known.run_ids, {"C"}))
     assert counting.reads.total() == 1
+
+
+def test_asked_for_one_ticker_after_the_other_each_part_is_read_once(lake):
+    lived(lake, 20)
+    tidy(lake)
+    lived(lake, 7, first=20)
+    run_ids = manifests.all_ids(lake.store)[1:-1]
+    known = checkpoints.load(lake.store)
+    assert len(known.parts) > by_ticker.PARTS
+    counting = Counting(lake.store)
+    said = by_ticker.ByTicker(counting, run_ids, "ABCDE", known)
+    for ticker in "ABCDE":
+        found = manifests.read_all(lake.store, run_ids, {ticker})
+        assert list(said.of(ticker)) == [
+            each for each in found if ticker in each.tickers and each.tickers[ticker].delivers
+        ]
+    assert set(counting.reads.values()) == {1}
+    assert said.of("Z") == ()
 
 
 @given(st.lists(st.sampled_from("ABCDEFG"), max_size=40), st.integers(1, 9))

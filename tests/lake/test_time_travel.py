@@ -96,6 +96,14 @@ def test_a_moment_takes_the_runs_up_to_then(lived, asked, number):
     assert ids(time_travel.resolve(lived, asked)) == runs[:number]
 
 
+@pytest.mark.parametrize("number", [2, 4])
+def test_without_a_moment_a_state_is_seen_as_its_newest_run_saw_the_market(lived, number):
+    """It decides which sessions have closed."""
+    runs = manifests.all_ids(lived.store)[:number]
+    for asked in (runs[-1], time_travel.stamp(runs)):
+        assert time_travel.resolve(lived, asked).moment == evening(DAYS[number - 1])
+
+
 def test_a_run_takes_those_committed_up_to_it_and_a_moment_those_that_saw_the_market_then(lived):
     entry = Entry(outcome="ok", start=DAYS[0], end=DAYS[0], splits={})
     late = Manifest(

@@ -2,10 +2,12 @@
 
 import io
 import os
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
@@ -34,6 +36,7 @@ from tickerlake.stages import compact, query, repair, transform, verify
 from tickerlake.stages.relations import Past
 
 DAYS = SESSIONS[3::3]
+GRACE = compact.GRACE
 LONG = bool(os.environ.get("TICKERLAKE_LONG_TESTS"))
 
 
@@ -159,6 +162,19 @@ def test_what_was_packed_is_deleted_after_a_day(monkeypatch):
     assert compact.compact(lake, workers=1) == compact.Report()
     assert before < set(lake.store.keys(layout.RAW))
     assert verify.verify(lake, workers=1) == []
+
+
+@pytest.mark.parametrize(("hours", "is_deleted"), [(0, False), (23, False), (25, True)])
+def test_readers_have_a_day_for_what_they_have_listed(monkeypatch, hours, is_deleted):
+    lake = new_lake("memory://", "month")
+    for day in DAYS[:2]:
+        run(lake, day)
+    packed = compact.compact(lake, workers=1).packed
+    assert packed
+    monkeypatch.setattr(compact, "GRACE", GRACE)
+    now = time.time() + hours * 3600
+    monkeypatch.setattr(compact, "time", SimpleNamespace(time=lambda: now))
+    assert compact.compact(lake, workers=1).deleted == (packed if is_deleted else 0)
 
 
 def test_a_lake_by_day_has_nothing_to_compact(tmp_path):
