@@ -81,10 +81,10 @@ run "defaults" {
   }
   assert {
     condition = (
-      strcontains(module.iam.policies["scheduler"], ":lake-extractor-dlq")
+      strcontains(module.iam.policies["scheduler"], ":lake-schedule-dlq")
       && !strcontains(module.iam.policies["scheduler"], ":lake-starter-dlq")
       && strcontains(module.iam.policies["starter"], ":lake-starter-dlq")
-      && !strcontains(module.iam.policies["starter"], ":lake-extractor-dlq")
+      && !strcontains(module.iam.policies["starter"], ":lake-schedule-dlq")
     )
     error_message = "A role may write to the other's dead-letter queue instead of its own."
   }
