@@ -21,7 +21,7 @@ _INTRODUCTION: Final = """\
 
 Why things are as they are. Each file has the context, the decision, and its consequence. A decision
 that no longer holds keeps its file; its status says what superseded it. The numbers have gaps: each
-field of work began at a round number, so that several could be written at the same time. How to
+subject begins at a round number. How to
 write one: [CONTRIBUTING](../../CONTRIBUTING.md#write-a-decision).
 
 | # | Decision | Status | Date |

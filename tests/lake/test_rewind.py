@@ -101,14 +101,19 @@ def test_the_way_back_leads_where_a_rebuild_leads(grain, seed, monkeypatch):
             assert found is None or history.is_same(found, expected), (ticker, number)
 
 
-def test_one_day_back_looks_at_few_runs(monkeypatch):
-    clock, world = Clock(monkeypatch), World()
-    lake = new_lake("memory://", "day")
-    for n in range(8, 60):
+def live(lake, world, clock, days):
+    """Extract on each evening up to a day, and then transform once."""
+    for n in range(8, days):
         world.today = FIRST + timedelta(n)
         clock.now = evening(world.today)
         extract.extract(lake, world, ["AAPL"], as_of=clock.now, start=FIRST, workers=1)
     assert transform.transform(lake).exit_code == 0
+
+
+def test_one_day_back_looks_at_few_runs(monkeypatch):
+    clock, world = Clock(monkeypatch), World()
+    lake = new_lake("memory://", "day")
+    live(lake, world, clock, 60)
     run_ids = manifests.all_ids(lake.store)
     assert len(run_ids) > 30
     found, looked = gone_back(lake, "AAPL", len(run_ids) - 1)
@@ -163,11 +168,7 @@ class Renaming(World):
 def test_a_ticker_had_the_name_that_was_the_newest_then(monkeypatch):
     clock, world = Clock(monkeypatch), Renaming()
     lake = new_lake("memory://", "month")
-    for n in range(8, 24):
-        world.today = FIRST + timedelta(n)
-        clock.now = evening(world.today)
-        extract.extract(lake, world, ["AAPL"], as_of=clock.now, start=FIRST, workers=1)
-    assert transform.transform(lake).exit_code == 0
+    live(lake, world, clock, 24)
     everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
     names = set()
     for number in range(1, len(everything)):

@@ -79,6 +79,14 @@ workers_or_default: Final = option(
     metavar="NUMBER",
     help="How many tickers are in progress at the same time.  [default: 8 on a disk, 64 on S3]",
 )
+requests_per_second: Final = option(
+    "--requests-per-second",
+    type=Number(0.001, 1_000_000),
+    default=settings.REQUESTS_PER_SECOND,
+    show_default=True,
+    metavar="NUMBER",
+    help="The request budget that all workers share.",
+)
 catalog: Final = option(
     "--catalog",
     type=Text(),
@@ -163,14 +171,7 @@ _extract_options: Final = _together(
         help="Partition grain of a new lake: day suits a few dozen tickers, year large universes."
         "  [default: day]",
     ),
-    option(
-        "--requests-per-second",
-        type=Number(0.001, 1_000_000),
-        default=settings.REQUESTS_PER_SECOND,
-        show_default=True,
-        metavar="NUMBER",
-        help="The request budget that all workers share.",
-    ),
+    requests_per_second,
     workers,
     offline,
     yahoo_url,

@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tickerlake import settings
 from tickerlake.cli import options, tables
-from tickerlake.cli.parameters import Changes, Number
+from tickerlake.cli.parameters import Changes
 from tickerlake.settings import Grain
 from tickerlake.stages import counted
 
@@ -49,14 +48,7 @@ _HOUR = 3_600
     " DPU-hour; also put, get, storage, catalog, athena, logs, alarm, metric. Several may be given,"
     " separated by commas.",
 )
-@click.option(
-    "--requests-per-second",
-    type=Number(0.001, 1_000_000),
-    default=settings.REQUESTS_PER_SECOND,
-    show_default=True,
-    metavar="NUMBER",
-    help="The request budget of the source.",
-)
+@options.requests_per_second
 @options.output_format("table", "json", default="table")
 def plan(
     tickers: int,

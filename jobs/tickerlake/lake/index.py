@@ -82,7 +82,7 @@ def read(store: Store) -> dict[str, Known]:
     indexed = entries(store)
     if not indexed:
         return {}
-    stored = _versions(store)
+    stored = versions(store)
     return {
         ticker: each for ticker, (version, each) in indexed.items() if stored.get(ticker) == version
     }
@@ -96,7 +96,7 @@ def update(store: Store, found: Mapping[str, tuple[str, str]]) -> None:
         ticker: (version, Known.model_validate_json(text))
         for ticker, (version, text) in found.items()
     }
-    stored = _versions(store)
+    stored = versions(store)
     kept = {
         ticker: entry
         for ticker, entry in (entries(store) | new).items()
@@ -118,6 +118,7 @@ def entries(store: Store) -> dict[str, tuple[str, Known]]:
         return {}
 
 
-def _versions(store: Store) -> dict[str, str]:
+def versions(store: Store) -> dict[str, str]:
+    """Return the version tags of the stored histories, by ticker."""
     found = store.find(layout.HISTORY)
     return {layout.values(each.key)["ticker"]: each.version for each in found}

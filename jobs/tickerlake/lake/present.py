@@ -6,7 +6,7 @@ processed. So its stamp gives the same again.
 
 from dataclasses import dataclass
 
-from tickerlake.lake import Lake, backlog, history, snapshot, time_travel
+from tickerlake.lake import Lake, backlog, history, index, snapshot, time_travel
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.snapshot import Snapshot
@@ -68,7 +68,7 @@ def look(lake: Lake) -> Present:
     Raises:
         StoreError: the lake can't be read.
     """
-    versions = snapshot.versions(lake.store)
+    versions = index.versions(lake.store)
     surveyed = backlog.survey(lake.store)
     pending = backlog.read(lake.store, surveyed).manifests
     return Present(lake, snapshot.pin(versions, surveyed, pending), pending)

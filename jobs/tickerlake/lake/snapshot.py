@@ -16,6 +16,7 @@ from tickerlake.lake import Lake, backlog, history, layout, manifests
 from tickerlake.lake.backlog import Survey
 from tickerlake.lake.fold import History
 from tickerlake.lake.history import Stored
+from tickerlake.lake.index import versions
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.store import Store
 
@@ -72,12 +73,6 @@ def pin(versions: Mapping[str, str], surveyed: Survey, lacking: Iterable[Manifes
             if entry.delivers:
                 pending[ticker] = (*pending.get(ticker, ()), manifests.cut(manifest, {ticker}))
     return Snapshot(frozenset(surveyed.runs), versions, pending)
-
-
-def versions(store: Store) -> dict[str, str]:
-    """Return the version tags of the histories, by ticker."""
-    found = store.find(layout.HISTORY)
-    return {layout.values(each.key)["ticker"]: each.version for each in found}
 
 
 def moved(store: Store, taken: Snapshot) -> set[str]:
