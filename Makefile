@@ -71,7 +71,7 @@ lock: $(UV) ## refresh uv.lock and the requirements files after a change of pypr
 	$(UV) export $(EXPORT) --extra spark --extra report --output-file images/transformer/requirements.txt
 
 # a server, and what needs another checkout or other libraries
-NOT_ALONE := $(addprefix benchmarks/,s3_stub.py compare.py peers.py)
+NOT_ALONE := $(addprefix benchmarks/,s3_stub.py compare.py peers.py writer.py)
 
 bench: .venv/dev ## measure the figures of docs/performance.md (several minutes)
 	for benchmark in $(filter-out $(NOT_ALONE),$(wildcard benchmarks/*.py)); do $(BIN)/python $$benchmark; done

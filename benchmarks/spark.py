@@ -171,7 +171,12 @@ def in_group(group: pa.Table) -> pa.Table:
     """Compute a ticker's rows of `daily`."""
     bars = pl.DataFrame(group.drop_columns(["ticker"])).sort("session")
     rows = features.daily(bars).select(pl.lit(group["ticker"][0].as_py()).alias("ticker"), pl.all())
-    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    table = rows.to_arrow(compat_level=pl.CompatLevel.oldest())
+    short = [
+        each.with_type(pa.string()) if pa.types.is_large_string(each.type) else each
+        for each in table.schema
+    ]
+    return table.cast(pa.schema(short))  # Spark takes no large strings
 
 
 def with_groups(session: SparkSession, folder: Path, target: Path | None) -> None:

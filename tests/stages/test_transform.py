@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from helpers import bar, bars, new_lake, objects
 
+from tickerlake.engines import Refreshed
 from tickerlake.lake import Lake, blobs, derived, history, layout, manifests, notes
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.stages import transform, verify
@@ -291,6 +292,26 @@ def test_whoever_was_overtaken_in_any_round_is_noted(lake, overtaken):
     assert rounds == [["A"], ["A"]]
     noted = [note.tickers for note in notes.rechecks(lake.store).values()]
     assert noted == ([] if overtaken is None else [{"A": ("2026", derived.LISTING)}])
+
+
+def test_what_was_overtaken_is_noted_even_if_it_then_fails(lake):
+    """The partitions that the first round wrote are at risk, whatever becomes of the second."""
+    commit(lake, 0, A=[bar(DAY)])
+    rounds = []
+
+    def engine(lake, work, tasks):
+        rounds.append(len(tasks))
+        do = work(lake, tasks)
+        for task in tasks:
+            if len(rounds) == 1:
+                yield replace(do(task), version="another", overtook=True)
+            else:
+                yield Refreshed(task.ticker, error="A: the store does not answer")
+
+    report = transform.transform(lake, engine=engine)
+    assert (rounds, report.exit_code) == ([1, 1], 1)
+    [note] = notes.rechecks(lake.store).values()
+    assert note.tickers == {"A": ("2026", derived.LISTING)}
 
 
 def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):
