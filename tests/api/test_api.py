@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 import tickerlake as tl
@@ -109,6 +111,44 @@ def test_rows_are_those_that_are_asked_for(opened):
     assert "stamp" not in repr(chosen.head(1))
     assert "stamp" not in repr(chosen.filter(pl.col("close") > 1))
     assert chosen.to_pandas().shape == chosen.shape
+
+
+@given(*[st.none() | st.dates(date(2005, 2, 10), date(2005, 3, 15))] * 2)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_window_has_its_first_and_its_last_session(opened, start, end):
+    if start and end and start > end:
+        with pytest.raises(UsageError, match=f"start {start} is after end {end}"):
+            opened.daily("AAPL", start=start, end=end)
+        return
+    rows, chosen = opened.daily("AAPL"), opened.daily("AAPL", start=start, end=end)
+    inside = pl.col("session").is_between(start or date.min, end or date.max)
+    assert chosen.equals(rows.filter(inside))
+
+
+def test_a_difference_is_between_two_states(opened):
+    """What has changed is what differs between the rows of both, and it is told of the newer."""
+    then = opened.at("2005-02-25")
+    found = opened.diff("AAPL", then.stamp)
+    assert found.stamp == opened.stamp != then.stamp
+    known = set(then.daily("AAPL")["session"])
+    added = [day for day in opened.daily("AAPL")["session"] if day not in known]
+    assert added
+    assert set(added) <= set(found["session"])
+    assert opened.diff("AAPL", opened.stamp).is_empty()
+    assert opened.diff("AAPL", then.stamp, then.stamp).stamp == then.stamp
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1, "0"),
+        (5, "0, 1, 2, 3, 4"),
+        (6, "0, 1, 2, 3, 4 and 1 more"),
+        (7, "0, 1, 2, 3, 4 and 2 more"),
+    ],
+)
+def test_of_many_names_five_are_listed(count, text):
+    assert arguments.listed(range(count)) == text
 
 
 @pytest.mark.parametrize("table", ["daily", "history", "raw", "tickers"])

@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from helpers import bar, bars
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tickerlake.lake import Lake, backlog, blobs, layout, manifests, notes
 from tickerlake.lake.backlog import Settled, Survey
@@ -129,6 +131,38 @@ def test_what_is_settled():
     cut = Settled(frozenset({runs[5], runs[7]}), runs[5], frozenset(set(runs) - receipts))
     assert [run_id in cut for run_id in runs] == [run_id in settled for run_id in runs]
     assert runs[1] not in Settled()
+
+
+@given(st.sets(st.integers(0, 12)), st.sets(st.integers(0, 12)), st.integers(1, 5))
+def test_what_is_settled_travels_in_short_form(done, behind, kept):
+    """Only the newest receipts are named, and whatever is older and not open has one, too."""
+    runs = tuple(name(number) for number in range(13))
+    surveyed = Survey(runs, frozenset(runs[number] for number in done), {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backlog, "_RECENT", kept)
+        settled = Settled.from_survey(surveyed)
+    assert len(settled.recent) <= kept
+    assert {run_id for run_id in runs if run_id in settled} == {*surveyed.receipts}
+    late = {runs[number] for number in behind}
+    assert {each for each in runs if each in settled.without(late)} == surveyed.receipts - late
+
+
+def test_an_outline_weighs_what_is_delivered_and_names_who_is_behind(lake):
+    told = {
+        "A": Entry(outcome="ok", start=DAY, splits={}, new=2, corrected=3),
+        "B": Entry(outcome="ok", start=DAY, new=1),
+        "C": Entry(outcome="empty", start=DAY),
+    }
+    for number in (1, 2):
+        each = Manifest(run_id=name(number), as_of=MOMENT, source="test", tickers=told)
+        manifests.commit(lake.store, each)
+    behind(lake, 0)
+    found = backlog.outline(lake.store, backlog.survey(lake.store))
+    delivering = {ticker for ticker, entry in told.items() if entry.delivers}
+    assert found.bars.keys() == delivering < told.keys()
+    assert found.bars["A"] == 10
+    assert found.named == {"A": {name(1), name(2)}}
+    assert [(each.run_id, each.tickers) for each in found.heads] == [(name(1), {}), (name(2), {})]
 
 
 @pytest.mark.parametrize(("minutes", "old"), [(0, False), (59, False), (61, True)])

@@ -42,3 +42,14 @@ def test_what_has_no_room_is_read_twice(lake, monkeypatch, room, reads):
         for key in KEYS:
             assert kept.of(Lake(counting, lake.grain)).store.get(key)
     assert sum(counting.reads[key] for key in KEYS) == reads
+
+
+def test_the_room_of_a_history_that_was_handed_out_is_free_again(lake, monkeypatch):
+    """Stages follow one another for as long as a process lives."""
+    run(lake, STEPS[0])
+    monkeypatch.setattr(once, "MOST", sum(len(lake.store.get(key) or b"") for key in KEYS))
+    counting, kept = Counting(lake.store), once.Histories()
+    store = kept.of(Lake(counting, lake.grain)).store
+    for reads in (1, 1, 2, 2, 3, 3):
+        assert all(store.get_versioned(key) for key in KEYS)
+        assert {counting.reads[key] for key in KEYS} == {reads}
