@@ -17,6 +17,7 @@ from small_market import SESSIONS, STEPS, evening, fetch, in_turn, run, state
 from tickerlake.engines.spark_datasource import Tickerlake
 from tickerlake.errors import TickerlakeError
 from tickerlake.lake import Lake, blobs, frames, history, layout, manifests, open_lake, snapshot
+from tickerlake.lake.frames import Wanted
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.store import Store
 from tickerlake.stages import transform
@@ -268,3 +269,20 @@ def test_a_task_of_spark_carries_nothing_about_other_tickers(tmp_path):
     assert {*taken.pending} == {*taken.versions} == {*TICKERS}
     part = taken.of({"B"})
     assert {*part.pending} == {*part.versions} == {"B"}
+
+
+@pytest.mark.parametrize("transformed", range(len(STEPS)))
+def test_several_pending_runs_are_all_seen(transformed):
+    """Transforms may be down for days, and extractions go on."""
+    lake = new_lake("memory://", "month")
+    for number, step in enumerate(STEPS):
+        fetch(lake, step)
+        if number < transformed:
+            transform.transform(lake)
+    tables = ("daily", "history", "raw", "tickers")
+    before = {table: frames.read(lake, table, None, Wanted()) for table in tables}
+    known = snapshot.now(lake.store).tickers
+    transform.transform(lake)
+    for table, rows in before.items():
+        assert rows.equals(frames.read(lake, table, None, Wanted())), table
+    assert known == snapshot.now(lake.store).tickers == ["A", "B"]
