@@ -331,6 +331,20 @@ def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypat
     assert verify.verify(lake, workers=1) == []
 
 
+@pytest.mark.parametrize("only", [{"A"}, {"B", "Z"}, {"Z"}, set()])
+def test_of_some_tickers_only_those_are_rebuilt(lake, only):
+    """What else is wrong stays as it is, and a ticker that nobody knows is none of them."""
+    commit(lake, 0, A=[bar(DAY)], B=[bar(DAY)], C=[bar(DAY)])
+    transform.transform(lake)
+    whole = objects(lake)
+    for ticker in "ABC":
+        lake.store.put(layout.daily("2026", ticker), b"spoilt")
+    report = transform.transform(lake, rebuild=True, only=only)
+    assert report.refreshed.keys() == only - {"Z"}
+    spoilt = {key for key, data in objects(lake).items() if data != whole[key]}
+    assert spoilt == {layout.daily("2026", ticker) for ticker in {*"ABC"} - only}
+
+
 def test_a_rebuild_does_not_undo_a_run_that_comes_while_it_reads(lake, monkeypatch):
     """It arrives, and is transformed, after the rebuild has listed the runs."""
     commit(lake, 0, A=[bar(DAY, 1.0)])
