@@ -20,7 +20,7 @@ from tickerlake.api import runs
 from tickerlake.api.results import Frame
 from tickerlake.api.tables import Tables
 from tickerlake.errors import CorruptObjectError
-from tickerlake.lake import Lake, frames, layout, manifests, present, time_travel
+from tickerlake.lake import Lake, frames, history, layout, manifests, present, time_travel
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.settings import ExtractSettings, SourceSettings
@@ -186,3 +186,22 @@ def test_a_run_from_python_returns_the_stamp_of_the_lake_that_it_leaves(tmp_path
     done = runs.run(ExtractSettings(folder, ("AAPL",), None, start, None, "year", 2, source))
     assert tl.open(folder).stamp == done.stamp
     assert tl.open(folder).at(done.stamp).daily("AAPL").height == done.new
+
+
+@pytest.mark.parametrize("pending", [False, True])
+def test_what_ends_after_a_look_is_not_seen(pending):
+    """Whoever describes a wide lake ticker by ticker does so while transforms end."""
+    lake = new_lake("memory://", "month")
+    for step in STEPS[:2]:
+        fetch(lake, step)
+        if not pending:
+            transform.transform(lake)
+    seen = present.look(lake)
+    known = {name: seen.history(name) for name in NAMES}
+    run(lake, STEPS[2])
+    run(lake, SPLIT)
+    assert present.look(lake).stamp != seen.stamp
+    for name, before in known.items():
+        assert history.is_same(seen.history(name), before)
+        assert seen.summary(name).bars["session"].equals(before.bars["session"])
+        assert not history.is_same(history.load(lake, name), before)

@@ -1,5 +1,6 @@
 """Only what can differ is compared: that must find the same partitions as comparing everything."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -13,6 +14,7 @@ from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Order
 from tickerlake.lake.parquet import to_parquet
 from tickerlake.market.bars import HISTORY
+from tickerlake.market.listing import Listing
 
 FIRST = date(2020, 11, 2)
 
@@ -87,3 +89,18 @@ def compare(old: History, new: History, grain: Grain) -> None:
         if part not in ours or part not in theirs or not ours[part].equals(theirs[part])
     }
     assert found == differing
+
+
+def test_a_ticker_is_quoted_in_the_currency_of_its_last_bar():
+    """Unless the source says so itself; an exchange may pass from one currency to another."""
+    found = {number: row(number, 20.0) | {"currency": each} for number, each in enumerate("GGE")}
+    said = held(found, "run")
+    assert derived.listing(said)["currency"].to_list() == ["E"]
+    told = replace(said, listing=Listing(currency="G"))
+    assert derived.listing(told)["currency"].to_list() == ["G"]
+
+
+def test_only_a_gap_before_the_last_bar_is_one():
+    gaps = tuple(FIRST + timedelta(days=number) for number in (1, 3, 5, 6))
+    said = replace(held({number: row(number, 20.0) for number in (0, 2, 5)}, "run"), gaps=gaps)
+    assert derived.listing(said)["gaps"].to_list() == [list(gaps[:2])]

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from helpers import bar, bars, new_lake, objects
 
-from tickerlake.lake import Lake, blobs, derived, history, layout, manifests, refresh
+from tickerlake.lake import Lake, blobs, derived, history, layout, manifests, notes, refresh
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.history import Span
@@ -142,6 +142,7 @@ def test_a_rebuild_undoes_no_transform_that_was_faster(lake, monkeypatch, when):
     done = refresh.rebuild(lake, "A", [first], settled(first), version, {"2026-02"})
     assert done == LATE
     assert history.load(lake, "A").bars["close"].to_list() == [2.0]
+    assert notes.rechecks(lake.store) == {}
 
 
 @pytest.mark.parametrize("when", MOMENTS)

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import exchange_calendars
 import numpy as np
 import pytest
 from hypothesis import given
@@ -53,7 +54,9 @@ def test_an_index_of_no_table_has_the_calendar_of_its_zone(zone):
 
 
 MOMENTS = st.integers(1325376000, 1790812800).map(lambda at: datetime.fromtimestamp(at, UTC))
-ENDING = [name for name in ("XBOM", "XSES", "XSHG") if calendars._load(name).ends]
+FACTORIES = exchange_calendars.calendar_utils.global_calendar_dispatcher._calendar_factories
+BOUNDED = {name: each for name, each in FACTORIES.items() if each.bound_max() is not None}
+ENDING = {name: each for name, each in BOUNDED.items() if each.bound_max() <= each.default_end()}
 """Until the library knows their next year's holidays."""
 
 
@@ -78,6 +81,12 @@ def test_before_the_start_of_a_calendar_too(suffix, days):
     assert not len(exchange.expected(day, first - timedelta(1)))
     [denied] = exchange.denied(np.array([day], "datetime64[D]"))
     assert denied == (day.isoweekday() > 5)
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_a_calendar_ends_where_the_library_knows_no_more(name):
+    last = BOUNDED[name].bound_max().date() if name in ENDING else None
+    assert calendars._load(name).ends == last
 
 
 @pytest.mark.parametrize("name", ENDING)

@@ -7,6 +7,7 @@ import pytest
 from helpers import bar, bars, new_lake, objects
 
 from tickerlake.engines import Refreshed
+from tickerlake.errors import StoreError
 from tickerlake.lake import Lake, blobs, derived, history, layout, manifests, notes
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.stages import transform, verify
@@ -312,6 +313,30 @@ def test_what_was_overtaken_is_noted_even_if_it_then_fails(lake):
     assert (rounds, report.exit_code) == ([1, 1], 1)
     [note] = notes.rechecks(lake.store).values()
     assert note.tickers == {"A": ("2026", derived.LISTING)}
+
+
+@pytest.mark.parametrize(
+    ("ends", "gives_up"),
+    [("s" * 8, True), ("s" * 7 + ".", False), (("s" * 7 + ".") * 3, False), ("sd" * 9, False)],
+)
+def test_a_transform_gives_up_when_the_store_fails_for_eight_tickers_in_a_row(lake, ends, gives_up):
+    """For each ticker: the store fails (s), it has damage of its own (d), or it ends well."""
+    tickers = [f"T{number:02}" for number in range(len(ends))]
+    commit(lake, 0, **{ticker: [bar(DAY)] for ticker in tickers})
+
+    def engine(lake, work, tasks):
+        do = work(lake, tasks)
+        for task, end in zip(tasks, ends, strict=False):
+            damaged = layout.history(task.ticker) if end == "d" else ""
+            bad = Refreshed(task.ticker, error="no", damaged=damaged)
+            yield do(task) if end == "." else bad
+
+    if gives_up:
+        with pytest.raises(StoreError, match="8 tickers in a row failed: no"):
+            transform.transform(lake, engine=engine)
+        assert manifests.pending_ids(lake.store)
+    else:
+        assert transform.transform(lake, engine=engine).refreshed.keys() == {*tickers}
 
 
 def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):

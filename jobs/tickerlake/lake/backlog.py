@@ -44,11 +44,6 @@ class Survey(NamedTuple):
         """The runs that have no receipt."""
         return tuple(run_id for run_id in self.runs if run_id not in self.receipts)
 
-    @property
-    def newest(self) -> str:
-        """The newest run id; '' when there is none."""
-        return self.runs[-1] if self.runs else ""
-
 
 @dataclass(frozen=True)
 class Settled(Container[str]):
