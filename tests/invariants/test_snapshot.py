@@ -286,3 +286,19 @@ def test_several_pending_runs_are_all_seen(transformed):
     for table, rows in before.items():
         assert rows.equals(frames.read(lake, table, None, Wanted())), table
     assert known == snapshot.now(lake.store).tickers == ["A", "B"]
+
+
+def test_whose_history_has_moved():
+    """Whether it was replaced, added or removed."""
+    lake = new_lake("memory://", "month")
+    run(lake, STEPS[0], ["A", "C"])
+    taken = snapshot.now(lake.store)
+    assert snapshot.moved(lake.store, taken) == set()
+    run(lake, STEPS[0], ["B"])
+    assert snapshot.moved(lake.store, taken) == {"B"}
+    run(lake, STEPS[1], ["A"])
+    lake.store.delete([layout.history("C")])
+    assert snapshot.moved(lake.store, taken) == {"A", "B", "C"}
+    for ticker in "ABCD":
+        expected = ticker != "D"
+        assert snapshot.has_moved(lake.store, taken, ticker) is expected

@@ -463,3 +463,27 @@ def test_whatever_is_corrected_is_in_the_checkpoint_once(lake, names):
     said = [(name, each.run_id) for each in everything(lake) for name in each.tickers]
     assert sorted(rows) == sorted(each for each in said if each[1] in known.run_ids)
     assert known.runs["run_id"].is_unique().all()
+
+
+def test_a_ticker_of_which_nothing_is_heard_any_more_stays_known(lake):
+    """It is in an early checkpoint, and no run that a later one folds in names it."""
+    first = lived(lake, 20)
+    commit(lake, 20, GONE=FULL)
+    manifests.acknowledge(lake.store, manifests.read(lake.store, name(20)))
+    for start in (21, 41):
+        lived(lake, 20, start)
+        tidy(lake)
+        known = checkpoints.tickers(lake.store, checkpoints.load(lake.store))
+        delivered = {each for manifest in first for each in manifests.delivered(manifest)}
+        assert known == {*delivered, "GONE"}
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1, by_ticker.READERS])
+def test_of_many_pending_runs_none_is_left_out(lake, more):
+    """They are read some at a time."""
+    numbers = range(by_ticker.READERS + more)
+    found = [commit(lake, number, minutes=number, A=FULL) for number in numbers]
+    run_ids = [each.run_id for each in found]
+    said = by_ticker.ByTicker(lake.store, run_ids, {"A", "Z"}, Checkpoint())
+    assert [each.run_id for each in said.of("A")] == run_ids
+    assert said.of("Z") == ()

@@ -60,6 +60,26 @@ def test_what_is_owed_stays_owed_until_its_runs_have_receipts(lake):
     assert refresh.refresh(lake, "A", [], settled(first, second, third)).partitions == ()
 
 
+def test_who_dies_before_it_deletes_a_partition_owes_that(lake, monkeypatch):
+    """A restated past can begin later, and leave partitions without any rows."""
+    first = commit(lake, 0, bar(DAY), bar(DAY + timedelta(40)))
+    refresh.refresh(lake, "A", [first], Settled())
+    second = commit(lake, 1, bar(DAY + timedelta(40), 3.0), restated="another company")
+
+    def dying(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(derived, "put", dying)
+    with pytest.raises(KeyboardInterrupt):
+        refresh.refresh(lake, "A", [second], settled(first))
+    monkeypatch.undo()
+    assert history.load_stored(lake, "A").gone == ("2026-02",)
+    assert layout.daily("2026-02", "A") in objects(lake, layout.DAILY)
+    done = refresh.refresh(lake, "A", [], settled(first))
+    assert {"2026-02", "2026-03"} <= {*done.partitions}
+    assert [*objects(lake, layout.DAILY)] == [layout.daily("2026-03", "A")]
+
+
 def test_who_finds_unfinished_work_says_so(lake):
     manifest = commit(lake, 0, bar(DAY))
     assert not refresh.refresh(lake, "A", [manifest], Settled()).overtook

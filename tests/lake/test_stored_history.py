@@ -71,3 +71,10 @@ def test_what_is_folded_in_is_neither_new_nor_late():
 def test_runs_that_deliver_nothing_are_left_out():
     runs = [run("6", 1, B=DELIVERS), run("7", 2, A=Entry(outcome="failed"))]
     assert sort_out(Stored(), "A", runs) == ([], [], [])
+
+
+def test_a_summary_reads_two_columns():
+    known = held()
+    data = encode(Stored(known))
+    assert decode(data, "key", ["session", "flags"]).history.bars.columns == ["session", "flags"]
+    assert decode(data, "key").history.bars.equals(known.bars)
