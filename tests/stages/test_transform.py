@@ -339,6 +339,17 @@ def test_a_transform_gives_up_when_the_store_fails_for_eight_tickers_in_a_row(la
         assert transform.transform(lake, engine=engine).refreshed.keys() == {*tickers}
 
 
+def test_progress_counts_a_ticker_whose_run_came_late_once(lake):
+    commit(lake, 5, A=[bar(DAY)], B=[bar(DAY)])
+    transform.transform(lake)
+    commit(lake, 1, A=[bar(DAY + timedelta(1))])
+    commit(lake, 6, B=[bar(DAY + timedelta(1))])
+    ended = []
+    transform.transform(lake, progress=lambda each: ended.append(each.ticker))
+    assert sorted(ended) == ["A", "B"]
+    assert history.load(lake, "A").bars.height == 2
+
+
 def test_partitions_of_a_history_that_moved_on_are_written_again(lake, monkeypatch):
     """Another transform replaces the history and its partition before ours puts its own."""
     commit(lake, 0, A=[bar(DAY, 1.0)])
