@@ -14,8 +14,6 @@ from tickerlake.stages.status import Ticker
 POINTS: Final = 60
 """Of a line as small as a word."""
 
-LANES: Final = ("gaps", "flags", "quarantine")
-
 
 @dataclass(frozen=True)
 class Card:
