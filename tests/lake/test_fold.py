@@ -76,6 +76,14 @@ def test_a_delivery_brings_a_retired_ticker_back():
     assert (again.retired, again.renamed_to) == (None, None)
 
 
+def test_who_asks_for_nothing_says_nothing_about_splits_and_gaps():
+    """As a run that only notes that a ticker is retired, or one with rows from elsewhere."""
+    first = (window(0, 4, 2, splits={DAYS[1]: 3.0}), [DAYS[0], DAYS[1], DAYS[4]])
+    for second in (({"retired": DAYS[4]}, []), ({}, [DAYS[5]])):
+        held = fold(first, second)
+        assert (held.splits, held.since, held.gaps) == ({DAYS[1]: 3.0}, DAYS[0], (DAYS[2],))
+
+
 def test_a_restated_past_leaves_nothing_behind():
     """What was refused stays refused, and the zone and what has happened stay known."""
     bad = (Rejected(DAYS[8], "no_close", "0" * 8),)
