@@ -1,5 +1,7 @@
 """The docs hold together: links lead somewhere, lists are complete, and snippets run."""
 
+import doctest
+import importlib
 import re
 import shlex
 import shutil
@@ -13,6 +15,13 @@ from tickerlake import errors
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+JOBS = ROOT / "jobs"
+# tests/api runs those of tickerlake.api on a lake
+EXAMPLES = [
+    path
+    for path in sorted((JOBS / "tickerlake").rglob("*.py"))
+    if ">>>" in path.read_text() and path.parent.name != "api"
+]
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 
 SYMBOLS = ["AAPL", "^GSPC", "BRK-B", "EURUSD=X", "M&M.NS", "TRUE", "NAN", "INF", "0700.HK"]
@@ -28,6 +37,14 @@ def anchors(page: Path) -> set[str]:
 def links(page: Path) -> list[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: str(path.relative_to(JOBS)))
+def test_the_examples_in_docstrings_are_right(path):
+    name = ".".join(path.relative_to(JOBS).with_suffix("").parts).removesuffix(".__init__")
+    found = doctest.testmod(importlib.import_module(name))
+    assert found.attempted
+    assert not found.failed
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,6 +1,5 @@
 """`show`: what a terminal is told to draw."""
 
-import doctest
 import re
 import sys
 from datetime import date
@@ -28,10 +27,6 @@ def shown(*arguments: str, **environment: str) -> str:
     done = tickerlake("show", *arguments, **environment)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def test_the_doctests_are_right():
-    assert doctest.testmod(show).failed == 0
 
 
 @pytest.mark.parametrize("period", ["1d", "6mo", "max"])

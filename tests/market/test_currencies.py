@@ -1,19 +1,12 @@
 """Units of currencies."""
 
-import doctest
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tickerlake.market import currencies
 from tickerlake.market.currencies import MINOR_UNITS, convert, find_unit
 
 codes = st.sampled_from([*MINOR_UNITS, *(unit.currency for unit in MINOR_UNITS.values())])
-
-
-def test_the_doctests_are_right() -> None:
-    assert doctest.testmod(currencies).failed == 0
 
 
 @given(st.floats(1e-9, 1e9), codes, codes)

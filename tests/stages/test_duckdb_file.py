@@ -11,6 +11,7 @@ from tickerlake.lake import layout, open_lake
 from tickerlake.lake.tables import TABLES
 from tickerlake.lake.views import VIEWS
 from tickerlake.stages.query import query
+from tickerlake.stages.relations import MEANINGS
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,10 @@ def test_the_file_says_what_a_query_says(lake, tmp_path):
         silent = "select count(*) from duckdb_columns() where comment is null and table_name = ?"
         for name in TABLES:
             assert connection.execute(silent, [name]).fetchall() == [(0,)]
+        said = dict(connection.sql("select table_name, comment from duckdb_tables()").fetchall())
+        assert {name: said[name] for name in TABLES} == {name: MEANINGS[name] for name in TABLES}
+        said = dict(connection.sql("select view_name, comment from duckdb_views()").fetchall())
+        assert {name: said[name] for name in VIEWS} == {n: each.doc for n, each in VIEWS.items()}
 
 
 @pytest.mark.parametrize("content", [b"no database", b""])

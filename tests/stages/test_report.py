@@ -1,7 +1,6 @@
 """The report's pages, as far as they can be judged without a browser; tests/browser has one."""
 
 import base64
-import doctest
 import json
 import re
 import sys
@@ -20,7 +19,7 @@ from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, history
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.store import open_store
-from tickerlake.stages import report, words
+from tickerlake.stages import report
 from tickerlake.stages.report import breadth, cards, site, summary
 from tickerlake.stages.report.series import DAILY
 from tickerlake.stages.report.site import page_key
@@ -81,13 +80,6 @@ class Page(HTMLParser):
 
 def page(folder: Path, key: str) -> Page:
     return Page((folder / key).read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("module", [words, cards, breadth, site, report.series], ids=str)
-def test_the_doctests_are_right(module):
-    found = doctest.testmod(module)
-    assert found.attempted
-    assert not found.failed
 
 
 def test_every_ticker_has_a_page_and_every_link_leads_somewhere(folder):

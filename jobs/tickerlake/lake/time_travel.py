@@ -150,7 +150,7 @@ def stamp(run_ids: Iterable[str]) -> str:
     """Return the stamp of the state that some runs make up.
 
     >>> stamp(["20261120T223005123456Z-70b0bb"])
-    '16e0cd88f7c3'
+    '9ae63497aea0'
     """
     *_, last = _stamps(sorted(run_ids))
     return last

@@ -1,6 +1,5 @@
 """Dividends, capital gains and splits: nothing is lost, nothing is counted twice."""
 
-import doctest
 import math
 from datetime import date, timedelta
 from typing import Any
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from sources.served import NEW_YORK, at, chart
 from tickerlake.market.currencies import MINOR_UNITS, find_unit
-from tickerlake.sources.yahoo import events
 from tickerlake.sources.yahoo.chart import Chart
 from tickerlake.sources.yahoo.events import Cash, is_counted_twice, read_events, settle
 
@@ -37,10 +35,6 @@ def read(
 
 def paid(amount: float | None, session: date = DAY, **fields: object) -> dict[str, Any]:
     return {"date": at(session), "amount": amount, **fields}
-
-
-def test_the_doctests_are_right() -> None:
-    assert doctest.testmod(events).failed == 0
 
 
 def test_events_of_one_day_add_up() -> None:
