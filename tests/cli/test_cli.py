@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import click
 import polars as pl
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickerlake.cli.commands import tickerlake as command
+from tickerlake.cli.parameters import Text
 from tickerlake.cli.upkeep import KINDS
 from tickerlake.settings import Shard
 from tickerlake.stages.plan import grains
@@ -453,3 +455,10 @@ def test_a_ticker_is_renamed_and_retired(tmp_path):
         assert done.returncode == 2
         assert "does not hold NOPE" in done.stderr
     assert tickerlake("rename", "FB", "META", "--lake", lake).returncode == 2
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "it is empty"), (" \t", "it is empty"),
+                                               ("a\0b", "it has a null character")])  # fmt: skip
+def test_a_text_that_no_file_and_no_url_can_have(text, message):
+    with pytest.raises(click.BadParameter, match=message):
+        Text().convert(text, None, None)

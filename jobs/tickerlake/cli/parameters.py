@@ -21,6 +21,8 @@ class Text(click.ParamType[str]):
         text = str(value)
         if not text.strip():
             self.fail("it is empty", param, ctx)
+        if "\0" in text:
+            self.fail("it has a null character", param, ctx)
         return text
 
 
