@@ -81,9 +81,9 @@ clean: ## remove the environment, the caches, dist/ and the local lake
 
 ##@ Containers
 images: ## build the container images
-	docker build --quiet --target extractor --tag tickerlake-extractor .
-	docker build --quiet --target transformer --tag tickerlake-transformer .
-	docker build --quiet --target starter --tag tickerlake-starter .
+	docker build --target extractor --tag tickerlake-extractor .
+	docker build --target transformer --tag tickerlake-transformer .
+	docker build --target starter --tag tickerlake-starter .
 
 up: images ## run the Compose chain with live data
 	$(COMPOSE) up

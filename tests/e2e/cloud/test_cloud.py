@@ -283,13 +283,13 @@ RECIPE = """
 FROM tickerlake-transformer
 ENTRYPOINT []
 USER root
-COPY tickerlake-*.gluewheels.zip /tmp/packages/
-RUN pip="pip --python /opt/tickerlake/bin/python --disable-pip-version-check --quiet" \\
- && $pip freeze --exclude pyspark --exclude py4j > /tmp/packages/others.txt \\
- && $pip uninstall --yes --requirement /tmp/packages/others.txt \\
- && python -m zipfile -e /tmp/packages/*.zip /tmp/packages \\
- && $pip install --no-index --find-links /tmp/packages/wheels \\
-      --requirement /tmp/packages/wheels/requirements.txt
+RUN --mount=type=bind,target=/dist --mount=type=tmpfs,target=/packages \\
+    pip="pip --python /opt/tickerlake/bin/python --disable-pip-version-check --quiet" \\
+ && $pip freeze --exclude pyspark --exclude py4j > /packages/others.txt \\
+ && $pip uninstall --yes --requirement /packages/others.txt \\
+ && python -m zipfile -e /dist/tickerlake-*.gluewheels.zip /packages \\
+ && $pip install --no-cache-dir --no-index --find-links /packages/wheels \\
+      --requirement /packages/wheels/requirements.txt
 USER tickerlake
 """
 
@@ -300,7 +300,7 @@ def image() -> str:
 
     Without an image the emulator says SUCCEEDED and runs nothing, so this must fail.
     """
-    shell("docker", "build", "--quiet", "--tag", IMAGE, "--file", "-", ROOT / "dist", input=RECIPE)
+    shell("docker", "build", "--tag", IMAGE, "--file", "-", ROOT / "dist", input=RECIPE)
     return IMAGE
 
 
