@@ -8,6 +8,9 @@ UV_VERSION := 0.13.9
 CHECKOV_VERSION := 3.3.30
 AXE_VERSION := 4.14.1
 
+# without compiled modules, every process of the tests would compile pandas and Polars again
+unexport PYTHONDONTWRITEBYTECODE
+
 # what jobs never need, and so no image and no Glue package has
 FOR_PEOPLE := --extra query --extra report --extra terminal
 EXPORT := --quiet --locked --no-dev --no-emit-project
@@ -24,8 +27,8 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Develop
-test: .venv/dev ## run all tests that need neither Docker nor Java
-	$(BIN)/pytest -n 3 --dist worksteal -m "not browser and not docker and not spark and not transcripts and not readers" --ignore tests/browser
+test: .venv/dev ## run all tests that need neither Docker nor Java; DAY=2031-03-12: as if on that day
+	$(if $(DAY),$(BIN)/python tools/on_date.py $(DAY)) $(BIN)/pytest -n 3 --dist worksteal -m "not browser and not docker and not spark and not transcripts and not readers" --ignore tests/browser
 
 test-browser: .venv/browser ## test the report in Chromium; npm, if there, adds axe-core's checks
 	TICKERLAKE_AXE=.venv/browser/node_modules/axe-core/axe.min.js $(BIN)/pytest -m browser tests/browser
