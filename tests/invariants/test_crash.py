@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partialmethod
-from pathlib import Path
 
 import pytest
 from helpers import new_lake, objects
@@ -62,21 +61,23 @@ def killer(monkeypatch):
     return arm
 
 
+def copied(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    folder = tmp_path_factory.mktemp("lake") / "lake"
+    return open_lake(str(shutil.copytree(lake.store.url, folder)))
+
+
 @pytest.mark.parametrize("step", range(len(STEPS)))
 def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factory, killer, step):
-    def folder() -> Path:
-        return tmp_path_factory.mktemp("lake") / "lake"
-
     day = STEPS[step]
-    undisturbed = new_lake(str(folder()), "month")
+    undisturbed = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
     for earlier in STEPS[:step]:
         run(undisturbed, earlier)
-    before = shutil.copytree(undisturbed.store.url, folder())
+    before = copied(undisturbed, tmp_path_factory)
     killer(None)
     run(undisturbed, day)
     total = killer.writes()
     for at, after in itertools.product(range(total), [False, True]):
-        lake = open_lake(str(shutil.copytree(before, folder())))
+        lake = copied(before, tmp_path_factory)
         killer(at, after=after)
         with pytest.raises(Killed):
             run(lake, day)
@@ -90,27 +91,23 @@ def test_killed_at_any_write_the_next_run_ends_as_if_undisturbed(tmp_path_factor
 def test_a_rebuild_that_is_killed_is_finished_by_the_next_transform(tmp_path_factory, killer):
     """What it has not begun with is as before; what it was doing is finished."""
 
-    def damaged() -> Lake:
-        lake = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
-        killer(None)
-        for day in STEPS[:2]:
-            run(lake, day)
-        for ticker in ("A", "B"):
-            stored = history.load_stored(lake, ticker)
-            bars = stored.history.bars.with_columns(close=stored.history.bars["close"] + 1)
-            wrong = replace(stored.history, bars=bars)
-            lake.store.put(layout.history(ticker), history.encode(replace(stored, history=wrong)))
-            derived.put(lake, ticker, Derived(wrong, lake.grain), {"2013-01"})
-        return lake
-
-    lake = damaged()
+    lake = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), "month")
+    for day in STEPS[:2]:
+        run(lake, day)
+    for ticker in ("A", "B"):
+        stored = history.load_stored(lake, ticker)
+        bars = stored.history.bars.with_columns(close=stored.history.bars["close"] + 1)
+        wrong = replace(stored.history, bars=bars)
+        lake.store.put(layout.history(ticker), history.encode(replace(stored, history=wrong)))
+        derived.put(lake, ticker, Derived(wrong, lake.grain), {"2013-01"})
+    damaged = copied(lake, tmp_path_factory)
     before = state(lake)
     killer(None)
     transform.transform(lake, rebuild=True, engine=in_turn)
     total, after = killer.writes(), state(lake)
     assert before != after
     for at, late in itertools.product(range(total), [False, True]):
-        lake = damaged()
+        lake = copied(damaged, tmp_path_factory)
         killer(at, after=late)
         with pytest.raises(Killed):
             transform.transform(lake, rebuild=True, engine=in_turn)
@@ -177,10 +174,12 @@ def _called(self: Store, write: Callable[..., object], original: object, *rest: 
 def test_overtaken_at_any_write_a_transform_leaves_nothing_stale(tmp_path_factory, grain, fate):
     """Before each write of a transform, another one processes a newer run, from end to end."""
 
+    before = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), grain)
+    run(before, STEPS[0])
+    fetch(before, STEPS[1])
+
     def overtaken(at: int) -> tuple[Lake, int]:
-        lake = new_lake(str(tmp_path_factory.mktemp("lake") / "lake"), grain)
-        run(lake, STEPS[0])
-        fetch(lake, STEPS[1])
+        lake = copied(before, tmp_path_factory)
         with (
             before_write(at, lambda: run(lake, STEPS[2]), fate) as writes,
             suppress(Killed, StoreError),

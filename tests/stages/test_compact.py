@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 
 import polars as pl
@@ -324,12 +324,20 @@ def one_more_day(lake: Lake) -> None:
 def young() -> Lake:
     """A lake with blobs of January that are packed and still loose, and loose ones of February."""
     lake = new_lake("memory://", "month")
+    for key, data in _young().items():
+        lake.store.put(key, data)
+    return lake
+
+
+@cache
+def _young() -> dict[str, bytes]:
+    lake = new_lake("memory://", "month")
     for day in SESSIONS[15:18]:
         run(lake, day)
     compact.compact(lake, workers=1)
     for day in SESSIONS[19:22]:
         run(lake, day)
-    return lake
+    return objects(lake)
 
 
 @pytest.mark.parametrize("step", ["compact", "transform"])
