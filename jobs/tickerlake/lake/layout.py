@@ -58,6 +58,10 @@ _OBJECTS: Final = {
 }
 """What the keys below each prefix look like; the longer of two prefixes decides."""
 
+_FOLDERS: Final = {
+    prefix[:end] for prefix in _OBJECTS for end, each in enumerate(prefix) if each == "/"
+}
+
 UNITS: Final[dict[Grain, str]] = {"day": "D", "month": "M", "year": "Y"}
 """NumPy's units of dates; a date of such a unit prints as the partition column does."""
 
@@ -174,10 +178,8 @@ def is_alien(key: str) -> bool:
     >>> is_alien("raw/_runs/notes.txt"), is_alien("history/ticker=AAPL/history.parquet")
     (True, False)
     """
-    is_inside = any(key.startswith(each) for each in _OBJECTS)
     # the S3 console creates an empty object for a folder
-    is_folder = any(each.startswith(f"{key}/") for each in _OBJECTS)
-    return is_folder or (is_inside and not is_object(key))
+    return key in _FOLDERS or (key.startswith(tuple(_OBJECTS)) and not is_object(key))
 
 
 def is_stray(key: str) -> bool:
