@@ -58,9 +58,9 @@ def bucket(tmp_path) -> str:
     return tmp_path.name.replace("_", "-").lower()[-60:].strip("-")
 
 
-@pytest.fixture
-def undisturbed(tmp_path) -> dict[str, object]:
-    lake = new_lake(str(tmp_path / "undisturbed"), "month")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> dict[str, object]:
+    lake = new_lake(str(tmp_path_factory.mktemp("undisturbed") / "lake"), "month")
     for day in STEPS[:2]:
         run(lake, day)
     return state(lake)

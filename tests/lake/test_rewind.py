@@ -74,17 +74,19 @@ def lived(grain: str, dice: random.Random, clock: Clock) -> Lake:
     return lake
 
 
-def gone_back(lake: Lake, ticker: str, number: int) -> tuple[history.History | None, int]:
+def all_manifests(lake: Lake) -> list[Manifest]:
+    return [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
+
+
+def gone_back(
+    lake: Lake, ticker: str, everything: list[Manifest], number: int
+) -> tuple[history.History | None, int]:
     """Return what a history was after some runs, and how many manifests were looked at."""
-    run_ids = manifests.all_ids(lake.store)
-    since = [manifests.read(lake.store, each) for each in run_ids[number:]]
     looked = itertools.count()
-    before = (
-        (manifests.read(lake.store, each), following)
-        for each, following in itertools.pairwise([*reversed(run_ids[:number]), ""])
-        if next(looked) >= 0
-    )
-    return rewind(lake, ticker, history.load(lake, ticker), since, before), next(looked)
+    run_ids = ["", *(each.run_id for each in everything)]
+    before = ((everything[at], run_ids[at]) for at in reversed(range(number)) if next(looked) >= 0)
+    stored = history.load(lake, ticker)
+    return rewind(lake, ticker, stored, everything[number:], before), next(looked)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -92,11 +94,11 @@ def gone_back(lake: Lake, ticker: str, number: int) -> tuple[history.History | N
 def test_the_way_back_leads_where_a_rebuild_leads(grain, seed, monkeypatch):
     dice = random.Random(f"{grain} {seed}")
     lake = lived(grain, dice, Clock(monkeypatch))
-    everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
+    everything = all_manifests(lake)
     for number in range(1, len(everything)):
         known = without_lost(everything[:number])
         for ticker in [*TICKERS, "NEW"]:
-            found, _ = gone_back(lake, ticker, number)
+            found, _ = gone_back(lake, ticker, everything, number)
             expected = history.rebuild(lake, ticker, known)
             assert found is None or history.is_same(found, expected), (ticker, number)
 
@@ -114,12 +116,11 @@ def test_one_day_back_looks_at_few_runs(monkeypatch):
     clock, world = Clock(monkeypatch), World()
     lake = new_lake("memory://", "day")
     live(lake, world, clock, 60)
-    run_ids = manifests.all_ids(lake.store)
-    assert len(run_ids) > 30
-    found, looked = gone_back(lake, "AAPL", len(run_ids) - 1)
-    known = [manifests.read(lake.store, each) for each in run_ids[:-1]]
+    everything = all_manifests(lake)
+    assert len(everything) > 30
+    found, looked = gone_back(lake, "AAPL", everything, len(everything) - 1)
     assert found is not None
-    assert history.is_same(found, history.rebuild(lake, "AAPL", known))
+    assert history.is_same(found, history.rebuild(lake, "AAPL", everything[:-1]))
     assert looked <= 2
 
     counted = Lake(Counting(lake.store), lake.grain)
@@ -145,9 +146,9 @@ def test_what_changes_the_whole_past_is_not_taken_back(kind, monkeypatch):
         clock.now = evening(world.today)
         extract.extract(lake, world, ["AAPL"], as_of=clock.now, start=FIRST, workers=1)
     assert transform.transform(lake).exit_code == 0
-    runs = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
+    runs = all_manifests(lake)
     found = {
-        each.as_of: gone_back(lake, "AAPL", number)[0]
+        each.as_of: gone_back(lake, "AAPL", runs, number)[0]
         for number, each in enumerate(runs[:-1], start=1)
     }
     assert {as_of for as_of, each in found.items() if each is None} >= {
@@ -169,10 +170,9 @@ def test_a_ticker_had_the_name_that_was_the_newest_then(monkeypatch):
     clock, world = Clock(monkeypatch), Renaming()
     lake = new_lake("memory://", "month")
     live(lake, world, clock, 24)
-    everything = [manifests.read(lake.store, each) for each in manifests.all_ids(lake.store)]
-    names = set()
+    everything, names = all_manifests(lake), set()
     for number in range(1, len(everything)):
-        found, _ = gone_back(lake, "AAPL", number)
+        found, _ = gone_back(lake, "AAPL", everything, number)
         assert found is not None
         assert found.listing == history.rebuild(lake, "AAPL", everything[:number]).listing
         names.add(found.listing.name)
