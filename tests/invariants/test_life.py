@@ -70,11 +70,17 @@ def assert_nothing_moves(
     assert objects(lake) == before
 
 
-@pytest.mark.parametrize("grain", ["day", "month", "year"])
 @pytest.mark.parametrize(
-    ("split", "late"), [(date(2005, 2, 28), 0), (date(2005, 2, 28), 3), (date(2003, 2, 18), 1)]
+    ("split", "late", "grain"),
+    [
+        (date(2005, 2, 28), 0, "day"),
+        (date(2005, 2, 28), 0, "year"),
+        (date(2005, 2, 28), 3, "month"),
+        (date(2003, 2, 18), 1, "month"),
+        (date(2003, 2, 18), 1, "year"),
+    ],
 )
-def test_a_life_over_a_split(tmp_path, grain, split, late):
+def test_a_life_over_a_split(tmp_path, split, late, grain):
     """AAPL split 2:1 on 2005-02-28, MSFT on 2003-02-18."""
     tickers = ["AAPL", "MSFT"]
     start = split - timedelta(days=50)
