@@ -1,5 +1,6 @@
 """What of an answer is news, what is on record of it, and when a run gives up."""
 
+import threading
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -353,3 +354,61 @@ def test_the_marker_of_a_new_lake_comes_before_its_first_run(tmp_path, monkeypat
     entries(new, Scripted("ok"))
     [marker] = seen
     assert b"month" in marker
+
+
+@pytest.mark.parametrize(("before", "is_told"), [(61, False), (60, True), (0, True), (-9, True)])
+def test_a_calendar_that_ends_within_sixty_days_is_told_once(lake, before, is_told):
+    exchange = calendars.of("RELIANCE.NS")
+    assert exchange.ends is not None
+    noon = datetime.combine(exchange.ends - timedelta(before), time(12), UTC)
+    tickers = ["TCS.NS", "AAPL", "RELIANCE.NS"]
+    warnings = extract.extract(lake, Source(""), tickers, as_of=noon, workers=1).warnings
+    about = [text for text in warnings if text.startswith("the calendar ")]
+    if is_told:
+        [text] = about
+        assert f"the calendar {exchange.name} ends on {exchange.ends}: " in text
+        assert " RELIANCE.NS, TCS.NS " in text
+    else:
+        assert about == []
+
+
+def test_progress_names_every_ticker_once_with_how_it_ended(lake):
+    source = Scripted("ok", "failed", "unknown", "limited", "ok")
+    told: list[tuple[str, Entry]] = []
+    report = extract.extract(
+        lake, source, list(source.script), as_of=night(FIRST), start=FIRST, workers=2,
+        progress=lambda *each: told.append(each),
+    )  # fmt: skip
+    assert len(told) == 5
+    assert dict(told) == report.entries
+
+
+def test_who_interrupts_a_run_keeps_what_was_fetched_and_waits_for_nobody(lake):
+    go_on, ended = threading.Event(), threading.Event()
+    day = bar(days("AAPL")[0])
+
+    class Slow(Source):
+        def fetch(self, symbol: str, *request) -> Fetched:
+            found = super().fetch(symbol, *request)
+            if symbol == "B":
+                go_on.wait(20)
+                ended.set()
+            return found
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = Slow("A", day)
+    with pytest.raises(KeyboardInterrupt):
+        extract.extract(
+            lake, source, ["A", "B", "C"], as_of=night(days("AAPL")[0]), start=FIRST, workers=1,
+            progress=interrupt,
+        )  # fmt: skip
+    assert not ended.is_set()
+    [run_id] = manifests.all_ids(lake.store)
+    assert manifests.read(lake.store, run_id).tickers.keys() == {"A"}
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("extract"):
+            thread.join(20)
+    assert source.asked <= 2

@@ -25,7 +25,7 @@ from small_market import (
 )
 
 from tickerlake.errors import CorruptObjectError, LakeFormatError, NoLakeError, UnknownSymbolError
-from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake
+from tickerlake.lake import Lake, checkpointing, history, layout, manifests, notes, open_lake
 from tickerlake.lake.layout import Grain
 from tickerlake.sources import Fetched
 from tickerlake.stages import extract, lifecycle, repair, transform, verify
@@ -513,3 +513,55 @@ def test_a_recheck_that_cannot_be_read_leads_to_a_rebuild(lived):
     assert kinds(verify.verify(lived, workers=1))[key] == "note"
     assert mend(lived).left == []
     assert history.load(lived, "A").bars.height
+
+
+def test_a_run_whose_manifest_and_receipt_are_damaged_is_lost_and_fetched_again(lived):
+    before = state(lived)
+    newest = manifests.all_ids(lived.store)[-1]
+    lived.store.put(layout.run(newest), b"garbage")
+    lived.store.put(layout.receipt(newest), b"garbage")
+    found = kinds(verify.verify(lived, workers=1))
+    assert found[layout.run(newest)] == "manifest"
+    assert found[layout.receipt(newest)] == "receipt"
+    report = mend(lived)
+    assert report.left == []
+    assert lived.store.get(layout.lost(newest)) == b"garbage"
+    assert prices(state(lived)) == prices(before)
+    assert verify.verify(lived, workers=1) == []
+
+
+def test_a_repair_says_everything_that_it_did(lived):
+    """Damage of every kind at once."""
+    oldest, _, newest = manifests.all_ids(lived.store)
+    receipt, partition = layout.receipt(newest), layout.daily("2013-01", "B")
+    listing = layout.listing("B")
+    lived.store.put(receipt, b"garbage")
+    lived.store.put(partition, b"garbage")
+    recheck = notes.put_recheck(lived.store, {"A": ["2013-01"]})
+    lived.store.put(recheck, b"garbage")
+    edited = manifests.read(lived.store, oldest)
+    entry = edited.tickers["A"].model_copy(update={"new": 77})
+    checkpointing.rewrite(
+        lived.store, edited.model_copy(update={"tickers": {**edited.tickers, "A": entry}})
+    )
+    gone = blob(lived)
+    lived.store.delete([gone])
+    stray = layout.daily("2013-01", "B").replace(".parquet", "-copy.parquet")
+    lived.store.put(stray, b"garbage")
+    inside = Path(lived.store.url, listing)
+    inside.unlink()
+    inside.mkdir()
+    report = mend(lived, prune=True)
+    assert sorted(report.done) == sorted(
+        [
+            f"{listing}: moved what was in its place out of the way",
+            f"{receipt}: removed; its run is processed again",
+            f"{layout.run(oldest)}: counts match its blobs again",
+            f"{gone}: restored from the history",
+            "B: rebuilt from raw",
+            f"{recheck}: removed after everything was rebuilt",
+            f"{stray}: removed",
+        ]
+    )
+    assert (report.strays, report.orphans, report.left) == ([stray], [], [])
+    assert (report.exit_code, mend(lived, prune=True).done) == (0, [])

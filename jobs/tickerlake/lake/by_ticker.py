@@ -43,7 +43,7 @@ class _Rows:
         self._rows = rows
         self._place: dict[str, slice] = {}
         start = 0
-        for ticker, size in rows.group_by("ticker", maintain_order=True).len().iter_rows():
+        for size, ticker in rows["ticker"].rle().struct.unnest().iter_rows():
             self._place[ticker] = slice(start, start + size)
             start += size
 
