@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import excerpts, layout, manifests
+from tickerlake.lake.index import Known
 from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.notes import Behind, Recheck
 
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
 
@@ -114,3 +117,23 @@ def test_an_excerpt_is_the_manifest_cut_down(held, asked, data):
     assert found == manifests.cut(manifest, wanted)
     assert found.tickers.keys() == wanted & entries.keys()
     assert excerpts.parse(name(1), manifests.encode(manifest), None) == manifest
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Entry(outcome="ok"),
+        Manifest(run_id="1", as_of=datetime(2026, 2, 2, tzinfo=UTC), source="test", tickers={}),
+        Behind(ticker="A", run_id="1", reason="no"),
+        Recheck(at=datetime(2026, 2, 2, tzinfo=UTC), tickers={}),
+        Known(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_is_stored_has_no_unknown_fields_and_does_not_change(model):
+    said = model.model_dump()
+    assert type(model).model_validate(said) == model
+    with pytest.raises(ValidationError, match="extra"):
+        type(model).model_validate(said | {"surprise": 1})
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(model, next(iter(said)), None)

@@ -452,3 +452,39 @@ def test_a_repair_puts_no_rows_under_the_name_of_others(monkeypatch):
     written = [(layout.digest(key), data) for key, data in seen if key.startswith("raw/date=")]
     assert all(blobs.is_whole(data, name) for name, data in written)
     assert {name for name, _ in written} >= held.keys() - {first}
+
+
+def test_many_blobs_of_one_pack_and_one_of_another_are_found():
+    """Packs of which much is wanted are read before loose blobs, the others after them."""
+    lake = lived()
+    found = [each.tickers["A"] for each in time_travel.newest(lake).manifests({"A"})]
+    early = [each for each in found if each.blobs.keys() == {"2013-01"}]
+    [late, *_] = [each for each in found if "2013-02" in each.blobs]
+    entries = [*early, late]
+    assert len(early) > 1
+    before = [blobs.read(lake, "A", each).rows() for each in entries]
+    compacted(lake)
+    fetched = blobs.fetch(lake, "A", entries)
+    assert [blobs.decode("A", each, fetched).rows() for each in entries] == before
+
+
+def test_loose_blobs_are_decoded_at_once_and_a_damaged_one_is_named(monkeypatch):
+    lake = new_lake("memory://", "day")
+    run(lake, DAYS[1])
+    [manifest] = time_travel.newest(lake).manifests({"A"})
+    entry = manifest.tickers["A"]
+    rows = blobs.read(lake, "A", entry)
+    assert rows.height == len(entry.blobs) > 2
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "_rows", None)  # decodes one alone
+        assert blobs.read(lake, "A", entry).equals(rows)
+    [(partition, name), *_] = entry.blobs.items()
+    key = layout.blob(layout.RAW, partition, "A", name)
+    for text in ("is missing", "is damaged"):
+        if text == "is missing":
+            lake.store.delete([key])
+        else:
+            lake.store.put(key, b"garbage")
+        with pytest.raises(CorruptObjectError, match=text) as caught:
+            blobs.read(lake, "A", entry)
+        assert caught.value.key == key

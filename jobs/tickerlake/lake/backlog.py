@@ -209,7 +209,7 @@ def _is_whole(store: Store, note: Behind) -> bool:
         data = store.get(key)
         if key.startswith((layout.DAILY, layout.TICKERS)):
             return True  # nothing is in its way any more
-        if data is None or not key.startswith((layout.RAW, layout.HISTORY)):
+        if data is None:
             return False
         rows = from_parquet(data, key)
     except CorruptObjectError:
