@@ -91,16 +91,31 @@ def test_a_value_is_left_if_and_only_if_all_filters_of_its_column_accept_it(filt
             [GreaterThan(("session",), date(2026, 2, 3)), LessThan(("session",), date(2026, 2, 5))],
             ["2026-02"],
         ),
+        (
+            [GreaterThan(("session",), date(2026, 2, 3)), GreaterThan(("session",), FIRST)],
+            ["2026-02", "2026-03"],
+        ),
+        (
+            [LessThan(("session",), date(2026, 2, 3)), LessThan(("session",), date(2027, 1, 1))],
+            ["2026-01", "2026-02"],
+        ),
+        (
+            [In(("session",), (FIRST, date(2026, 2, 3))), EqualTo(("session",), date(2026, 2, 3))],
+            ["2026-02"],
+        ),
+        ([EqualTo(("session",), FIRST), EqualTo(("session",), date(2026, 2, 3))], []),
         ([], ["2026-01", "2026-02", "2026-03"]),
     ],
 )
 def test_of_the_partitions_only_those_are_left_that_can_have_such_sessions(
     filters: Sequence[Filter], left: list[str]
 ):
-    reader = Noting()
-    list(reader.pushFilters(list(filters)))
-    partitions = reader.bounds.get("session", Bounds()).of_partition("month")
-    assert [name for name in ("2026-01", "2026-02", "2026-03") if partitions.leave(name)] == left
+    for each in (filters, filters[::-1]):
+        reader = Noting()
+        list(reader.pushFilters(list(each)))
+        partitions = reader.bounds.get("session", Bounds()).of_partition("month")
+        months = ("2026-01", "2026-02", "2026-03")
+        assert [name for name in months if partitions.leave(name)] == left
 
 
 def test_what_can_not_be_expressed_is_said():
