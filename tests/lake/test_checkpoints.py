@@ -526,3 +526,20 @@ def test_two_parts_are_kept_for_tickers_that_lie_in_both(lake):
     for ticker in (first, second, first, second):
         assert told.of(ticker)
     assert [counting.reads[layout.entries(part.name)] for part in known.parts[:2]] == [1, 1]
+
+
+@pytest.mark.parametrize(("runs", "folded"), [(7, 0), (8, 5), (9, 6)])
+def test_from_how_many_runs_on_they_are_folded(lake, runs, folded):
+    """`TAIL` are eight here, and `KEPT` are three."""
+    lived(lake, runs)
+    tidy(lake)
+    assert len(checkpoints.load(lake.store).run_ids) == folded
+
+
+def test_a_damaged_checkpoint_of_which_nothing_is_left_is_made_again(lake):
+    found = lived(lake, 3)
+    lake.store.put(layout.CHECKPOINT, b"garbage")
+    assert audit.mend(lake.store)
+    assert checkpoints.load(lake.store).run_ids == frozenset()
+    assert sorted(everything(lake), key=lambda each: each.run_id) == found
+    assert audit.mend(lake.store) == []

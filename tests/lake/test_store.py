@@ -187,3 +187,16 @@ def test_an_object_is_put_with_one_request(monkeypatch):
     store.replace("a", b"2", store.get_versioned("a").version)
     store.publish("c", b"1", "text/html")
     assert asked == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("number", "more"), [(1, ""), (5, ""), (6, " and 1 more"), (1_006, " and 1,001 more")]
+)
+def test_of_many_files_that_are_not_the_lakes_five_are_named(store, caplog, number, more):
+    names = [f"raw/alien {each:04}.txt" for each in range(number)]
+    for name in names:
+        store.put(name, b"")
+    assert list(store.keys("raw/")) == []
+    [record] = caplog.records
+    said = f"ignored, not part of the lake: {', '.join(names[:5])}{more}"
+    assert record.getMessage() == said

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from types import SimpleNamespace
 
@@ -488,3 +488,23 @@ def test_loose_blobs_are_decoded_at_once_and_a_damaged_one_is_named(monkeypatch)
         with pytest.raises(CorruptObjectError, match=text) as caught:
             blobs.read(lake, "A", entry)
         assert caught.value.key == key
+
+
+@pytest.mark.parametrize(("day", "is_closed"), [("2013-02-14", False), ("2013-02-15", True)])
+def test_a_partition_is_closed_two_weeks_after_its_last_day(monkeypatch, day, is_closed):
+    """January ends on the 31st; the lake has seen the market up to a day in February."""
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=14))
+    lake = new_lake("memory://", "month")
+    for session in (*DAYS[:3], date.fromisoformat(day)):
+        run(lake, session)
+    report = compact.compact(lake, workers=2, progress=(named := []).append)
+    assert bool(report.packed) is is_closed
+    assert sorted(named) == (TICKERS if is_closed else [])
+
+
+def test_what_a_compaction_did_adds_up():
+    report = compact.Report()
+    for outcome in (compaction.Outcome(3, 1), "a is damaged", compaction.Outcome(4, 2), "b, too"):
+        report.note(outcome)
+    assert report == compact.Report(7, 3, failed=["a is damaged", "b, too"])
+    assert (report.exit_code, compact.Report(1, 1).exit_code) == (3, 0)
