@@ -445,7 +445,7 @@ def test_what_an_announced_split_explains(ratio, move, days, flag):
     ("before", "dividend", "flag"),
     [
         (100.0, 30.0, ""),
-        (100.0, 30.1, "large_dividend"),
+        (100.0, 30.01, "large_dividend"),
         (100.0, 0.0, ""),
         (-100.0, 1.0, ""),
         (None, 99.0, ""),

@@ -97,6 +97,8 @@ def test_without_a_network_it_is_said_at_once(url: str, says: str) -> None:
         (CurlECode.COULDNT_RESOLVE_PROXY, "", "the proxy"),
         (CurlECode.OPERATION_TIMEDOUT, "Operation timed out with 0 bytes received", None),
         (CurlECode.RECV_ERROR, "", None),
+        (CurlECode.RECV_ERROR, "Connection timed out after 3000 ms", None),
+        (CurlECode.PROXY, "", "the proxy"),
     ],
 )
 def test_unreachable_or_merely_broken(code: CurlECode, text: str, says: str | None) -> None:
