@@ -139,3 +139,12 @@ def test_what_is_stored_has_no_unknown_fields_and_does_not_change(model):
         type(model).model_validate(said | {"surprise": 1})
     with pytest.raises(ValidationError, match="frozen"):
         setattr(model, next(iter(said)), None)
+
+
+def test_who_says_nothing_more_says_this():
+    assert Entry(outcome="ok").model_dump() == {
+        "outcome": "ok", "reason": "", "start": None, "end": None, "new": 0, "corrected": 0,
+        "blobs": {}, "splits": None, "restated": "", "quarantined": 0, "quarantine": {},
+        "rejected": (), "gaps": (), "flags": (), "timezone": None, "listing": None,
+        "retired": None, "renamed_from": None, "renamed_to": None,
+    }  # fmt: skip
