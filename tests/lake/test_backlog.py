@@ -1,6 +1,7 @@
 """What is left to do: runs without receipts, and notes that make exceptions."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from helpers import bar, bars
@@ -11,6 +12,7 @@ from tickerlake.lake import Lake, backlog, blobs, layout, manifests, notes
 from tickerlake.lake.backlog import Settled, Survey
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.notes import Behind, Recheck
+from tickerlake.lake.parquet import to_parquet
 
 DAY = date(2026, 2, 2)
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
@@ -175,3 +177,31 @@ def test_two_rechecks_are_two(lake):
     keys = {notes.put_recheck(lake.store, {ticker: ["2026"]}) for ticker in "AB"}
     assert len(keys) == 2
     assert notes.rechecks(lake.store).keys() == keys
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("prefix", ["history", "daily", "tickers"])
+def test_a_damaged_object_that_follows_from_raw_is_written_again(lake, prefix, is_there):
+    """A history is needed whole; a partition or a row of `tickers` is only in the way."""
+    key = {
+        "history": layout.history("A"),
+        "daily": layout.daily("2026", "A"),
+        "tickers": layout.listing("A"),
+    }[prefix]
+    commit(lake, 1, done=True)
+    behind(lake, 1, damaged=key)
+    if is_there:
+        lake.store.put(key, b"garbage")
+        assert bool(read(lake).broken) is (prefix == "history")
+        lake.store.put(key, to_parquet(bars(bar(DAY))))
+        assert not read(lake).broken
+    else:
+        assert bool(read(lake).broken) is (prefix == "history")
+
+
+def test_what_is_in_a_damaged_objects_place_keeps_its_ticker_waiting(lake):
+    key = layout.daily("2026", "A")
+    commit(lake, 1, done=True)
+    behind(lake, 1, damaged=key)
+    Path(lake.store.url, key).mkdir(parents=True)
+    assert read(lake).broken.keys() == {"A"}

@@ -482,3 +482,59 @@ def test_of_many_pending_runs_none_is_left_out(lake, more):
     said = by_ticker.ByTicker(lake.store, run_ids, {"A", "Z"}, Checkpoint())
     assert [each.run_id for each in said.of("A")] == run_ids
     assert said.of("Z") == ()
+
+
+@pytest.mark.parametrize("rows", [7, 50_000])
+def test_of_many_tickers_each_is_told_what_is_said_of_it(lake, monkeypatch, rows):
+    """Whether in the checkpoint, in one or in many parts of it, or beside it."""
+    monkeypatch.setattr(checkpointing, "PART_ROWS", rows)
+    tickers = [f"T{number * 37 % 80:02}" for number in range(80)]
+    for run in range(26):
+        said = {
+            ticker: FULL.model_copy(update={"new": run + 1, "blobs": {"2026": f"{number:032}"}})
+            for number, ticker in enumerate(tickers)
+            if number % (run % 7 + 1) == 0
+        }
+        manifests.acknowledge(lake.store, commit(lake, run, minutes=-run, **said))
+    tidy(lake)
+    known = checkpoints.load(lake.store)
+    assert known.run_ids
+    assert (len(known.parts) > 1) == (rows == 7)
+    runs = manifests.all_ids(lake.store)
+    told = by_ticker.ByTicker(lake.store, runs, tickers, known)
+    for ticker in [*tickers, "Z"]:
+        everything = manifests.read_all(lake.store, runs, {ticker})
+        assert told.of(ticker) == tuple(each for each in everything if each.tickers)
+    some = by_ticker.ByTicker(lake.store, runs[3:20], tickers[:5], known)
+    for ticker in tickers[:5]:
+        expected = [run.run_id for run in told.of(ticker) if run.run_id in runs[3:20]]
+        assert [run.run_id for run in some.of(ticker)] == expected
+
+
+def test_two_parts_are_kept_for_tickers_that_lie_in_both(lake):
+    lived(lake, 20)
+    tidy(lake)
+    known = checkpoints.load(lake.store)
+    first, second = (Reader(lake.store, known).part(part)["ticker"][0] for part in known.parts[:2])
+    counting = Counting(lake.store)
+    told = by_ticker.ByTicker(counting, known.run_ids, {first, second}, known)
+    for ticker in (first, second, first, second):
+        assert told.of(ticker)
+    assert [counting.reads[layout.entries(part.name)] for part in known.parts[:2]] == [1, 1]
+
+
+@pytest.mark.parametrize(("runs", "folded"), [(7, 0), (8, 5), (9, 6)])
+def test_from_how_many_runs_on_they_are_folded(lake, runs, folded):
+    """`TAIL` are eight here, and `KEPT` are three."""
+    lived(lake, runs)
+    tidy(lake)
+    assert len(checkpoints.load(lake.store).run_ids) == folded
+
+
+def test_a_damaged_checkpoint_of_which_nothing_is_left_is_made_again(lake):
+    found = lived(lake, 3)
+    lake.store.put(layout.CHECKPOINT, b"garbage")
+    assert audit.mend(lake.store)
+    assert checkpoints.load(lake.store).run_ids == frozenset()
+    assert sorted(everything(lake), key=lambda each: each.run_id) == found
+    assert audit.mend(lake.store) == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickerlake.lake import derived
+from tickerlake.lake import derived, layout
 from tickerlake.lake.fold import History
 from tickerlake.lake.layout import Grain
 from tickerlake.lake.manifests import Order
@@ -104,3 +104,21 @@ def test_only_a_gap_before_the_last_bar_is_one():
     gaps = tuple(FIRST + timedelta(days=number) for number in (1, 3, 5, 6))
     said = replace(held({number: row(number, 20.0) for number in (0, 2, 5)}, "run"), gaps=gaps)
     assert derived.listing(said)["gaps"].to_list() == [list(gaps[:2])]
+
+
+def test_the_parts_that_are_stored_are_told_by_ticker(lake):
+    """A ticker may have a history alone, or parts alone."""
+    parts = {"A": ["2024", "2025"], "B": ["2025", "2026"], "C": ["2025"], "D": []}
+    for ticker, dates in parts.items():
+        for value in dates:
+            lake.store.put(layout.daily(value, ticker), b"")
+    for ticker in ("A", "B"):
+        lake.store.put(layout.listing(ticker), b"")
+    for ticker in ("A", "D"):
+        lake.store.put(layout.history(ticker), b"")
+    assert derived.stored(lake) == {
+        "A": {"2024", "2025", derived.LISTING},
+        "B": {"2025", "2026", derived.LISTING},
+        "C": {"2025"},
+        "D": frozenset(),
+    }

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import excerpts, layout, manifests
+from tickerlake.lake.index import Known
 from tickerlake.lake.manifests import Entry, Manifest
+from tickerlake.lake.notes import Behind, Recheck
 
 MOMENT = datetime(2026, 2, 2, 22, tzinfo=UTC)
 
@@ -81,7 +84,9 @@ def test_a_lost_blob_is_left_out_wherever_it_is_listed(lake):
     lost = layout.blob(layout.RAW, "2026", "A", digest)
     last = Manifest(run_id=name(2), as_of=MOMENT, source="test", tickers={}, lost=(lost,))
     manifests.commit(lake.store, last)
-    first, _ = manifests.read_all(lake.store, manifests.all_ids(lake.store))
+    commit(lake, name(3), A=entry)  # has fetched the same rows again
+    first, _, again = manifests.read_all(lake.store, manifests.all_ids(lake.store))
+    assert again.tickers["A"] == entry
     assert first.tickers["A"].blobs == {"2025": other}
     assert first.tickers["A"].quarantine == {"2026": digest}
     assert first.tickers["B"] == entry
@@ -114,3 +119,32 @@ def test_an_excerpt_is_the_manifest_cut_down(held, asked, data):
     assert found == manifests.cut(manifest, wanted)
     assert found.tickers.keys() == wanted & entries.keys()
     assert excerpts.parse(name(1), manifests.encode(manifest), None) == manifest
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Entry(outcome="ok"),
+        Manifest(run_id="1", as_of=datetime(2026, 2, 2, tzinfo=UTC), source="test", tickers={}),
+        Behind(ticker="A", run_id="1", reason="no"),
+        Recheck(at=datetime(2026, 2, 2, tzinfo=UTC), tickers={}),
+        Known(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_is_stored_has_no_unknown_fields_and_does_not_change(model):
+    said = model.model_dump()
+    assert type(model).model_validate(said) == model
+    with pytest.raises(ValidationError, match="extra"):
+        type(model).model_validate(said | {"surprise": 1})
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(model, next(iter(said)), None)
+
+
+def test_who_says_nothing_more_says_this():
+    assert Entry(outcome="ok").model_dump() == {
+        "outcome": "ok", "reason": "", "start": None, "end": None, "new": 0, "corrected": 0,
+        "blobs": {}, "splits": None, "restated": "", "quarantined": 0, "quarantine": {},
+        "rejected": (), "gaps": (), "flags": (), "timezone": None, "listing": None,
+        "retired": None, "renamed_from": None, "renamed_to": None,
+    }  # fmt: skip

@@ -6,7 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from helpers import bar, bars, new_lake, objects
 
-from tickerlake.lake import Lake, blobs, derived, history, layout, manifests, notes, refresh
+from tickerlake.lake import (
+    Lake,
+    blobs,
+    derived,
+    history,
+    index,
+    layout,
+    manifests,
+    notes,
+    refresh,
+)
 from tickerlake.lake.backlog import Settled
 from tickerlake.lake.fold import Delivery, History, fold_all
 from tickerlake.lake.history import Span
@@ -190,3 +200,49 @@ def test_a_late_restatement_takes_partitions_away(lake):
     version = history.load_stored(lake, "A").version
     refresh.derive(lake, "A", [first, late, third], settled(first, third), version)
     assert derived.stored(lake) == {"A": {"2026-02", derived.LISTING}}
+
+
+def test_a_derivation_also_writes_what_a_dead_process_owes(lake):
+    first = commit(lake, 5, bar(DAY + timedelta(40)))
+    refresh.refresh(lake, "A", [first], Settled())
+    before = objects(lake, layout.DAILY)
+    lake.store.delete([*before])
+    late = commit(lake, 1, bar(DAY + timedelta(80)))
+    version = history.load_stored(lake, "A").version
+    done = refresh.derive(lake, "A", [late, first], Settled(), version)
+    assert set(done.partitions) == {"2026-03", "2026-04", derived.LISTING}
+    assert before.items() < objects(lake, layout.DAILY).items()
+    assert done.overtook
+    version = history.load_stored(lake, "A").version
+    again = refresh.derive(lake, "A", [late, first], settled(late, first), version, {"2026-03"})
+    assert (set(again.partitions), again.overtook) == ({"2026-03"}, False)
+
+
+def test_whatever_was_done_the_outcome_tells_the_history_that_is_stored(lake):
+    def tells(done: refresh.Outcome) -> bool:
+        stored = history.load_stored(lake, "A")
+        return (done.version, done.known) == (stored.version, index.encode(stored.history))
+
+    first = commit(lake, 5, bar(DAY))
+    late = commit(lake, 1, bar(DAY + timedelta(40)))
+    both = settled(first, late)
+    assert tells(refresh.refresh(lake, "A", [first], Settled()))
+    assert tells(refresh.refresh(lake, "A", [], settled(first)))
+    version = history.load_stored(lake, "A").version
+    for _ in ("late", "nothing"):
+        done = refresh.derive(lake, "A", [late, first], settled(first), version)
+        assert tells(done)
+        version = done.version
+    stored = derived.stored(lake)["A"]
+    assert tells(refresh.rebuild(lake, "A", [late, first], both, version, stored))
+    lake.store.put(layout.daily("2026-02", "A"), b"garbage")
+    done = refresh.rebuild(lake, "A", [late, first], both, version, stored)
+    assert done.partitions == ("2026-02",)
+    assert tells(done)
+    done = refresh.rebuild(lake, "A", [first], both, version, stored)
+    assert set(done.partitions) == {"2026-03", derived.LISTING}
+    assert tells(done)
+    done = refresh.rebuild(lake, "A", [], both, done.version, {"2026-02", derived.LISTING})
+    assert (set(done.partitions), done.version) == ({"2026-02", derived.LISTING}, None)
+    assert objects(lake, layout.HISTORY, layout.DAILY, layout.TICKERS) == {}
+    assert notes.rechecks(lake.store) == {}

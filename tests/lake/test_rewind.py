@@ -177,3 +177,55 @@ def test_a_ticker_had_the_name_that_was_the_newest_then(monkeypatch):
         assert found.listing == history.rebuild(lake, "AAPL", everything[:number]).listing
         names.add(found.listing.name)
     assert len(names) > 5
+
+
+def test_a_bar_from_before_a_split_is_not_taken_back_to_its_old_basis():
+    """The split has come without the source's own numbers for the days before it."""
+    lake, days = new_lake("memory://", "month"), [FIRST + timedelta(n) for n in range(4)]
+    delivered = [
+        ([bar(day, 100.0) for day in days[:3]], {}),
+        ([bar(days[3], 50.0, split=2.0)], {days[3]: 2.0}),
+        ([bar(days[0], 51.0)], {days[3]: 2.0}),
+    ]
+    for number, (rows, splits) in enumerate(delivered):
+        entry = Entry(
+            outcome="ok",
+            start=days[0] if number != 1 else days[3],
+            end=days[3],
+            new=len(rows),
+            blobs=blobs.write(lake, layout.RAW, "A", bars(*rows)),
+            splits=splits,
+        )
+        moment = evening(days[3]) + timedelta(hours=number)
+        run = f"{moment:%Y%m%dT%H%M%S%fZ}-00000{number}"
+        manifests.commit(
+            lake.store,
+            Manifest(run_id=run, as_of=moment, source="test", tickers={"A": entry}),
+        )
+    assert transform.transform(lake).exit_code == 0
+    assert history.load(lake, "A").bars["close"].to_list() == [51.0, 50.0, 50.0, 50.0]
+    then = time_travel.resolve(lake, manifests.all_ids(lake.store)[1]).history("A")
+    assert then.bars["close"].to_list() == [50.0] * 4
+
+
+def test_versions_of_a_session_are_in_the_order_of_their_runs():
+    lake, days = new_lake("memory://", "year"), [FIRST + timedelta(n) for n in range(12)]
+    for number in range(30):
+        moment = evening(days[-1]) + timedelta(minutes=number)
+        rows = bars(*(bar(day, 10.0 + number) for day in days))
+        entry = Entry(
+            outcome="ok",
+            start=days[0],
+            end=days[-1],
+            corrected=len(days),
+            blobs=blobs.write(lake, layout.RAW, "A", rows),
+            splits={},
+        )
+        run = f"{moment:%Y%m%dT%H%M%S%fZ}-0{number:05}"
+        manifests.commit(
+            lake.store,
+            Manifest(run_id=run, as_of=moment, source="test", tickers={"A": entry}),
+        )
+    found = frames.read(lake, "raw", None, Wanted())
+    assert found["session"].to_list() == [day for day in days for _ in range(30)]
+    assert found["close"].to_list() == [10.0 + number for _ in days for number in range(30)]

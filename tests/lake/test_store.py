@@ -3,10 +3,12 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import obstore
 import pytest
+from obstore.store import MemoryStore
 
 from tickerlake.errors import BadSettingError, ConflictError, StoreError
-from tickerlake.lake.store import open_store
+from tickerlake.lake.store import Store, open_store
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -168,3 +170,33 @@ def test_what_another_machine_needs(monkeypatch):
         "AWS_ENDPOINT_URL_S3": "http://y",
     }
     assert environment("/a/folder") == {}
+
+
+def test_an_object_is_put_with_one_request(monkeypatch):
+    """In parts, it would take three, and could not be put on a condition."""
+    store, asked = Store("memory://", MemoryStore()), []
+    put = obstore.put
+
+    def noted(*arguments: object, **options: object) -> object:
+        asked.append(options["use_multipart"])
+        return put(*arguments, **options)
+
+    monkeypatch.setattr(obstore, "put", noted)
+    store.put("a", b"1")
+    store.put_new("b", b"1")
+    store.replace("a", b"2", store.get_versioned("a").version)
+    store.publish("c", b"1", "text/html")
+    assert asked == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("number", "more"), [(1, ""), (5, ""), (6, " and 1 more"), (1_006, " and 1,001 more")]
+)
+def test_of_many_files_that_are_not_the_lakes_five_are_named(store, caplog, number, more):
+    names = [f"raw/alien {each:04}.txt" for each in range(number)]
+    for name in names:
+        store.put(name, b"")
+    assert list(store.keys("raw/")) == []
+    [record] = caplog.records
+    said = f"ignored, not part of the lake: {', '.join(names[:5])}{more}"
+    assert record.getMessage() == said

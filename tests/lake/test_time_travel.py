@@ -197,6 +197,14 @@ def test_tickers_of_a_state(lived):
     state = time_travel.resolve(lived, DAYS[0])
     assert state.tickers() == TICKERS
     assert state.known(["A", "Z"]) == {"A"}
+    unknown = Manifest(
+        run_id=manifests.new_run_id(),
+        as_of=evening(SESSIONS[-1]),
+        source="test",
+        tickers={"ZZ": Entry(outcome="unknown_symbol", reason="who?")},
+    )
+    manifests.commit(lived.store, unknown)
+    assert time_travel.newest(lived).known(["A", "ZZ"]) == {"A"}
     run(lived, SESSIONS[-1], ["CC"])
     assert time_travel.newest(lived).tickers() == ["A", "B", "CC"]
     assert state.tickers() == TICKERS

@@ -100,8 +100,10 @@ def test_without_a_place_to_keep_it_the_table_is_built(tmp_path, monkeypatch, bu
 
 
 @pytest.mark.usefixtures("builds")
-def test_nothing_is_left_of_a_table_that_could_not_be_kept(kept):
+def test_nothing_is_left_of_a_table_that_could_not_be_kept(kept, caplog):
     kept.unlink()
     kept.mkdir()  # nothing can be put in its place
+    caplog.set_level("DEBUG", logger=calendar_cache.__name__)
     calendar_cache.load(NAME)
+    assert str(kept) in caplog.text
     assert list(kept.parent.iterdir()) == [kept]

@@ -336,3 +336,123 @@ def test_a_usual_answer_is_judged_as_row_by_row(rows, may_be_negative):
     assert at_a_glance.good.equals(one_by_one.good)
     assert at_a_glance.bad.equals(one_by_one.bad)
     assert at_a_glance.bad.schema == one_by_one.bad.schema
+
+
+# ---- borders
+
+
+@pytest.mark.parametrize("name", PRICES)
+@pytest.mark.parametrize(
+    ("price", "is_beyond"),
+    [(1e-12, False), (0.99e-12, True), (1e12, False), (1.01e12, True), (0.0, False),
+     (-1e12, False), (-1.01e12, True), (None, False), (math.nan, False)],
+)  # fmt: skip
+def test_prices_beyond_reason(name, price, is_beyond):
+    for others in ([], [bar(DAYS[0]) | {"close": None}]):
+        found = judge(*others, bar(DAY) | {name: price}).bad.filter(pl.col("session") == DAY)
+        reasons = {each for text in found["reasons"] for each in text.split(",")}
+        assert ("price_beyond_reason" in reasons) == is_beyond
+
+
+@pytest.mark.parametrize(
+    ("change", "reasons"),
+    [
+        ({}, ["filler"]),
+        ({"close": 100.0009}, ["filler"]),
+        ({"close": 100.0011}, []),
+        ({"close": 99.9989}, []),
+        ({"volume": None}, ["filler"]),
+        ({"volume": -1}, ["filler"]),
+        ({"volume": 1}, []),
+        ({"open": None, "high": 0.0, "low": math.nan}, ["filler"]),
+        ({"open": 100.5}, []),
+        ({"high": 100.5}, []),
+        ({"low": 99.5}, []),
+    ],
+    ids=str,
+)
+def test_what_a_filler_is(change, reasons):
+    """On a day without a session: the close before, and nothing else."""
+    close = change.get("close", 100.0)
+    row = flat(HOLIDAY, close) | change
+    assert judge(bar(date(2013, 2, 15)), row).bad["reasons"].to_list() == reasons
+    assert judge(row, close_before=100.0).bad["reasons"].to_list() == reasons
+    if "close" in change:  # nothing to compare with
+        assert judge(row).bad["reasons"].to_list() == ["filler"]
+    session = row | {"session": date(2013, 2, 19)}
+    assert judge(bar(date(2013, 2, 15)), session).bad.is_empty()
+
+
+@pytest.mark.parametrize(
+    ("change", "is_bad"),
+    [
+        ({}, True),
+        ({"volume": None}, True),
+        ({"volume": -1}, True),
+        ({"volume": 1}, False),
+        ({"open": 100.0}, False),
+        ({"high": 100.0}, False),
+        ({"low": 100.0}, False),
+        ({"open": None, "high": math.inf, "low": math.nan}, True),
+        ({"session": date(2013, 3, 8)}, True),
+        ({"session": date(2013, 3, 6)}, False),
+    ],
+    ids=str,
+)
+def test_what_a_placeholder_is(change, is_bad):
+    row = bar(date(2013, 3, 7), open=0.0, high=0.0, low=0.0, volume=0) | change
+    found = judge(bar(DAY), row).bad["reasons"].to_list()
+    assert found == (["placeholder"] if is_bad else [])
+
+
+@pytest.mark.parametrize(
+    ("jump", "flag"),
+    [(69.9, ""), (70.1, "unit_error"), (100.0, "unit_error"), (142.9, "unit_error"), (143.1, "")],
+)
+def test_from_where_to_where_a_jump_is_one_of_units(jump, flag):
+    for closes in ([1.0, jump], [jump, 1.0]):
+        rows = [bar(day, close) for day, close in zip(DAYS, closes, strict=False)]
+        assert context(*rows) == ["", flag]
+    announced = {DAYS[1]: jump}
+    known = "missed_split" if jump else flag
+    assert context(bar(DAYS[0], jump), bar(DAYS[1], 1.0), splits=announced) == ["", known]
+
+
+@pytest.mark.parametrize(
+    ("ratio", "move", "days", "flag"),
+    [
+        (2.21, 0.0, 0, "missed_split"),
+        (2.21, 0.099, 0, "missed_split"),
+        (2.21, -0.089, 0, "missed_split"),
+        (2.21, 0.101, 0, ""),
+        (2.21, -0.101, 0, "missed_split"),  # it is near 2
+        (2.21, 0.0, 30, "missed_split"),
+        (2.21, 0.0, -30, "missed_split"),
+        (2.21, 0.0, 31, ""),
+        (2.21, 0.0, -31, ""),
+        (1.2, 0.0, 0, ""),
+        (1.21, 0.0, 0, "missed_split"),
+        (1 / 1.21, 0.0, 0, "missed_split"),
+    ],
+)
+def test_what_an_announced_split_explains(ratio, move, days, flag):
+    size = max(ratio, 1 / ratio) * (1 + move)
+    rows = [bar(DAYS[0], 100.0), bar(DAYS[1], 100.0 * size)]
+    assert context(*rows, splits={DAYS[1] + timedelta(days): ratio}) == ["", flag]
+
+
+@pytest.mark.parametrize(
+    ("before", "dividend", "flag"),
+    [
+        (100.0, 30.0, ""),
+        (100.0, 30.01, "large_dividend"),
+        (100.0, 0.0, ""),
+        (-100.0, 1.0, ""),
+        (None, 99.0, ""),
+    ],
+)
+def test_from_where_on_a_dividend_is_large(before, dividend, flag):
+    rows = [] if before is None else [bar(DAYS[0], before, low=-200.0, high=200.0)]
+    last = bar(DAYS[1], 100.0 if before != -100.0 else -101.0, dividend=dividend)
+    last |= {"low": -200.0, "high": 200.0}
+    assert context(*rows, last)[-1] == flag

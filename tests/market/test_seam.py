@@ -69,6 +69,7 @@ def test_another_currency_restates_the_past():
 
 def test_a_currency_that_is_not_stated_is_not_another_one():
     assert seam.restatement(fetched(*walk(currency=None)), held(*walk())) == ""
+    assert seam.restatement(fetched(*walk()), held(*walk(currency=None))) == ""
 
 
 @given(st.lists(st.floats(10, 1000), min_size=20, max_size=20))
@@ -174,3 +175,98 @@ def test_prices_that_were_adjusted_before_the_split_was_announced_are_not_old():
     answer = fetched(*rows[:5], rows[5] | {"split": 2.0})
     found = seam.differences(answer, known, DAYS[0])
     assert len(sessions(found)) == 6
+
+
+# ---- borders
+
+
+def moved(ratio: float, count: int, number: int = 20) -> str:
+    """What is said when the first closes of an answer are others by a ratio."""
+    rows = walk(number)
+    answer = [scaled(row, ratio) if n < count else row for n, row in enumerate(rows)]
+    return seam.restatement(fetched(*answer), held(*rows))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "count", "says"),
+    [
+        (1.00019, 20, ""),
+        (1.00021, 20, f"the closes up to {DAYS[19]} moved by a factor of 1.00021"),
+        (0.99979, 20, f"the closes up to {DAYS[19]} moved by a factor of 0.99979"),
+        (100.0, 7, f"the closes up to {DAYS[6]} moved by a factor of 100"),
+        (100.0, 2, f"the closes up to {DAYS[1]} moved by a factor of 100"),
+        (100.0, 1, ""),
+    ],
+)
+def test_by_how_much_and_for_how_long_a_past_must_move(ratio, count, says):
+    assert moved(ratio, count) == says
+
+
+@pytest.mark.parametrize(
+    ("different", "of", "size", "says"),
+    [
+        (3, 6, 1.02, True),
+        (3, 7, 1.02, False),
+        (2, 4, 1.02, False),
+        (3, 6, 1.004, False),
+        (3, 6, 1.006, True),
+        (4, 8, 0.98, True),
+    ],
+)
+def test_how_many_closes_must_differ_and_by_how_much(different, of, size, says):
+    """One after the other by another ratio, and none of the first two."""
+    rows = walk(of)
+    numbers = range(of - different, of)
+    answer = [
+        scaled(row, size ** (1 if n % 2 else -1) if n in numbers else 1)
+        for n, row in enumerate(rows)
+    ]
+    said = seam.restatement(fetched(*answer), held(*rows))
+    if says:
+        assert said == f"{different} of {of} closes are different"
+    else:
+        assert said == ""
+
+
+@pytest.mark.parametrize(
+    ("previous", "says"),
+    [
+        (100.0, ""),
+        (100.49, ""),
+        (100.51, "the close before moved by a factor of 1.0051"),
+        (99.49, "the close before moved by a factor of 0.9949"),
+        (1.0, "the close before moved by a factor of 0.01"),
+        (0.0, ""),
+        (-100.0, ""),
+        (None, ""),
+    ],
+)
+def test_what_the_close_before_tells(previous, says):
+    answer = fetched(bar(DAYS[2], 53.0))
+    assert seam.restatement(answer, held(bar(DAYS[1], 100.0)), previous) == says
+    assert seam.restatement(answer[:0], held(bar(DAYS[1], 100.0)), previous) == ""
+    # nothing is held before it, or nothing that could be compared
+    assert seam.restatement(answer, held(bar(DAYS[3], 100.0)), previous) == ""
+    below = bar(DAYS[1], -100.0, low=-101.0, high=-99.0)
+    assert seam.restatement(answer, held(below), previous) == ""
+
+
+@pytest.mark.parametrize(
+    ("ratio", "closes", "is_adjusted"),
+    [
+        (2.0, [50.0, 51.0], True),
+        (2.0, [100.0, 51.0], False),
+        (0.5, [50.0, 51.0], True),
+        (0.5, [50.0, 99.0], False),
+        (1.2, [120.0, 100.0], False),
+        (1.19, [119.0, 100.0], True),  # too small to tell
+        (1 / 1.2, [100.0, 120.0], False),
+        (2.0, [-1.0, 51.0], True),
+        (2.0, [100.0, 0.0], True),
+    ],
+)
+def test_whether_closes_are_adjusted_for_a_split(ratio, closes, is_adjusted):
+    rows = bars(*(bar(day, close) for day, close in zip(DAYS, closes, strict=False)))
+    assert seam.is_adjusted(rows, DAYS[1], ratio) is is_adjusted
+    for some in (rows[:1], rows[1:], rows[:0]):
+        assert seam.is_adjusted(some, DAYS[1], ratio)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tickerlake.market.bars import HISTORY
-from tickerlake.market.splits import changes, rebase
+from tickerlake.market.splits import announced, changes, rebase
 
 RATIOS = st.sampled_from([2.0, 3.0, 1.5, 0.1, 7.0, 20.0])
 DAYS = st.dates(date(2005, 1, 3), date(2005, 3, 31))
@@ -55,3 +55,14 @@ def test_every_amount_per_share_is_divided():
     for name in ("open", "high", "low", "close", "dividend", "capital_gain"):
         assert rebased[name] == 2 * row[name], name
     assert rebased["volume"] == 50
+
+
+def test_only_ratios_that_can_be_are_announced():
+    """In the order of their days; a reverse split is one, too."""
+    ratios = [1.0, 0.5, 0.0, -2.0, float("nan"), float("inf"), None, 0.999, 1.001, 2.0]
+    days = [date(2005, 3, 1 + number) for number in range(len(ratios))]
+    rows = bars(*(bar(day, split=ratio) for day, ratio in zip(days, ratios, strict=True)))
+    expected = {days[1]: 0.5, days[7]: 0.999, days[8]: 1.001, days[9]: 2.0}
+    assert announced(rows) == expected
+    assert list(announced(rows[::-1])) == list(expected)
+    assert announced(rows[:1]) == {}

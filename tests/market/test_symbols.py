@@ -71,3 +71,22 @@ def test_universe_file_without_tickers(tmp_path: Path, content):
         file.write_text(content)
     with pytest.raises(UsageError, match=r"universe\.txt"):
         read_universe(str(file))
+
+
+@pytest.mark.parametrize(
+    ("number", "more"), [(4, ""), (5, ""), (6, "; and 1 more."), (1005, "; and 1,000 more.")]
+)
+def test_of_many_bad_symbols_five_are_named(number, more):
+    bad = [f"A/{n}" for n in range(number)]
+    with pytest.raises(BadSymbolError) as error:
+        symbols.parse([*bad, *bad])
+    text = str(error.value)
+    assert text.count("'A/") == min(number, 5)
+    assert (more in text) if more else " more" not in text
+
+
+@pytest.mark.parametrize(("length", "shown"), [(40, 40), (41, 40)])
+def test_a_long_text_that_is_no_symbol_is_cut(length, shown):
+    with pytest.raises(BadSymbolError) as error:
+        symbols.parse(["/" * length])
+    assert f"'{'/' * shown}{'' if length == shown else '...'}' " in str(error.value)

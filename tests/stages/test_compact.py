@@ -4,7 +4,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from types import SimpleNamespace
 
@@ -458,3 +458,59 @@ def test_a_repair_puts_no_rows_under_the_name_of_others(monkeypatch):
     written = [(layout.digest(key), data) for key, data in seen if key.startswith("raw/date=")]
     assert all(blobs.is_whole(data, name) for name, data in written)
     assert {name for name, _ in written} >= held.keys() - {first}
+
+
+def test_many_blobs_of_one_pack_and_one_of_another_are_found():
+    """Packs of which much is wanted are read before loose blobs, the others after them."""
+    lake = lived()
+    found = [each.tickers["A"] for each in time_travel.newest(lake).manifests({"A"})]
+    early = [each for each in found if each.blobs.keys() == {"2013-01"}]
+    [late, *_] = [each for each in found if "2013-02" in each.blobs]
+    entries = [*early, late]
+    assert len(early) > 1
+    before = [blobs.read(lake, "A", each).rows() for each in entries]
+    compacted(lake)
+    fetched = blobs.fetch(lake, "A", entries)
+    assert [blobs.decode("A", each, fetched).rows() for each in entries] == before
+
+
+def test_loose_blobs_are_decoded_at_once_and_a_damaged_one_is_named(monkeypatch):
+    lake = new_lake("memory://", "day")
+    run(lake, DAYS[1])
+    [manifest] = time_travel.newest(lake).manifests({"A"})
+    entry = manifest.tickers["A"]
+    rows = blobs.read(lake, "A", entry)
+    assert rows.height == len(entry.blobs) > 2
+    with monkeypatch.context() as patch:
+        patch.setattr(blobs, "_rows", None)  # decodes one alone
+        assert blobs.read(lake, "A", entry).equals(rows)
+    [(partition, name), *_] = entry.blobs.items()
+    key = layout.blob(layout.RAW, partition, "A", name)
+    for text in ("is missing", "is damaged"):
+        if text == "is missing":
+            lake.store.delete([key])
+        else:
+            lake.store.put(key, b"garbage")
+        with pytest.raises(CorruptObjectError, match=text) as caught:
+            blobs.read(lake, "A", entry)
+        assert caught.value.key == key
+
+
+@pytest.mark.parametrize(("day", "is_closed"), [("2013-02-14", False), ("2013-02-15", True)])
+def test_a_partition_is_closed_two_weeks_after_its_last_day(monkeypatch, day, is_closed):
+    """January ends on the 31st; the lake has seen the market up to a day in February."""
+    monkeypatch.setattr(compact, "CLOSED_AFTER", timedelta(days=14))
+    lake = new_lake("memory://", "month")
+    for session in (*DAYS[:3], date.fromisoformat(day)):
+        run(lake, session)
+    report = compact.compact(lake, workers=2, progress=(named := []).append)
+    assert bool(report.packed) is is_closed
+    assert sorted(named) == (TICKERS if is_closed else [])
+
+
+def test_what_a_compaction_did_adds_up():
+    report = compact.Report()
+    for outcome in (compaction.Outcome(3, 1), "a is damaged", compaction.Outcome(4, 2), "b, too"):
+        report.note(outcome)
+    assert report == compact.Report(7, 3, failed=["a is damaged", "b, too"])
+    assert (report.exit_code, compact.Report(1, 1).exit_code) == (3, 0)

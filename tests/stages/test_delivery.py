@@ -1,11 +1,12 @@
 """What of an answer is news, what is on record of it, and when a run gives up."""
 
+import threading
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from helpers import bar, bars, objects
+from helpers import bar, bars, new_lake, objects
 
 from tickerlake.errors import (
     RateLimitedError,
@@ -353,3 +354,127 @@ def test_the_marker_of_a_new_lake_comes_before_its_first_run(tmp_path, monkeypat
     entries(new, Scripted("ok"))
     [marker] = seen
     assert b"month" in marker
+
+
+@pytest.mark.parametrize(("before", "is_told"), [(61, False), (60, True), (0, True), (-9, True)])
+def test_a_calendar_that_ends_within_sixty_days_is_told_once(lake, before, is_told):
+    exchange = calendars.of("RELIANCE.NS")
+    assert exchange.ends is not None
+    noon = datetime.combine(exchange.ends - timedelta(before), time(12), UTC)
+    tickers = ["TCS.NS", "AAPL", "RELIANCE.NS"]
+    warnings = extract.extract(lake, Source(""), tickers, as_of=noon, workers=1).warnings
+    about = [text for text in warnings if text.startswith("the calendar ")]
+    if is_told:
+        [text] = about
+        assert f"the calendar {exchange.name} ends on {exchange.ends}: " in text
+        assert " RELIANCE.NS, TCS.NS " in text
+    else:
+        assert about == []
+
+
+def test_progress_names_every_ticker_once_with_how_it_ended(lake):
+    source = Scripted("ok", "failed", "unknown", "limited", "ok")
+    told: list[tuple[str, Entry]] = []
+    report = extract.extract(
+        lake, source, list(source.script), as_of=night(FIRST), start=FIRST, workers=2,
+        progress=lambda *each: told.append(each),
+    )  # fmt: skip
+    assert len(told) == 5
+    assert dict(told) == report.entries
+
+
+def test_who_interrupts_a_run_keeps_what_was_fetched_and_waits_for_nobody(lake):
+    go_on, ended = threading.Event(), threading.Event()
+    day = bar(days("AAPL")[0])
+
+    class Slow(Source):
+        def fetch(self, symbol: str, *request) -> Fetched:
+            found = super().fetch(symbol, *request)
+            if symbol == "B":
+                go_on.wait(20)
+                ended.set()
+            return found
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    source = Slow("A", day)
+    with pytest.raises(KeyboardInterrupt):
+        extract.extract(
+            lake, source, ["A", "B", "C"], as_of=night(days("AAPL")[0]), start=FIRST, workers=1,
+            progress=interrupt,
+        )  # fmt: skip
+    assert not ended.is_set()
+    [run_id] = manifests.all_ids(lake.store)
+    assert manifests.read(lake.store, run_id).tickers.keys() == {"A"}
+    go_on.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith("extract"):
+            thread.join(20)
+    assert source.asked <= 2
+
+
+def test_an_answer_without_any_bar_has_no_news(lake, ticker):
+    """Of a ticker that is held, as of one that is not."""
+    known = days(ticker)
+    for is_held in (False, True):
+        entry = fetch(lake, ticker, Source(ticker), known[5]).entries[ticker]
+        assert (entry.outcome, entry.new, entry.restated) == ("empty", 0, "")
+        if not is_held:
+            fetch(lake, ticker, Source(ticker, *(bar(day) for day in known[:5])), known[4])
+            transform.transform(lake)
+    transform.transform(lake)
+    assert history.load(lake, ticker).bars["session"].to_list() == known[:5]
+
+
+def test_how_a_ticker_ended_is_logged_by_how_bad_it_is(lake, caplog):
+    caplog.set_level("INFO", logger=extract.__name__)
+    found = entries(lake, Scripted("ok", "failed", "unknown", "limited"))
+    logged = [(each.levelname, each.getMessage()) for each in caplog.records]
+    assert logged[:4] == [
+        ("INFO", "T0: ok"),
+        ("WARNING", f"T1: failed {found['T1'].reason}"),
+        ("WARNING", f"T2: unknown_symbol {found['T2'].reason}"),
+        ("WARNING", f"T3: rate_limited {found['T3'].reason}"),
+    ]
+    [run_id] = manifests.all_ids(lake.store)
+    assert logged[4:] == [("INFO", f"committed run {run_id}")]
+
+
+@pytest.mark.parametrize(
+    ("known", "suggested", "text"),
+    [
+        (["AAPL", "AAP", "IBM"], ["X"], ". Did you mean AAPL or AAP?"),
+        (["IBM"], ["A", "B", "C", "D"], ". Did you mean A or B or C?"),
+        (["IBM"], [], ""),
+        (["AAPLA", "AAPLB", "AAPLC", "AAPLD"], [], ". Did you mean AAPLD or AAPLC or AAPLB?"),
+    ],
+)
+def test_what_is_suggested_for_a_symbol_that_nobody_knows(lake, known, suggested, text):
+    class Asked(Scripted):
+        def fetch(self, symbol: str, *_: object) -> Fetched:
+            raise UnknownSymbolError(f"{symbol} is unknown")
+
+        def search(self, text: str) -> list[str]:
+            assert text == "AAPLX"
+            return suggested
+
+    report = extract.extract(
+        lake, Asked(), ["AAPLX"], as_of=night(FIRST), workers=1, known=lambda: known
+    )
+    assert report.entries["AAPLX"].reason == f"AAPLX is unknown{text}"
+    assert (report.exit_code, report.is_quiet) == (1, False)
+
+
+@pytest.mark.parametrize(("most", "commits"), [(5, 2), (6, 2), (7, 1), (2, 4), (1, 4)])
+def test_how_many_blobs_are_committed_at_once(tmp_path, monkeypatch, most, commits):
+    """Four tickers with two blobs each: a commit as soon as there are so many."""
+    monkeypatch.setattr(extract, "COMMIT_BLOBS", most)
+    lake = new_lake(str(tmp_path / "lake"), "day")
+    source = Source("AAPL", *(bar(day) for day in days("AAPL")[:2]))
+    report = extract.extract(
+        lake, source, ["A", "B", "C", "D"], as_of=night(days("AAPL")[1]), start=FIRST, workers=1
+    )
+    assert len(report.manifests) == commits
+    named = [name for each in report.manifests for name in each.tickers]
+    assert sorted(named) == ["A", "B", "C", "D"]

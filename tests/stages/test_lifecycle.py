@@ -7,8 +7,10 @@ import pytest
 from helpers import bar, bars, new_lake
 
 from tickerlake.errors import UsageError
-from tickerlake.lake import Lake, history, manifests
+from tickerlake.lake import Lake, blobs, history, manifests
+from tickerlake.lake.manifests import Manifest
 from tickerlake.market import calendars
+from tickerlake.market.bars import RAW
 from tickerlake.sources import Fetched, Listing
 from tickerlake.stages import extract, lifecycle, transform, verify
 
@@ -208,3 +210,58 @@ def test_a_rename_comes_after_all_that_it_builds_on(tmp_path, source, old, new):
     assert retired.bars.equals(before["OLD"].bars)
     assert history.load(lake, "NEW").bars["session"][0] == DAYS[0]
     assert verify.verify(lake, workers=1) == []
+
+
+def said(run: Manifest, ticker: str) -> dict[str, object]:
+    """What a run says of a ticker, but for the names of blobs and what is as it always is."""
+    return run.tickers[ticker].model_dump(exclude={"blobs"}, exclude_defaults=True)
+
+
+@pytest.mark.parametrize(("day", "on"), [(None, DAYS[7]), (DAYS[9], DAYS[9])])
+def test_a_retirement_says_nothing_but_that(lived, day, on):
+    run = lifecycle.retire(lived, "OLD", day)
+    assert run.source == "tickerlake"
+    assert run.tickers.keys() == {"OLD"}
+    assert said(run, "OLD") == {
+        "outcome": "ok",
+        "start": DAYS[7],
+        "end": DAYS[7],
+        "splits": {},
+        "retired": on,
+    }
+
+
+@pytest.mark.parametrize(
+    ("first_day", "last", "gaps"),
+    [
+        (DAYS[7], DAYS[6], {"gaps": (DAYS[5],)}),
+        (DAYS[6], DAYS[4], {"gaps": (DAYS[5],)}),
+        (DAYS[5], DAYS[4], {}),
+    ],
+)
+def test_a_rename_hands_over_what_was_before_it(lived, first_day, last, gaps):
+    before = history.load(lived, "OLD").bars
+    run = lifecycle.rename(lived, "OLD", "NEW", first_day)
+    moved = before.filter(pl.col("session") < first_day)
+    assert said(run, "NEW") == {
+        "outcome": "ok",
+        "reason": "renamed from OLD",
+        "start": DAYS[0],
+        "end": last,
+        "new": moved.height,
+        "splits": {SPLIT: 2.0},
+        **gaps,
+        "flags": ({"session": DAYS[4], "name": "open_unknown"},),
+        "timezone": "America/New_York",
+        "listing": {"timezone": "America/New_York"},
+        "renamed_from": "OLD",
+    }
+    assert blobs.read(lived, "NEW", run.tickers["NEW"]).equals(moved.select(RAW.keys()))
+    assert said(run, "OLD") == {
+        "outcome": "ok",
+        "start": DAYS[7],
+        "end": DAYS[7],
+        "splits": {},
+        "retired": first_day,
+        "renamed_to": "NEW",
+    }

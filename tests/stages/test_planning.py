@@ -1,5 +1,6 @@
 """Which sessions are asked for."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -161,3 +162,32 @@ def test_of_a_retired_ticker_only_a_repair_fetches_anything(lake, is_repair):
     else:
         assert entry is not None
         assert entry.reason == "retired on 2013-02-20"
+
+
+@pytest.mark.parametrize(("days", "is_asked"), [(364, True), (365, True), (366, False)])
+def test_a_gap_is_asked_for_again_for_a_year(days, is_asked):
+    gap = LAST - timedelta(days)
+    first, last = date(2010, 1, 4), date(2013, 2, 27)
+    known = Known(first=first, last=last, since=first, gaps=(date(2010, 6, 1), gap))
+    usual = date(2013, 2, 21)
+    window = plan(known, NYSE, NOW, None, None)
+    start = gap if is_asked else usual
+    assert window == Window(start, LAST, min(start, LAST - timedelta(365)))
+
+
+def test_where_there_is_no_calendar_a_week_is_read_again():
+    nowhere = replace(NYSE, days=(), closes=(), ends=None)
+    known = Known(first=date(2013, 2, 20), last=date(2013, 2, 27), since=date(2013, 2, 20))
+    window = plan(known, nowhere, NOW, None, None)
+    assert window == Window(date(2013, 2, 20), date(2013, 2, 28), date(2013, 2, 20))
+
+
+def test_after_its_calendar_has_ended_a_week_is_read_again():
+    """The last session that it knows is read again by the calendar, the next one is not."""
+    ends = date(2013, 2, 26)
+    ended = replace(NYSE, ends=ends)
+    for last, start in ((ends, date(2013, 2, 20)), (date(2013, 2, 27), date(2013, 2, 20))):
+        known = Known(first=START, last=last, since=START)
+        window = plan(known, ended, NOW, None, None)
+        assert window is not None
+        assert window.start == start

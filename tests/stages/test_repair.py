@@ -4,7 +4,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -24,8 +24,26 @@ from small_market import (
     state,
 )
 
-from tickerlake.errors import CorruptObjectError, LakeFormatError, NoLakeError, UnknownSymbolError
-from tickerlake.lake import Lake, history, layout, manifests, notes, open_lake
+from tickerlake.engines import Refreshed, Task, Work
+from tickerlake.errors import (
+    CorruptObjectError,
+    LakeFormatError,
+    NoLakeError,
+    SourceFailedError,
+    UnknownSymbolError,
+)
+from tickerlake.lake import (
+    Lake,
+    checkpointing,
+    history,
+    layout,
+    manifests,
+    notes,
+    open_lake,
+    time_travel,
+)
+from tickerlake.lake.by_ticker import ByTicker
+from tickerlake.lake.checkpoints import Checkpoint
 from tickerlake.lake.layout import Grain
 from tickerlake.sources import Fetched
 from tickerlake.stages import extract, lifecycle, repair, transform, verify
@@ -513,3 +531,134 @@ def test_a_recheck_that_cannot_be_read_leads_to_a_rebuild(lived):
     assert kinds(verify.verify(lived, workers=1))[key] == "note"
     assert mend(lived).left == []
     assert history.load(lived, "A").bars.height
+
+
+def test_a_run_whose_manifest_and_receipt_are_damaged_is_lost_and_fetched_again(lived):
+    before = state(lived)
+    newest = manifests.all_ids(lived.store)[-1]
+    lived.store.put(layout.run(newest), b"garbage")
+    lived.store.put(layout.receipt(newest), b"garbage")
+    found = kinds(verify.verify(lived, workers=1))
+    assert found[layout.run(newest)] == "manifest"
+    assert found[layout.receipt(newest)] == "receipt"
+    report = mend(lived)
+    assert report.left == []
+    assert lived.store.get(layout.lost(newest)) == b"garbage"
+    assert prices(state(lived)) == prices(before)
+    assert verify.verify(lived, workers=1) == []
+
+
+def test_a_repair_says_everything_that_it_did(lived):
+    """Damage of every kind at once."""
+    oldest, _, newest = manifests.all_ids(lived.store)
+    receipt, partition = layout.receipt(newest), layout.daily("2013-01", "B")
+    listing = layout.listing("B")
+    lived.store.put(receipt, b"garbage")
+    lived.store.put(partition, b"garbage")
+    recheck = notes.put_recheck(lived.store, {"A": ["2013-01"]})
+    lived.store.put(recheck, b"garbage")
+    edited = manifests.read(lived.store, oldest)
+    entry = edited.tickers["A"].model_copy(update={"new": 77})
+    checkpointing.rewrite(
+        lived.store, edited.model_copy(update={"tickers": {**edited.tickers, "A": entry}})
+    )
+    gone = blob(lived)
+    lived.store.delete([gone])
+    stray = layout.daily("2013-01", "B").replace(".parquet", "-copy.parquet")
+    lived.store.put(stray, b"garbage")
+    inside = Path(lived.store.url, listing)
+    inside.unlink()
+    inside.mkdir()
+    report = mend(lived, prune=True)
+    assert report.done == [
+        f"{listing}: moved what was in its place out of the way",
+        f"{receipt}: removed; its run is processed again",
+        f"{layout.run(oldest)}: counts match its blobs again",
+        f"{gone}: restored from the history",
+        "B: rebuilt from raw",
+        f"{recheck}: removed after everything was rebuilt",
+        f"{stray}: removed",
+    ]
+    assert (report.strays, report.orphans, report.left) == ([stray], [], [])
+    assert (report.exit_code, mend(lived, prune=True).done) == (0, [])
+
+
+def test_rebuilt_tickers_are_named_in_order(lived):
+    for ticker in ("A", "B"):
+        lived.store.put(layout.daily("2013-01", ticker), b"garbage")
+
+    def backwards(lake: Lake, work: Work, tasks: Sequence[Task]) -> Iterator[Refreshed]:
+        yield from in_turn(lake, work, tasks[::-1])
+
+    source = Market(TODAY)
+    report = repair.repair(lived, source, as_of=evening(TODAY), workers=1, engine=backwards)
+    assert report.done == ["A: rebuilt from raw", "B: rebuilt from raw"]
+
+
+class Odd(Market):
+    """Its ranges do not hold the closes, so that a history is not what the source said."""
+
+    def fetch(self, *request: object) -> Fetched:
+        return Fetched(super().fetch(*request).bars.with_columns(high=pl.col("close") * 0.995))
+
+
+def test_rows_that_were_repaired_are_restored_from_the_source(tmp_path):
+    """It has more rows than the run delivered; the history says which they were."""
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    for day in STEPS[:3]:
+        extract.extract(lake, Odd(day), ["A"], as_of=evening(day), start=START, workers=1)
+        transform.transform(lake)
+    before = history.load(lake, "A")
+    key = blob(lake)
+    lake.store.delete([key])
+    report = mend(lake, Odd(TODAY))
+    assert f"{key}: restored from the source" in report.done
+    assert report.left == []
+    assert history.is_same(history.load(lake, "A"), before)
+
+
+def test_a_blob_and_its_history_are_damaged(lived):
+    before, key = state(lived), blob(lived)
+    lived.store.put(key, b"garbage")
+    lived.store.put(layout.history("A"), b"garbage")
+    assert mend(lived).left == []
+    assert prices(state(lived)) == prices(before)
+    assert verify.verify(lived, workers=1) == []
+
+
+@pytest.mark.parametrize("grain", ["day", "month"])
+def test_what_was_lost_and_comes_again_with_the_same_rows_is_there(tmp_path, grain):
+    """A blob is named after its rows: that of a later run has the name of the lost one."""
+
+    class Away(Steady):
+        def fetch(self, *_: object) -> Fetched:
+            raise SourceFailedError("no answer")
+
+    lake = new_lake(str(tmp_path / "lake"), grain)
+    source, today = Steady(STEPS[0]), evening(STEPS[0])
+    extract.extract(lake, source, ["A"], as_of=today, start=START, workers=1)
+    transform.transform(lake)
+    before, key = history.load(lake, "A"), blob(lake)
+    lake.store.delete([key])
+    lake.store.put(layout.history("A"), b"garbage")
+    report = repair.repair(lake, Away(STEPS[0]), as_of=today, workers=1)
+    assert any(f"{key}: lost; run" in line for line in report.done)
+    lost = layout.values(key)["date"]
+    held = history.load(lake, "A").bars
+    assert lost not in {layout.partition_of(day, grain) for day in held["session"]}
+    extract.extract(
+        lake, source, ["A"], as_of=today, start=START, end=STEPS[0], workers=1, is_repair=True
+    )
+    assert lake.store.get(key) is not None
+    for rebuild in (False, True):
+        assert transform.transform(lake, rebuild=rebuild).exit_code == 0
+        assert prices({"A": history.load(lake, "A").bars.rows()}) == prices(
+            {"A": before.bars.rows()}
+        )
+        assert verify.verify(lake, workers=1) == []
+    state = time_travel.newest(lake)
+    assert state.history("A").bars.equals(history.load(lake, "A").bars)
+    said = ByTicker(lake.store, state.runs, ["A"], Checkpoint()).of("A")
+    assert [each.tickers["A"].blobs for each in said] == [
+        each.tickers["A"].blobs for each in state.manifests({"A"}) if each.tickers
+    ]

@@ -400,3 +400,71 @@ def test_a_rebuild_does_not_undo_a_run_that_comes_while_it_reads(lake, monkeypat
     monkeypatch.undo()
     assert history.load(lake, "A").bars["close"].to_list() == [2.0]
     assert verify.verify(lake, workers=1) == []
+
+
+def test_a_report_of_two_rounds_forgets_nothing_of_either():
+    first = transform.Report(
+        {
+            "A": Refreshed("A", ("1", "3"), error="no"),
+            "B": Refreshed("B", ("1",)),
+            "C": Refreshed("C", ("1",)),
+        },
+        ["run 1"],
+        ("what was damaged then",),
+        {"Z": "then"},
+    )
+    later = transform.Report(
+        {"A": Refreshed("A", ("2", "1")), "C": Refreshed("C", error="no"), "D": Refreshed("D")},
+        ["run 2"],
+        ("what is damaged",),
+        {"Y": "now"},
+    )
+    assert first.then(later) == transform.Report(
+        {
+            "A": Refreshed("A", ("1", "2", "3")),
+            "B": Refreshed("B", ("1",)),
+            "C": Refreshed("C", ("1",), error="no"),
+            "D": Refreshed("D"),
+        },
+        ["run 1", "run 2"],
+        ("what is damaged",),
+        {"Y": "now"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_quiet", "exit_code"),
+    [
+        ({}, True, 0),
+        ({"processed": ["run 1"]}, False, 0),
+        ({"behind": {"Z": "why"}}, False, 0),
+        ({"damaged": ("why",)}, False, 3),
+        ({"refreshed": {"A": Refreshed("A")}}, False, 0),
+        ({"refreshed": {"A": Refreshed("A")}, "damaged": ("why",)}, False, 3),
+        ({"refreshed": {"A": Refreshed("A", error="no")}, "damaged": ("why",)}, False, 1),
+        ({"refreshed": {"A": Refreshed("A", error="no"), "B": Refreshed("B")}}, False, 3),
+    ],
+    ids=str,
+)
+def test_how_a_transform_ended(fields, is_quiet, exit_code):
+    report = transform.Report(**fields)
+    assert (report.is_quiet, report.exit_code) == (is_quiet, exit_code)
+
+
+def test_an_engine_gets_the_tickers_sorted_with_an_estimate_of_their_work(lake):
+    asked: list[list[tuple[str, int]]] = []
+
+    def engine(lake, work, tasks):
+        asked.append([(task.ticker, task.bars) for task in tasks])
+        do = work(lake, tasks)
+        for task in tasks:
+            done = do(task)
+            yield replace(done, version="another") if len(asked) == 1 else done
+
+    names = ["T7", "B", "A", "C.L", "T10"]
+    commit(lake, 0, **{name: [bar(DAY)] * (n % 2 + 1) for n, name in enumerate(names)})
+    transform.transform(lake, engine=engine)
+    first, second = asked
+    assert first == [("A", 1), ("B", 2), ("C.L", 2), ("T10", 1), ("T7", 1)]
+    assert [name for name, _ in second] == sorted(names)  # of histories that were replaced since
+    assert all(bars > before for (_, bars), (_, before) in zip(second, first, strict=True))

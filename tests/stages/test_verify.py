@@ -2,18 +2,28 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from unittest import mock
 
 import polars as pl
 import pytest
 from helpers import bar, bars, new_lake
-from small_market import STEPS, fetch, run
+from small_market import STEPS, fetch, in_turn, run
 
-from tickerlake.lake import Lake, blobs, checkpointing, history, layout, manifests
+from tickerlake.lake import (
+    Lake,
+    blobs,
+    checkpointing,
+    checkpoints,
+    derived,
+    history,
+    layout,
+    manifests,
+)
 from tickerlake.lake.fold import History
 from tickerlake.lake.manifests import Order, Rejected
 from tickerlake.lake.parquet import from_parquet, to_parquet
 from tickerlake.market.listing import Event
-from tickerlake.stages import verify
+from tickerlake.stages import transform, verify
 from tickerlake.stages.verify import Finding
 
 DAY = date(2013, 1, 15)
@@ -156,3 +166,47 @@ def test_progress_names_every_ticker_once(lived):
     named: list[str] = []
     verify.verify(lived, workers=2, progress=named.append)
     assert sorted(named) == ["A", "B"]
+
+
+def test_what_a_dead_transform_owes_is_no_finding_and_all_else_is(tmp_path, monkeypatch):
+    """It has replaced a history, but has written nothing that follows from it."""
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, date(2013, 2, 8))
+    fetch(lake, date(2013, 2, 12))
+    monkeypatch.setattr(derived, "put", mock.Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        transform.transform(lake, engine=in_turn)
+    monkeypatch.undo()
+    pending = [("pending", layout.run(each)) for each in manifests.pending_ids(lake.store)]
+    owed = [layout.listing("A"), layout.daily("2013-02", "A")]
+    key = layout.daily("2013-01", "A")
+    whole = lake.store.get(key)
+    for each in owed:
+        lake.store.put(each, b"garbage")
+    assert found(lake) == pending
+    lake.store.put(key, b"garbage")
+    assert found(lake) == [("derived", key), *pending]
+    lake.store.put(key, whole)
+    transform.transform(lake)
+    assert found(lake) == []
+    for each in owed:
+        lake.store.put(each, b"garbage")
+    assert sorted(found(lake)) == sorted(("derived", each) for each in owed)
+
+
+def test_a_damaged_archive_of_manifests_is_a_finding(lived, monkeypatch):
+    monkeypatch.setattr(checkpointing, "TAIL", 2)
+    monkeypatch.setattr(checkpointing, "KEPT", 1)
+    run(lived, STEPS[2])
+    known = checkpoints.load(lived.store)
+    run_id = min(known.run_ids)
+    assert found(lived) == []
+    key = layout.archived(run_id)
+    whole = lived.store.get(key)
+    lived.store.put(key, b"garbage")
+    [finding] = verify.verify(lived, workers=1)
+    assert finding == Finding("checkpoint", key, "is missing or can't be read", run_id=run_id)
+    lived.store.put(key, whole)
+    assert found(lived) == []
+    lived.store.put(layout.CHECKPOINT, b"garbage")
+    assert found(lived) == [("checkpoint", layout.CHECKPOINT)]

@@ -33,7 +33,7 @@ class Bounds:
             case EqualTo(value=value) if value is not None:
                 self.among = {value} & (self.among if self.among is not None else {value})
             case In(value=values):
-                found = set(values) - {None}
+                found = set(values)
                 self.among = found & (self.among if self.among is not None else found)
             # the bounds of partitions are inclusive: Spark checks every row again
             case GreaterThan(value=value) | GreaterThanOrEqual(value=value) if value is not None:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import checkpoints, layout, manifests, notes
 from tickerlake.lake.checkpoints import Checkpoint
-from tickerlake.lake.lost import without_lost
+from tickerlake.lake.lost import Lost, said, without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
 from tickerlake.lake.store import Store
@@ -107,7 +107,7 @@ class Outline(NamedTuple):
 
     heads: tuple[Manifest, ...]
     again: frozenset[str]
-    lost: frozenset[str]
+    lost: Lost
     bars: Mapping[str, int]
     named: Mapping[str, set[str]]
     broken: Mapping[str, Behind]
@@ -146,11 +146,10 @@ def outline(store: Store, surveyed: Survey) -> Outline:
     """Read the manifests that histories lack, one after the other; keep what a transform needs."""
     broken, retried = _behind(store, surveyed)
     damaged: list[str] = []
-    heads, lost, bars = [], set[str](), Counter[str]()
+    heads, bars = [], Counter[str]()
     named: dict[str, set[str]] = {ticker: set() for ticker in surveyed.behind}
     for manifest in _readable(store, surveyed, retried, damaged):
         heads.append(manifests.cut(manifest, ()))
-        lost.update(manifest.lost)
         for ticker, entry in manifest.tickers.items():
             if ticker in named:
                 named[ticker].add(manifest.run_id)
@@ -158,7 +157,8 @@ def outline(store: Store, surveyed: Survey) -> Outline:
                 bars[ticker] += entry.new + entry.corrected
         del manifest  # see `_readable`
     again = frozenset(each.run_id for each in heads).difference(surveyed.pending)
-    return Outline(tuple(heads), again, frozenset(lost), bars, named, broken, tuple(damaged))
+    lost = said((each.run_id, each.lost) for each in heads)
+    return Outline(tuple(heads), again, lost, bars, named, broken, tuple(damaged))
 
 
 def _readable(
@@ -209,7 +209,7 @@ def _is_whole(store: Store, note: Behind) -> bool:
         data = store.get(key)
         if key.startswith((layout.DAILY, layout.TICKERS)):
             return True  # nothing is in its way any more
-        if data is None or not key.startswith((layout.RAW, layout.HISTORY)):
+        if data is None:
             return False
         rows = from_parquet(data, key)
     except CorruptObjectError:

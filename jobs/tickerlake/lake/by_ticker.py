@@ -17,7 +17,7 @@ import polars as pl
 from tickerlake.lake import checkpoints, excerpts, manifests
 from tickerlake.lake.checkpoints import Checkpoint
 from tickerlake.lake.log_columns import ENTRIES
-from tickerlake.lake.lost import without
+from tickerlake.lake.lost import said, without
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.store import Store
 
@@ -43,7 +43,7 @@ class _Rows:
         self._rows = rows
         self._place: dict[str, slice] = {}
         start = 0
-        for ticker, size in rows.group_by("ticker", maintain_order=True).len().iter_rows():
+        for size, ticker in rows["ticker"].rle().struct.unnest().iter_rows():
             self._place[ticker] = slice(start, start + size)
             start += size
 
@@ -78,8 +78,8 @@ class ByTicker:
         }
         self._parts: OrderedDict[str, _Rows] = OrderedDict()
         self._lock = threading.Lock()
-        self._tail = _Rows(self._read(sorted(self._runs - self._heads.keys())))
-        self._lost = {key for head in self._heads.values() for key in head.lost}
+        self._tail = _Rows(self._read(list(self._runs - self._heads.keys())))
+        self._lost = said((run_id, head.lost) for run_id, head in self._heads.items())
 
     def of(self, ticker: str) -> tuple[Manifest, ...]:
         """Return the manifests that deliver something for a ticker, sorted, cut down to it.
@@ -87,10 +87,10 @@ class ByTicker:
         Raises:
             CorruptObjectError: a part of the checkpoint can't be read; says how to repair it.
         """
-        said = [*self._folded(ticker), *self._tail.of(ticker)]
+        rows = [*self._folded(ticker), *self._tail.of(ticker)]
         found = [
             self._manifest(run_id, ticker, Entry.model_validate_json(text))
-            for run_id, text in said
+            for run_id, text in rows
             if run_id in self._runs
         ]
         delivering = (each for each in found if each.tickers[ticker].delivers)

@@ -234,7 +234,7 @@ def _tickers(store: Store, known: Checkpoint, said: _Said) -> str:
 def _split(rows: "pl.DataFrame") -> "Iterator[pl.DataFrame]":
     """Split rows between tickers, so that parts have at most `PART_ROWS` rows if they can."""
     start = stop = 0
-    for size in rows.group_by("ticker", maintain_order=True).len()["len"]:
+    for size in rows["ticker"].rle().struct.field("len"):
         if stop > start and stop + size - start > PART_ROWS:
             yield rows[start:stop]
             start = stop

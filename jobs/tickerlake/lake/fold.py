@@ -150,7 +150,7 @@ def _arrived(deliveries: Sequence[Delivery]) -> pl.DataFrame:
         flagged.setdefault(flag.name, []).append(flag.session)
     repaired = quality.add_flags(
         quality.repair(pl.concat([each.bars for each in deliveries])),
-        {name: pl.Series(sessions, dtype=pl.Date) for name, sessions in flagged.items()},
+        {name: pl.Series(sessions) for name, sessions in flagged.items()},
     )
     moments = [each.order.as_of.astimezone(UTC).replace(tzinfo=None) for each in deliveries]
     moment = np.repeat(

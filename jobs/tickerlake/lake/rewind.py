@@ -15,6 +15,7 @@ import polars as pl
 
 from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold
+from tickerlake.lake.lost import is_lost, said
 from tickerlake.lake.manifests import Entry, Manifest, Order
 from tickerlake.market import quality
 from tickerlake.market.listing import Listing
@@ -59,7 +60,7 @@ def _go_back(search: "_Search", ticker: str, before: Before) -> None:
     """Hand over what was delivered, newest first, until the search is over."""
     waiting: list[tuple[Order, Entry]] = []
     for manifest, next_id in before:
-        search.lost.update(manifest.lost)
+        search.lost = said([(manifest.run_id, manifest.lost)]) | search.lost
         waiting += _delivered(manifest, ticker)
         # a run saw the market before its commit, so nothing that follows is newer than this
         newest = layout.committed_at(next_id) if next_id else _NEVER
@@ -108,7 +109,7 @@ class _Search:
         self._listing = Listing()
         self._timezone: str | None = None
         self._newest: tuple[Order, Entry] | None = None
-        self.lost: set[str] = set()
+        self.lost: dict[str, str] = {}
         self.is_over = False
 
     def has_all(self, newest: date) -> bool:
@@ -168,7 +169,9 @@ class _Search:
             value: name
             for value, name in entry.blobs.items()
             if value in partitions
-            and layout.blob(layout.RAW, value, self._ticker, name) not in self.lost
+            and not is_lost(
+                layout.blob(layout.RAW, value, self._ticker, name), order.run_id, self.lost
+            )
         }
         if not wanted:
             return

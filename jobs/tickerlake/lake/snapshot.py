@@ -103,7 +103,7 @@ def derive(lake: Lake, ticker: str, taken: Snapshot) -> History | None:
             lacking = history.sort_out(stored, ticker, taken.pending.get(ticker, ()))
             if not lacking.late:
                 return history.advance(lake, ticker, stored.history, lacking.new)
-        runs = manifests.read_all(lake.store, sorted(taken.runs), {ticker})
+        runs = manifests.read_all(lake.store, taken.runs, {ticker})
         return history.rebuild(lake, ticker, runs)
     except CorruptObjectError as error:
         log.warning("%s may be from before the last run: %s", ticker, error)

@@ -102,7 +102,7 @@ class _Both:
         self.is_held, found = days.find(fetched["session"].to_numpy(), held["session"].to_numpy())
         self._answer = fetched
         self._new = days.rows(fetched, np.flatnonzero(self.is_held))
-        self._old = days.rows(held, found[self.is_held]) if len(found) else held
+        self._old = days.rows(held, found[self.is_held]) if held.height else held
         self.is_rebased: Mask = self.old("basis_factor") != 1.0
 
     def new(self, name: str) -> NDArray[Any]:

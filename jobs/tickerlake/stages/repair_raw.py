@@ -53,14 +53,13 @@ class RawRepair:
             self._extract(ticker, windows)
 
     def _manifests(self, findings: Iterable[Finding]) -> list[str]:
-        """Move unreadable manifests aside, and write receipts again; return the lost runs."""
+        """Move unreadable manifests aside, and remove such receipts; return the lost runs."""
         store, lost = self.lake.store, []
         for finding in findings:
             run_id = finding.run_id
             if finding.kind == "receipt":
                 store.delete([finding.key])
-                manifests.acknowledge(store, manifests.read(store, run_id))
-                self.done.append(f"{finding.key}: written again")
+                self.done.append(f"{finding.key}: removed; its run is processed again")
             elif finding.kind == "manifest":
                 data = store.get(finding.key)
                 if data is not None:

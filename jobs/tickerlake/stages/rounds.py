@@ -90,7 +90,7 @@ class Rounds:
             note = self.backlog.broken[ticker]
             error = f"{ticker} is behind: {note.reason}"
             self._note(Refreshed(ticker, error=error, damaged=note.damaged))
-        todo = sorted((pending.keys() | self._again.keys()) - self.backlog.broken.keys())
+        todo = (pending.keys() | self._again.keys()) - self.backlog.broken.keys()
         again = self.backlog.again
         runs = tuple(each.run_id for each in self.backlog.heads if each.run_id not in again)
         job = Job("refresh", runs, Settled.from_survey(self.survey), again)
@@ -111,7 +111,7 @@ class Rounds:
             moved = self._moved()
             if moved:
                 job = Job("refresh", (), Settled.from_survey(self.survey))
-                self._run(job, self._refreshes(sorted(moved), moved))
+                self._run(job, self._refreshes(moved, moved))
             elif not late:
                 return
             pause(number)
@@ -144,7 +144,7 @@ class Rounds:
         )
 
     def _refreshes(
-        self, tickers: Sequence[str], again: Mapping[str, Collection[str]]
+        self, tickers: Collection[str], again: Mapping[str, Collection[str]]
     ) -> list[Task]:
         histories, bars = self._histories() if tickers else {}, self.backlog.bars
         return [
@@ -154,7 +154,7 @@ class Rounds:
                 behind=tuple(self.survey.behind.get(ticker, ())),
                 partitions=frozenset(again.get(ticker, ())),
             )
-            for ticker in tickers
+            for ticker in sorted(tickers)
         ]
 
     def _derivations(self, kind: Kind, only: Collection[str] | None) -> tuple[Job, list[Task]]:

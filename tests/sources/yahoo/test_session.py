@@ -5,16 +5,20 @@ import tracemalloc
 import zlib
 from datetime import date
 from time import monotonic
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from curl_cffi.const import CurlECode
+from curl_cffi.requests import Session
 from curl_cffi.requests.exceptions import RequestException
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sources.served import NEW_YORK, Served, body, chart, opened, serving
+from sources.served import CHART, NEW_YORK, Served, body, chart, opened, serving
 from tickerlake.errors import SourceFailedError, SourceUnreachableError
 from tickerlake.sources.yahoo import Yahoo, session
+from tickerlake.sources.yahoo.client import SEARCH
 from tickerlake.sources.yahoo.session import LONGEST_BODY, explain_unreachable
 
 DAY = date(2025, 3, 5)
@@ -93,9 +97,32 @@ def test_without_a_network_it_is_said_at_once(url: str, says: str) -> None:
         (CurlECode.COULDNT_RESOLVE_PROXY, "", "the proxy"),
         (CurlECode.OPERATION_TIMEDOUT, "Operation timed out with 0 bytes received", None),
         (CurlECode.RECV_ERROR, "", None),
+        (CurlECode.RECV_ERROR, "Connection timed out after 3000 ms", None),
+        (CurlECode.PROXY, "", "the proxy"),
     ],
 )
 def test_unreachable_or_merely_broken(code: CurlECode, text: str, says: str | None) -> None:
     error = RequestException(text, code)
     found = explain_unreachable(error, "https://query2.finance.yahoo.com/v8/finance/chart/X?a=b")
     assert says in str(found) if says else found is None
+
+
+def test_how_long_each_request_waits(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seconds to connect, and then for the answer; a suggestion is not waited for."""
+    asked: dict[str, object] = {}
+    send = Session.request
+
+    def request(self: object, method: str, url: str, **options: Any) -> object:
+        asked[urlsplit(url).path] = options["timeout"]
+        return send(self, method, url, **options)
+
+    monkeypatch.setattr(Session, "request", request)
+    served.put(chart("X", {DAY: 1.0}))
+    with opened(served.url, timeout=7.5) as yahoo:
+        fetch(yahoo)
+        yahoo.search("APPL")
+    assert asked[f"{CHART}X"] == (3.0, 4.5)
+    assert asked[SEARCH] == (3.0, 0.0)
+    with opened(served.url, timeout=2.0) as yahoo:
+        fetch(yahoo)
+    assert asked[f"{CHART}X"] == (2.0, 0.0)

@@ -17,7 +17,6 @@ from tickerlake.sources.yahoo.session import JudgedSession
 from tickerlake.sources.yahoo.tap import ChartTap, read_history
 
 _SEARCH: Final = f"https://query2.finance.yahoo.com{SEARCH}"
-_SEARCH_TIMEOUT: Final = 3.0
 
 
 class Yahoo:
@@ -101,7 +100,7 @@ class Yahoo:
         """
         options = {"q": text, "quotesCount": 6, "newsCount": 0, "enableFuzzyQuery": "true"}
         try:
-            answer = self._session.get(_SEARCH, params=options, timeout=_SEARCH_TIMEOUT)
+            answer = self._session.get(_SEARCH, params=options)
             return [str(quote["symbol"]) for quote in answer.json()["quotes"] if "symbol" in quote]
         except Exception:  # noqa: BLE001 - a suggestion is not worth an error
             return []
