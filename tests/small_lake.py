@@ -83,7 +83,7 @@ def fill(lake: Lake) -> None:
 
 VARIES = {
     r"\d{8}T\d{12}Z-[0-9a-f]{6}": "RUN",
-    r"\b[0-9a-f]{12}\b": "STAMP",
+    r"(?<![.\w])[0-9a-f]{12}\b": "STAMP",
 }
 
 

@@ -7,6 +7,7 @@ the failure names.
 import json
 import re
 import shlex
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import small_lake
 from helpers import new_lake, tickerlake
 
 from tickerlake import logs
+from tickerlake.stages import plan
 
 EXPECTED = Path(__file__).with_name("says.txt")
 
@@ -86,6 +88,8 @@ report --single-file --out page.html
 report --single-file --out report
 views lake.duckdb
 plan --tickers 20 --years 1
+plan --tickers 3000 --years 5 --grain year --format json
+plan --tickers 300 --years 5 --grain month
 plan --tickers 5000 --years 10 --grain day --requests-per-second 0.5 --price glue=0.5,get=0.001
 plan --tickers 20 --years 1 --price gold=1
 doctor --trial
@@ -109,15 +113,20 @@ def printed(command: str, text: str) -> list[str]:
 def answers(tmp_path, monkeypatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(logs, "is_terminal", lambda: True)
+    monkeypatch.setattr(plan, "plan", partial(plan.plan, this_year=2024))
     lake = new_lake("lake", "month")
     small_lake.fill(lake)
     first = min(lake.store.keys("raw/_runs/")).rpartition("/")[2].removesuffix(".json")
     found = []
     for command in COMMANDS.strip().splitlines():
         done = tickerlake(*shlex.split(command.replace("FIRST", first)))
-        said = small_lake.shared(done.stdout + done.stderr).replace(str(tmp_path), "HERE")
-        found += [f"$ tickerlake {command}", *printed(command, said), f"[{done.returncode}]"]
-    return [re.sub(r"\d+\.\d MB", "N MB", line) for line in found]
+        out, err = (
+            small_lake.shared(text).replace(str(tmp_path), "HERE")
+            for text in (done.stdout, done.stderr)
+        )
+        found += [f"$ tickerlake {command}", *printed(command, out), *err.splitlines()]
+        found.append(f"[{done.returncode}]")
+    return [re.sub(r"(?<=html, )\d+\.\d MB", "N MB", line) for line in found]
 
 
 def test_commands_say_what_they_should(answers, tmp_path):
