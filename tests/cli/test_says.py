@@ -81,11 +81,13 @@ show LATE
 compact
 compact
 repair --offline
-report --out report
-report --out report
-report ONE --out report
+report --out pages
+report --out pages
+report ONE --out pages
+report ONE
+report ONE --single-file
 report --single-file --out page.html
-report --single-file --out report
+report --single-file --out pages
 views lake.duckdb
 plan --tickers 20 --years 1
 plan --tickers 3000 --years 5 --grain year --format json

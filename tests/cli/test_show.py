@@ -160,4 +160,4 @@ def test_the_unit_of_a_volume_is_not_cut(tmp_path):
     moment = datetime(2013, 2, 28, 23, 30, tzinfo=UTC)
     extract(lake, source, ["A"], as_of=moment, start=date(2013, 2, 28), workers=1)
     transform(lake)
-    assert " 12.3M " in tickerlake("show", "A", "--lake", lake.store.url).stdout
+    assert "\n12.3M " in tickerlake("show", "A", "--lake", lake.store.url).stdout
