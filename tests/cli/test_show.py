@@ -160,4 +160,6 @@ def test_the_unit_of_a_volume_is_not_cut(tmp_path):
     moment = datetime(2013, 2, 28, 23, 30, tzinfo=UTC)
     extract(lake, source, ["A"], as_of=moment, start=date(2013, 2, 28), workers=1)
     transform(lake)
-    assert "\n12.3M " in tickerlake("show", "A", "--lake", lake.store.url).stdout
+    text = tickerlake("show", "A", "--lake", lake.store.url).stdout
+    assert "\n12.3M " in text
+    assert "\n      2013-02-28" in text  # the chart begins behind the longest label

@@ -131,6 +131,8 @@ def test_a_ticker_that_is_not_there(lived):
     with pytest.raises(UsageError, match="no delivery of MSFT"):
         diff(old, time_travel.newest(lived), "MSFT")
     assert len(diff(old, time_travel.newest(lived), "NEW").added) == 18
+    gone = diff(time_travel.newest(lived), old, "NEW")
+    assert (len(gone.removed), gone.runs) == (18, ())
 
 
 def test_the_commands(tmp_path):
