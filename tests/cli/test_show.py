@@ -155,11 +155,16 @@ def test_the_unit_of_a_volume_is_not_cut(tmp_path):
     lake = new_lake(str(tmp_path / "lake"), "year")
     source = SimpleNamespace(
         name="test",
-        fetch=lambda *_: Fetched(bars(bar(date(2013, 2, 28), 7.0, volume=12_345_000))),
+        fetch=lambda *_: Fetched(
+            bars(
+                bar(date(2013, 2, 27), 1.0, volume=1),
+                bar(date(2013, 2, 28), 5.0, volume=12_345_000),
+            )
+        ),
     )
     moment = datetime(2013, 2, 28, 23, 30, tzinfo=UTC)
-    extract(lake, source, ["A"], as_of=moment, start=date(2013, 2, 28), workers=1)
+    extract(lake, source, ["A"], as_of=moment, start=date(2013, 2, 27), workers=1)
     transform(lake)
     text = tickerlake("show", "A", "--lake", lake.store.url).stdout
     assert "\n12.3M " in text
-    assert "\n      2013-02-28" in text  # the chart begins behind the longest label
+    assert "\n      2013-02-27" in text  # the chart begins behind the longest label
