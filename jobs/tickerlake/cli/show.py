@@ -118,7 +118,7 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     marks = [round(low + (high - low) * step / (_TICKS - 1), digits) for step in range(_TICKS)]
     labels = [words.price(mark) for mark in marks]
     volumes = rows["volume"].to_list()
-    most = words.large(max(volumes)) if any(volumes) else ""
+    most = _largest(volumes)
     margin = max(map(len, [*labels, most])) + 1
     plotext = _plotext()
     plotext.clear_figure()
@@ -136,6 +136,10 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
         yield " " * margin + high_line.rstrip()
         yield most.rjust(margin - 1) + " " + low_line.rstrip()
     yield _dates(rows, margin, width)
+
+
+def _largest(volumes: Sequence[int]) -> str:
+    return words.large(max(volumes)) if any(volumes) else ""
 
 
 def _plotext() -> Any:
