@@ -9,7 +9,8 @@ import pytest
 from tickerlake import app
 from tickerlake.aws.starter import Arrival
 from tickerlake.aws.watch import watch
-from tickerlake.errors import BadSettingError, TransformFailedError
+from tickerlake.engines import Refreshed
+from tickerlake.errors import BadSettingError, TransformFailedError, UsageError
 from tickerlake.lake import derived, manifests, open_lake
 from tickerlake.settings import (
     ExtractSettings,
@@ -17,6 +18,7 @@ from tickerlake.settings import (
     TransformSettings,
     WatchSettings,
 )
+from tickerlake.stages.transform import Report
 
 
 @pytest.mark.parametrize(
@@ -117,6 +119,63 @@ def test_watch_leaves_a_run_that_failed_to_the_queue(tmp_path, monkeypatch):
     launch = app.transforming(WatchSettings("queue"))
     with pytest.raises(TransformFailedError, match=run_id):
         launch(arrival_of(str(lake), run_id, monkeypatch))
+
+
+def test_of_tickers_that_failed_only_those_are_named(monkeypatch):
+    done = {"GOOD": Refreshed("GOOD", ()), "BAD": Refreshed("BAD", (), error="it is damaged")}
+    monkeypatch.setattr(app, "transform", lambda _: Report(refreshed=done))
+    monkeypatch.setattr("tickerlake.lake.open_lake", lambda _: SimpleNamespace(store=None))
+    monkeypatch.setattr(manifests, "pending_ids", lambda _: ["r"])
+    launch = app.transforming(WatchSettings("queue"))
+    with pytest.raises(TransformFailedError) as told:
+        launch(Arrival("bucket", "lake/", "r"))
+    assert "it is damaged" in str(told.value)
+    assert "GOOD" not in str(told.value)
+
+
+MOMENT = datetime(2013, 3, 1, 22, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "window"),
+    [
+        (None, None, (None, None)),
+        (date(1899, 12, 31), None, (date(1900, 1, 1), None)),
+        (date(1900, 1, 1), date(1900, 1, 1), (date(1900, 1, 1), date(1900, 1, 1))),
+        (date(1800, 1, 1), date(1899, 12, 31), "before 1900-01-01"),
+        (date(2013, 3, 2), date(2013, 3, 2), (date(2013, 3, 2), date(2013, 3, 2))),
+        (date(2013, 3, 2), date(2013, 3, 3), (date(2013, 3, 2), date(2013, 3, 2))),
+        (date(2013, 3, 3), None, "in the future: today is 2013-03-01"),
+        (date(2013, 3, 1), date(2013, 3, 1), (date(2013, 3, 1), date(2013, 3, 1))),
+    ],
+)
+def test_a_window_has_only_days_that_can_have_bars(start, end, window):
+    settings = ExtractSettings("lake", start=start, end=end)
+    if isinstance(window, str):
+        with pytest.raises(UsageError, match=window):
+            app._window(settings, MOMENT)
+    else:
+        assert app._window(settings, MOMENT) == window
+
+
+@pytest.mark.parametrize(
+    ("failed", "tickers", "is_told"),
+    [(0, 0, False), (0, 10, False), (1, 10, False), (2, 10, True), (11, 100, True), (1, 1, True)],
+)
+def test_many_failures_are_an_event(failed, tickers, is_told, caplog):
+    app._tell_of_failures("extract", failed, tickers)
+    found = [(each.event, each.failed, each.tickers) for each in caplog.records]
+    assert found == [("many_tickers_failed", failed, tickers)] * is_told
+    assert all(each.levelname == "ERROR" for each in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("is_new", "years", "is_told"), [(True, 50, True), (True, 5, False), (False, 50, False)]
+)
+def test_a_new_lake_of_a_grain_that_does_not_suit_is_warned_of(is_new, years, is_told, caplog):
+    lake = SimpleNamespace(is_new=is_new, grain="day")
+    app._advise(lake, 50, MOMENT.date().replace(year=2013 - years), MOMENT)
+    assert bool(caplog.records) == is_told
 
 
 @pytest.mark.usefixtures("aws")

@@ -375,6 +375,18 @@ def test_permissions(decisions, verdict):
     assert "lakeformation" not in services
 
 
+@pytest.mark.parametrize(
+    ("number", "more"), [(8, "x7"), (9, "x7 and 1 more"), (12, "x7 and 4 more")]
+)
+def test_of_many_permissions_that_lack_eight_are_named(number, more, monkeypatch):
+    monkeypatch.setattr(permissions, "NEEDS", {"aws_glue_job": permissions.NEEDS["aws_glue_job"]})
+    lacking = [(f"glue:x{n}", "implicitDeny", []) for n in range(number)]
+    answers = Answers(sts=STS, iam={"SimulatePrincipalPolicy": simulation(*lacking)})
+    found = permissions.simulated(PLANNED, answers, f"arn:aws:iam::{ACCOUNT}:user/you")
+    assert found.saw.endswith(f"glue:{more}")
+    assert found.saw.count("glue:x") == 8
+
+
 def test_permissions_of_the_root_user_are_not_simulated():
     assert permissions.simulated(PLANNED, Answers(), f"arn:aws:iam::{ACCOUNT}:root").verdict == "ok"
 
@@ -879,6 +891,100 @@ def test_a_run_that_fails_and_its_mail(one, verdicts, words):
     assert ("DeleteQueue" in calls) is ("Subscribe" in calls) is ("Unsubscribe" in calls)
 
 
+def test_what_a_failing_run_asks_for():
+    one = failing(message="jr_1")
+    list(failure.checked(one))
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sns.amazonaws.com"},
+                "Action": "sqs:SendMessage",
+                "Resource": QUEUE,
+                "Condition": {"ArnEquals": {"aws:SourceArn": TOPIC}},
+            }
+        ],
+    }
+    url = {"QueueUrl": "https://sqs/1/lake-doctor"}
+    subscription = {"TopicArn": TOPIC, "Protocol": "sqs", "Endpoint": QUEUE}
+    job = {"JobName": "lake-extractor"}
+    universe = {"--universe": f"s3://lake-{ACCOUNT}/{failure.FAILS}"}
+    assert one.client.calls == [
+        ("CreateQueue", {"QueueName": "lake-doctor"}),
+        ("GetQueueAttributes", url | {"AttributeNames": ["QueueArn"]}),
+        ("SetQueueAttributes", url | {"Attributes": {"Policy": json.dumps(policy)}}),
+        ("Subscribe", subscription | {"ReturnSubscriptionArn": True}),
+        ("StartJobRun", job | {"Arguments": universe}),
+        ("GetJobRun", job | {"RunId": "jr_1"}),
+        ("ReceiveMessage", url | {"MaxNumberOfMessages": 10}),
+        ("ListSubscriptionsByTopic", {"TopicArn": TOPIC}),
+        ("Unsubscribe", {"SubscriptionArn": f"{TOPIC}:2"}),
+        ("DeleteQueue", url),
+    ]
+
+
+def test_what_a_trial_asks_for():
+    s3 = {
+        "ListObjectsV2": [keys(OLD), keys(OLD, RUN), keys(RUN)],
+        "PutObject": {},
+        "DeleteObject": {},
+        "GetObject": manifest(AAPL=["2026-02-26", "2026-02-27"], IBM=[]),
+    }
+    glue = {
+        "StartJobRun": STARTED,
+        "GetJobRun": DONE,
+        "GetJobRuns": {"JobRuns": [{"Id": "jr_0", "JobRunState": "RUNNING"}, TRANSFORM]},
+        "GetPartition": {"Partition": {}},
+    }
+    athena = {
+        "StartQueryExecution": {"QueryExecutionId": "q"},
+        "GetQueryExecution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
+        "GetQueryResults": counted(1500),
+    }
+    one = runs(s3=s3, glue=glue, athena=athena)
+    assert [(each.name, each.verdict, each.saw) for each in trial.checked(one)] == [
+        ("trial: extractor", "ok", "jr_1 SUCCEEDED; AAPL has news"),
+        ("trial: manifest", "ok", f"{RUN}, tickers: AAPL, IBM"),
+        ("trial: starter", "ok", "S3's event has reached lake-starter"),
+        ("trial: transformer", "ok", "jr_2 SUCCEEDED"),
+        ("trial: receipt", "ok", f"refined/_runs/{RUN}.json"),
+        ("trial: partitions", "ok", "lake.daily has 2026-02-27/AAPL"),
+        ("trial: athena", "ok", "1,500 rows of AAPL in daily"),
+    ]
+    bucket, universe = {"Bucket": f"lake-{ACCOUNT}"}, {"Key": "_config/doctor.txt"}
+    listed = ("ListObjectsV2", bucket | {"Prefix": "raw/_runs/"})
+    job_runs = ("GetJobRuns", {"JobName": "lake-transformer", "MaxResults": 50})
+    job = {"JobName": "lake-extractor"}
+    sql = "select count(*) from daily where ticker = 'AAPL'"
+    partition = {"DatabaseName": "lake", "TableName": "daily"}
+    assert one.client.calls == [
+        listed,
+        ("PutObject", bucket | universe | {"Body": b"AAPL\n"}),
+        (
+            "StartJobRun",
+            job | {"Arguments": {"--universe": f"s3://lake-{ACCOUNT}/{universe['Key']}"}},
+        ),
+        ("GetJobRun", job | {"RunId": "jr_1"}),
+        ("DeleteObject", bucket | universe),
+        listed,
+        ("GetObject", bucket | {"Key": f"raw/_runs/{RUN}.json"}),
+        *[job_runs] * 3,
+        ("ListObjectsV2", bucket | {"Prefix": f"refined/_runs/{RUN}.json", "MaxKeys": 1}),
+        ("GetPartition", partition | {"PartitionValues": ["2026-02-27", "AAPL"]}),
+        (
+            "StartQueryExecution",
+            {
+                "QueryString": sql,
+                "WorkGroup": "lake",
+                "QueryExecutionContext": {"Database": "lake"},
+            },
+        ),
+        ("GetQueryExecution", {"QueryExecutionId": "q"}),
+        ("GetQueryResults", {"QueryExecutionId": "q"}),
+    ]
+
+
 def test_without_monitoring_only_the_run_fails():
     one = failing()
     quiet = replace(one, deployment=replace(APPLIED, outputs=OUTPUTS | {"alarm_topic_arn": None}))
@@ -932,6 +1038,13 @@ def test_terraform_that_can_not_be_read(tmp_path, monkeypatch, console, error, w
         terraform.read(folder)
     [line] = doctor.doctor(folder, start_jobs=False)
     assert (line.verdict, words in line.saw) == ("failed", True)
+
+
+def test_terraform_that_fails_without_a_word_of_an_error(tmp_path, monkeypatch):
+    folder = terraform_says(tmp_path, monkeypatch, "")
+    (tmp_path / "bin" / "terraform").write_text("#!/bin/sh\necho 'no such   backend' >&2\nexit 1\n")
+    with pytest.raises(UsageError, match=r"terraform version` failed in .*: no such backend"):
+        terraform.read(folder)
 
 
 def test_no_terraform(tmp_path, monkeypatch):

@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
+from tickerlake.aws import glue_views
 from tickerlake.aws.glue_catalog import Catalog, Synced
 from tickerlake.errors import CatalogError, UsageError
 from tickerlake.lake import Lake, layout, manifests
@@ -803,3 +804,9 @@ def test_a_sync_counts_what_somebody_else_registered_as_nothing(calls):
 
     calls.before = before
     assert Catalog(lake, name).sync() == Synced(registered=1)
+
+
+def test_a_comment_is_as_long_as_glue_takes():
+    """The limit is 255 characters; backticks mean nothing in the console."""
+    assert glue_views._comment("`a` " + "x" * 300) == "a " + "x" * 253
+    assert glue_views._comment("x" * 255) == "x" * 255

@@ -1,15 +1,21 @@
 """However a command ends, a user reads a sentence, and a script gets an exit code."""
 
+import errno
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from helpers import tickerlake
 
-from tickerlake import reads
+from tickerlake import logs, reads
+from tickerlake.cli import main
+from tickerlake.errors import AllFailedError, NoLakeError, UsageError
 from tickerlake.universe import read_universe
 
 COMMAND = [sys.executable, "-m", "tickerlake"]
@@ -39,6 +45,45 @@ def test_an_unexpected_error_is_a_sentence(monkeypatch, error):
     assert "--log-level DEBUG" in record["message"]
     done = tickerlake("--log-level", "DEBUG", "status")
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (UsageError("it is wrong"), 2, "Error: it is wrong"),
+        (NoLakeError("none"), 1, "Error: none"),
+        (AllFailedError("all"), 1, "Error: all"),
+        (BrokenPipeError(), 141, ""),
+        (OSError(errno.ENOSPC, "No space left"), 1, "the output can't be written: No space left"),
+        (OSError(errno.ENOSPC, "No space left", "/x"), 1, "Error: /x: No space left"),
+        (OSError(errno.EIO, "Input/output error"), 1, "Error: Input/output error"),
+        (MemoryError(), 1, "Error: there is not enough memory"),
+        (click.UsageError("typed wrongly"), 2, "Error: typed wrongly"),
+        (ValueError("x"), 1, "Error: unexpected ValueError: x. This is a bug"),
+    ],
+    ids=repr,
+)
+def test_every_end_has_its_code_and_its_sentence(monkeypatch, error, code, words):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(reads, "status", fail)
+    monkeypatch.setattr(logs, "is_terminal", lambda: True)
+    done = tickerlake("status")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in click.unstyle(done.stderr)
+    assert bool(done.stderr) == bool(words)
+
+
+def test_letters_that_a_stream_does_not_have_are_replaced(monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    assert (sys.stdout.errors, sys.stderr.errors) == ("replace", "replace")
 
 
 def test_a_panic_of_a_library_is_a_sentence(monkeypatch):

@@ -2,15 +2,19 @@
 
 import re
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
+from types import SimpleNamespace
 
 import odd_lake
 import pytest
-from helpers import new_lake, tickerlake
+from helpers import bar, bars, new_lake, tickerlake
 
 from tickerlake.cli import show
 from tickerlake.errors import UsageError
+from tickerlake.sources import Fetched
+from tickerlake.stages.extract import extract
 from tickerlake.stages.show import begin
+from tickerlake.stages.transform import transform
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +148,23 @@ def test_periods(period, first):
 def test_what_is_no_period(period):
     with pytest.raises(UsageError):
         begin(period, date(2013, 3, 1))
+
+
+def test_the_unit_of_a_volume_is_not_cut(tmp_path):
+    """Volumes may need more room than prices."""
+    lake = new_lake(str(tmp_path / "lake"), "year")
+    source = SimpleNamespace(
+        name="test",
+        fetch=lambda *_: Fetched(
+            bars(
+                bar(date(2013, 2, 27), 1.0, volume=1),
+                bar(date(2013, 2, 28), 5.0, volume=12_345_000),
+            )
+        ),
+    )
+    moment = datetime(2013, 2, 28, 23, 30, tzinfo=UTC)
+    extract(lake, source, ["A"], as_of=moment, start=date(2013, 2, 27), workers=1)
+    transform(lake)
+    text = tickerlake("show", "A", "--lake", lake.store.url).stdout
+    assert "\n12.3M " in text
+    assert "\n      2013-02-27" in text  # the chart begins behind the longest label

@@ -201,3 +201,11 @@ def test_wrong_calls():
     done = tickerlake("doctor", "--aws", "--infra", "no-such-folder")
     assert done.returncode == 1
     assert "no-such-folder has no variables.tf" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"), [(None, doctor.YAHOO), ("http://127.0.0.1:9", "http://127.0.0.1:9")]
+)
+def test_the_clock_is_that_of_whom_is_asked(url, asked):
+    checks = {each.name: each.look for each in doctor.checks("lake", None, url)}
+    assert checks["clock"].args == (asked,)

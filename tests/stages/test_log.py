@@ -11,8 +11,11 @@ from world import FIRST, World, evening
 from tickerlake import reads
 from tickerlake.errors import UsageError
 from tickerlake.lake import Lake, manifests, time_travel
+from tickerlake.lake.fold import Delivery, History
+from tickerlake.lake.manifests import Entry, Order
 from tickerlake.stages import extract, lifecycle, transform
 from tickerlake.stages.log import Changed, Difference, diff, log
+from tickerlake.stages.log import _delivered as told
 from tickerlake.stages.query import query
 
 SPLIT = date(2026, 2, 12)
@@ -98,6 +101,19 @@ def test_a_split_alone_is_no_difference_but_a_late_dividend_is(lived):
     assert changed == (LATE_DIVIDEND, "dividend", 0.0, 0.5, evening(CORRECTED))
 
 
+@pytest.mark.parametrize(
+    ("start", "is_withdrawn"), [(SPLIT, True), (SPLIT + timedelta(1), False), (None, False)]
+)
+def test_a_split_that_a_run_no_longer_states_is_withdrawn(start, is_withdrawn):
+    """If it asked for the day of the split; of a renamed ticker, no run asks for anything."""
+    known = Order(evening(FIRST), "a")
+    before = History(splits={SPLIT: 2.0}, last=known)
+    later = Order(evening(RESTATED), "b")
+    found = told(before, Delivery(later, Entry(outcome="ok", start=start), before.bars), before, "")
+    assert found.splits == ({SPLIT: 0.5} if is_withdrawn else {})
+    assert (found.first, found.last, found.new, found.replaced) == (None, None, 0, 0)
+
+
 def test_the_way_back_is_the_opposite(lived):
     old = time_travel.resolve(lived, evening(date(2026, 2, 17)))
     new = time_travel.newest(lived)
@@ -115,6 +131,8 @@ def test_a_ticker_that_is_not_there(lived):
     with pytest.raises(UsageError, match="no delivery of MSFT"):
         diff(old, time_travel.newest(lived), "MSFT")
     assert len(diff(old, time_travel.newest(lived), "NEW").added) == 18
+    gone = diff(time_travel.newest(lived), old, "NEW")
+    assert (len(gone.removed), gone.runs) == (18, ())
 
 
 def test_the_commands(tmp_path):

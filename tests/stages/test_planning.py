@@ -69,6 +69,15 @@ def test_events_are_compared_for_a_year():
     assert wanted(long) == Window(date(2013, 2, 21), LAST, date(2012, 3, 1))
 
 
+@pytest.mark.parametrize(
+    ("gap", "is_asked_for"), [(date(2012, 3, 1), True), (date(2012, 2, 29), False)]
+)
+def test_a_gap_of_a_year_ago_is_the_oldest_that_is_asked_for_again(gap, is_asked_for):
+    held = held_until(date(2013, 2, 27), start=date(2011, 1, 3), without=(gap,))
+    found = wanted(held)
+    assert found == Window(gap if is_asked_for else date(2013, 2, 21), LAST, date(2012, 3, 1))
+
+
 def test_after_a_split_the_whole_past_is_fetched():
     assert wanted(held_until(date(2013, 2, 27), factor=2.0)) == Window(START, LAST, START)
 

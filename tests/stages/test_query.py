@@ -11,10 +11,11 @@ from helpers import bar, bars, new_lake
 
 from tickerlake import app
 from tickerlake.errors import CorruptObjectError, UsageError
-from tickerlake.lake import blobs, establish, layout, manifests, open_lake
+from tickerlake.lake import blobs, establish, layout, manifests, open_lake, snapshot
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.views import VIEWS
 from tickerlake.settings import ExtractSettings, SourceSettings, TransformSettings
+from tickerlake.stages import query as querying
 from tickerlake.stages.query import query
 from tickerlake.stages.relations import MEANINGS
 
@@ -303,3 +304,25 @@ def test_a_version_that_comes_back_is_there_once_for_each_run(tmp_path):
 @pytest.mark.parametrize("name", ["raw", "RAW", "Daily", "HISTORY", "main.daily", '"daily"'])
 def test_a_table_may_be_written_in_any_way(filled, name):
     assert ask(filled, f"select count(*) as n from {name}") == [{"n": 82}]
+
+
+def test_what_fails_while_files_are_replaced_is_asked_again(filled, monkeypatch):
+    """A ticker's files may vanish under a reader; once its tickers are known, an error is one."""
+    lake = open_lake(filled)
+    moves = [{"FB"}, set()]
+    asked: list[set[str]] = []
+
+    def answer(*arguments: object, **_: object) -> pl.DataFrame:
+        asked.append({*arguments[3]._given})
+        if len(asked) == 1:
+            raise CorruptObjectError("a file is gone", key="x")
+        return pl.DataFrame({"a": [1]})
+
+    monkeypatch.setattr(querying, "_answer", answer)
+    monkeypatch.setattr(snapshot, "moved", lambda *_: moves.pop(0))
+    assert query(lake, "select count(*) from daily").rows() == [(1,)]
+    assert len(asked) == 2
+    assert asked[1] - asked[0] <= {"FB"}
+    moves[:], asked[:] = [set()], []
+    with pytest.raises(CorruptObjectError, match="a file is gone"):
+        query(lake, "select count(*) from daily")

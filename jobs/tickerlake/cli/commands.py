@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 @options.option(
     "--log-level",
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"], case_sensitive=False),
-    default=None,
     help="What to log on standard error.  [default: WARNING on a terminal, else INFO]",
 )
 def tickerlake(log_level: str | None) -> None:

@@ -159,4 +159,4 @@ def _is_misspelt(name: str, options: Iterable[str]) -> bool:
     [True, True, False]
     """
     plain = name.lower().replace("_", "-")
-    return bool(difflib.get_close_matches(plain, list(options), n=1, cutoff=_SIMILAR))
+    return bool(difflib.get_close_matches(plain, list(options), cutoff=_SIMILAR))

@@ -117,7 +117,9 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     digits = 3 - math.floor(math.log10(high - low))
     marks = [round(low + (high - low) * step / (_TICKS - 1), digits) for step in range(_TICKS)]
     labels = [words.price(mark) for mark in marks]
-    margin = max(map(len, labels)) + 1
+    volumes = rows["volume"].to_list()
+    most = _largest(volumes)
+    margin = max(map(len, [*labels, most])) + 1
     plotext = _plotext()
     plotext.clear_figure()
     plotext.theme("clear")
@@ -129,12 +131,15 @@ def _chart(rows: "pl.DataFrame", width: int) -> Iterator[str]:
     plotext.xticks([])
     lines = plotext.uncolorize(plotext.build()).splitlines()
     yield from (line.rstrip() for line in lines)
-    volumes = rows["volume"].to_list()
-    if any(volumes):
+    if most:
         high_line, low_line = _blocks(_buckets(volumes, width - margin, max), 2, bottom=0)
         yield " " * margin + high_line.rstrip()
-        yield words.large(max(volumes)).rjust(margin - 1)[: margin - 1] + " " + low_line.rstrip()
+        yield most.rjust(margin - 1) + " " + low_line.rstrip()
     yield _dates(rows, margin, width)
+
+
+def _largest(volumes: Sequence[int]) -> str:
+    return words.large(max(volumes)) if any(volumes) else ""
 
 
 def _plotext() -> Any:

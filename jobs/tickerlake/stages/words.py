@@ -49,7 +49,7 @@ def signed(value: float | None) -> str:
     ('+1.50', '-1.50', '0.00')
     """
     text = price(value)
-    return f"+{text}" if value and value > 0 else text
+    return f"+{text}" if value and value > 0 and text != NONE else text
 
 
 def large(value: float | None) -> str:

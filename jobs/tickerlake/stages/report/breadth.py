@@ -113,7 +113,7 @@ def _movers(cards: Sequence[Card], rows: pl.DataFrame) -> tuple[list[Mover], lis
     ]
     return (
         [each for each in moves if each.change > 0][:MOST],
-        [each for each in reversed(moves) if each.change < 0][:MOST],
+        [each for each in sorted(moves, key=lambda each: each.change) if each.change < 0][:MOST],
     )
 
 

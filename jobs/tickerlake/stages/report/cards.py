@@ -80,20 +80,20 @@ def thinned(values: Sequence[float], points: int = POINTS) -> list[float]:
 
 
 def path(values: Sequence[float], width: float, height: float) -> str:
-    """Return a series as the path of an SVG.
+    """Return a series of at least one value as the path of an SVG.
 
     >>> path([1.0, 3.0, 2.0], 10, 4)
     'M0 4 5 0 10 2'
     """
     if len(values) == 1:
         values = [values[0], values[0]]
-    low, high = min(values, default=0.0), max(values, default=0.0)
+    low, high = min(values), max(values)
     size = high - low
 
     def y(value: float) -> float:
         return height - (value - low) / size * height if size else height / 2
 
-    steps = max(len(values) - 1, 1)
+    steps = len(values) - 1
     return "M" + " ".join(
         f"{_short(number * width / steps)} {_short(y(value))}"
         for number, value in enumerate(values)

@@ -63,7 +63,7 @@ def _factors(facts: Facts) -> tuple[pl.Expr, pl.Expr]:
     traded = pl.lit(1.0)
     for day, ratio in facts.known.splits.items():
         traded = traded * pl.when(pl.col("session") < day).then(ratio).otherwise(1.0)
-    worth = pl.when(pl.col("close") > 0).then(pl.col("total_return_index") / pl.col("close"))
+    worth = pl.col("total_return_index") / pl.col("close")  # null once a price was not positive
     return traded.alias("traded"), (worth / worth.last()).alias("total")
 
 

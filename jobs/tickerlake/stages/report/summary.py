@@ -139,8 +139,7 @@ def freshness(cards: Sequence[Card]) -> list[Freshness]:
 
 
 def _fresh(name: str, group: Sequence[Card]) -> Freshness:
-    behind = [each.held.behind for each in group if each.held.sessions]
-    known = [number for number in behind if number is not None]
+    known = [each.held.behind for each in group if each.held.behind is not None]
     return Freshness(
         exchange=name or "unknown",
         tickers=len(group),
