@@ -140,6 +140,20 @@ def test_a_damaged_blob_of_a_pending_run_leaves_the_ticker_as_it_was(tmp_path, c
         assert [row for row in new if row[0] == "B"] != [row for row in old if row[0] == "B"]
 
 
+def test_of_a_damaged_ticker_the_files_that_are_left_are_read(tmp_path):
+    lake = new_lake(str(tmp_path / "lake"), "month")
+    run(lake, STEPS[3], ["A"])
+    before = frames.read(lake, "daily", None, Wanted(("A",)))
+    fetch(lake, STEPS[4], ["A"])
+    [run_id] = manifests.pending_ids(lake.store)
+    [(partition, name), *_] = manifests.read(lake.store, run_id).tickers["A"].blobs.items()
+    lake.store.put(layout.blob(layout.RAW, partition, "A", name), b"garbage")
+    lake.store.delete([layout.daily("2013-01", "A")])
+    left = before.filter(pl.col("session") >= date(2013, 2, 1))
+    assert 0 < left.height < before.height
+    assert frames.read(lake, "daily", None, Wanted(("A",))).equals(left)
+
+
 def test_a_reader_in_a_loop_beside_transforms(tmp_path):
     lake = new_lake(str(tmp_path / "lake"), "month")
     run(lake, SESSIONS[10], TICKERS)
