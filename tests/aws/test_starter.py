@@ -160,12 +160,14 @@ def without(path: str) -> dict[str, object]:
         without("s3/object/key"),
     ],
 )
-def test_a_malformed_record_fails_alone(malformed):
+def test_a_malformed_record_fails_alone(malformed, caplog):
     arrivals: list[Arrival] = []
     event = {"Records": [record(layout.run(RUN)), malformed, record(layout.run(OTHER))]}
     with pytest.raises(MalformedEventError):
         starter.handle(event, arrivals.append)
     assert [arrival.run_id for arrival in arrivals] == [RUN, OTHER]
+    [logged] = [each for each in caplog.records if each.exc_info]
+    assert str(malformed) in logged.getMessage()
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,13 @@ def test_a_split_that_comes_and_goes_leaves_no_trace_in_the_factor(splits):
     assert back["basis_factor"].to_list() == [1.0, 1.0]
 
 
+@given(st.dictionaries(DAYS, RATIOS, max_size=4), st.dictionaries(DAYS, RATIOS, max_size=4))
+def test_changes_are_in_the_order_of_their_dates(known, announced):
+    """Factors are products, whose last bit depends on the order."""
+    found = changes(known, announced, date(2005, 1, 1))
+    assert list(found) == sorted(found)
+
+
 def test_every_amount_per_share_is_divided():
     row = bar(date(2005, 2, 25), 88.0, dividend=0.5, capital_gain=0.25, volume=101)
     [rebased] = rebase(held(row), {date(2005, 2, 28): 0.5}).to_dicts()
