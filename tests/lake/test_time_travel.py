@@ -124,8 +124,10 @@ def test_a_run_takes_those_committed_up_to_it_and_a_moment_those_that_saw_the_ma
     ]
     then = time_travel.resolve(lived, evening(DAYS[2]))
     assert ids(then) == [*before[:3], late.run_id]
-    # neither is the other's beginning, and both stamps are found
-    for state in (then, time_travel.resolve(lived, before[2])):
+    earlier = time_travel.resolve(lived, late.as_of)
+    assert ids(earlier) == [*before[:2], late.run_id]
+    # none is another's beginning, and all stamps are found
+    for state in (earlier, then, time_travel.resolve(lived, before[2])):
         assert time_travel.resolve(lived, state.stamp).runs == state.runs
 
 
