@@ -26,16 +26,18 @@ def commands(inner=command, path=()):
 COMMANDS = dict(commands())
 
 
-def kind(of: click.ParamType) -> str:
+def kind(declared: click.ParamType) -> str:
     """A type, with all that it was made with."""
-    limits = {**of.to_info_dict(), "gives": getattr(of, "type", None)}
-    limits |= {name: value for name, value in vars(of).items() if name in ("encoding", "errors")}
+    limits = {**declared.to_info_dict(), "gives": getattr(declared, "type", None)}
+    limits |= {
+        name: value for name, value in vars(declared).items() if name in ("encoding", "errors")
+    }
     said = [
         f"{name}={value}"
         for name, value in limits.items()
         if name not in ("name", "param_type") and value is not None and value is not False
     ]
-    return f"{type(of).__name__}({', '.join(said)})"
+    return f"{type(declared).__name__}({', '.join(said)})"
 
 
 def described(parameter: click.Parameter) -> str:

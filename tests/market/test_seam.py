@@ -203,7 +203,7 @@ def test_by_how_much_and_for_how_long_a_past_must_move(ratio, count, says):
 
 
 @pytest.mark.parametrize(
-    ("different", "of", "size", "says"),
+    ("different", "number", "size", "says"),
     [
         (3, 6, 1.02, True),
         (3, 7, 1.02, False),
@@ -213,17 +213,17 @@ def test_by_how_much_and_for_how_long_a_past_must_move(ratio, count, says):
         (4, 8, 0.98, True),
     ],
 )
-def test_how_many_closes_must_differ_and_by_how_much(different, of, size, says):
+def test_how_many_closes_must_differ_and_by_how_much(different, number, size, says):
     """One after the other by another ratio, and none of the first two."""
-    rows = walk(of)
-    numbers = range(of - different, of)
+    rows = walk(number)
+    numbers = range(number - different, number)
     answer = [
         scaled(row, size ** (1 if n % 2 else -1) if n in numbers else 1)
         for n, row in enumerate(rows)
     ]
     said = seam.restatement(fetched(*answer), held(*rows))
     if says:
-        assert said == f"{different} of {of} closes are different"
+        assert said == f"{different} of {number} closes are different"
     else:
         assert said == ""
 
