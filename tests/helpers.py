@@ -2,6 +2,7 @@
 
 import io
 import os
+import pickle
 import shlex
 import signal
 import socket
@@ -55,6 +56,17 @@ def bar(session: date, close: float = 100.0, **fields: object) -> dict[str, obje
 
 def bars(*rows: dict[str, object]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=RAW)
+
+
+def read_as_spark(reader: Any, parts: Sequence[Any] | None = None) -> pl.DataFrame:
+    """The rows that Spark's tasks read, without a JVM: each gets the reader and its part pickled.
+
+    Without rows, a frame without columns.
+    """
+    given = [(reader, part) for part in (reader.partitions() if parts is None else parts)]
+    tasks = pickle.loads(pickle.dumps(given))  # noqa: S301 - our own
+    found = [pl.from_arrow(batch) for each, part in tasks for batch in each.read(part)]
+    return pl.concat(found) if found else pl.DataFrame()
 
 
 def objects(lake: Lake, *prefixes: str) -> dict[str, bytes]:

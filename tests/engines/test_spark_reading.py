@@ -3,11 +3,10 @@
 import pickle
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 import polars as pl
 import pytest
-from helpers import new_lake
+from helpers import new_lake, read_as_spark
 from polars.testing import assert_frame_equal
 from pyspark.sql.datasource import EqualTo, Filter, GreaterThan, In, LessThanOrEqual
 from pyspark.sql.types import (
@@ -80,17 +79,6 @@ def reader(lake: Lake, table: str, *filters: Filter, as_of: str | None = None, c
     return made
 
 
-def sent(each: Any) -> Any:
-    """What arrives in another process."""
-    return pickle.loads(pickle.dumps(each))  # noqa: S301
-
-
-def collected(planned, parts) -> pl.DataFrame:
-    """The rows, read by processes that get the reader and their parts pickled."""
-    batches = [batch for part in parts for batch in sent(planned).read(sent(part))]
-    return pl.concat([pl.from_arrow(batch) for batch in batches]) if batches else pl.DataFrame()
-
-
 def same(found: pl.DataFrame, expected: pl.DataFrame, wanted: Wanted) -> None:
     """Whether rows that Spark has yet to filter are the expected ones."""
     if found.is_empty():
@@ -120,7 +108,7 @@ def test_spark_reads_what_our_own_frames_say(lake, table, as_of, name):
         filters, wanted = [], Wanted()
     state = time_travel.resolve(lake, as_of) if as_of else None
     planned = reader(lake, table, *filters, as_of=as_of)
-    same(collected(planned, planned.partitions()), frames.read(lake, table, state, wanted), wanted)
+    same(read_as_spark(planned), frames.read(lake, table, state, wanted), wanted)
 
 
 MEANWHILE: dict[str, Callable[[Lake], object]] = {
@@ -137,12 +125,12 @@ def test_what_happens_between_planning_and_reading_changes_nothing(lake, table, 
     parts = planned.partitions()
     pickle.dumps(planned)
     MEANWHILE[meanwhile](lake)
-    same(collected(planned, parts), expected, Wanted())
+    same(read_as_spark(planned, parts), expected, Wanted())
 
 
 def test_few_columns_are_read_and_no_more(lake):
     planned = reader(lake, "daily", columns=["close", "ticker"])
-    found = collected(planned, planned.partitions())
+    found = read_as_spark(planned)
     assert sorted(found.columns) == ["close", "ticker"]
     assert found.height == frames.read(lake, "daily", None, Wanted()).height
 
@@ -152,7 +140,7 @@ def test_of_a_damaged_ticker_with_pending_runs_the_files_have_to_do(lake, table)
     """As for our own frames; of raw, nothing can do."""
     stored = frames.read(lake, "daily", None, Wanted(("B",)))
     [partition] = {f"{day:%Y-%m}" for day in stored["session"] if day >= FEBRUARY}
-    before = collected(planned := reader(lake, "daily"), planned.partitions())
+    before = read_as_spark(reader(lake, "daily"))
     lake.store.put(layout.history("A"), b"garbage")
     for key in list(lake.store.keys(layout.RAW)):
         if "ticker=A/" in key:
@@ -161,13 +149,13 @@ def test_of_a_damaged_ticker_with_pending_runs_the_files_have_to_do(lake, table)
     if table == "daily":
         parts = planned.partitions()
         lake.store.delete([layout.daily("2013-01", "A")])
-        found = collected(planned, parts)
+        found = read_as_spark(planned, parts)
         assert set(found.filter(pl.col("ticker") == "A")["date"]) == {partition}
         others = pl.col("ticker") != "A"
         assert_frame_equal(found.filter(others), before.filter(others), check_row_order=False)
     else:
         with pytest.raises(CorruptObjectError):
-            collected(planned, planned.partitions())
+            read_as_spark(planned)
 
 
 def test_a_file_that_is_deleted_before_it_is_read_is_an_error(lake):
@@ -177,7 +165,7 @@ def test_a_file_that_is_deleted_before_it_is_read_is_an_error(lake):
     assert any(key in part.keys for part in parts)
     lake.store.delete([key])
     with pytest.raises(CorruptObjectError, match=f"{key} was deleted before it could be read"):
-        collected(planned, parts)
+        read_as_spark(planned, parts)
 
 
 @pytest.mark.parametrize(("number", "sizes"), [(0, [0]), (1, [1]), (64, [64]), (65, [64, 1])])
@@ -193,7 +181,7 @@ def test_an_empty_lake_has_no_rows(tmp_path):
     empty = new_lake(str(tmp_path / "empty"), "month")
     for table in ("daily", "history", "tickers"):
         planned = reader(empty, table)
-        assert collected(planned, planned.partitions()).is_empty()
+        assert read_as_spark(planned).is_empty()
 
 
 @pytest.mark.parametrize(("tickers", "tasks"), [(16, [16]), (17, [16, 1]), (33, [16, 16, 1])])

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import pickle
 import threading
 from collections.abc import Callable
 from datetime import date
@@ -10,7 +9,7 @@ from datetime import date
 import boto3
 import polars as pl
 import pytest
-from helpers import bar, bars, new_lake
+from helpers import bar, bars, new_lake, read_as_spark
 from pyspark.sql.types import StructType
 from small_market import SESSIONS, STEPS, evening, fetch, in_turn, run, state
 
@@ -38,9 +37,8 @@ def by_spark(lake: Lake, table: str) -> list[tuple]:
     for name, kind in zip(COLUMNS, kinds, strict=True):
         schema.add(name, kind)
     reader = Tickerlake({"path": lake.store.url, "table": table}).reader(schema)
-    tasks = pickle.loads(pickle.dumps(reader.partitions()))  # noqa: S301 - our own
-    found = [pl.from_arrow(batch) for task in tasks for batch in reader.read(task)]
-    return pl.concat(found).sort(COLUMNS).rows() if found else []
+    found = read_as_spark(reader)
+    return found.sort(COLUMNS).rows() if found.height else []
 
 
 def answers(lake: Lake) -> list[list[tuple]]:

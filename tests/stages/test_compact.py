@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from helpers import Counting, Intercepted, new_lake, objects, tickerlake
+from helpers import Counting, Intercepted, new_lake, objects, read_as_spark, tickerlake
 from polars.testing import assert_frame_equal
 from small_market import SESSIONS, TICKERS, Steady, evening, fetch, in_turn, run, state
 
@@ -126,8 +126,7 @@ def test_spark_reads_the_blobs_of_a_pack(tmp_path):
 
     def rows() -> list[tuple[object, ...]]:
         reader = Tickerlake({"path": lake.store.url, "table": "raw"}).reader(columns)
-        batches = [each for part in reader.partitions() for each in reader.read(part)]
-        return sorted(tuple(row.values()) for batch in batches for row in batch.to_pylist())
+        return sorted(read_as_spark(reader).rows())
 
     before = rows()
     compacted(lake)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from tickerlake.errors import CorruptObjectError, UsageError
 from tickerlake.lake import checkpoints, layout, manifests, notes
 from tickerlake.lake.checkpoints import Checkpoint
-from tickerlake.lake.lost import Lost, said, without_lost
+from tickerlake.lake.lost import Lost, losses, without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.notes import Behind
 from tickerlake.lake.store import Store
@@ -157,7 +157,7 @@ def outline(store: Store, surveyed: Survey) -> Outline:
                 bars[ticker] += entry.new + entry.corrected
         del manifest  # see `_readable`
     again = frozenset(each.run_id for each in heads).difference(surveyed.pending)
-    lost = said((each.run_id, each.lost) for each in heads)
+    lost = losses((each.run_id, each.lost) for each in heads)
     return Outline(tuple(heads), again, lost, bars, named, broken, tuple(damaged))
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from tickerlake.lake import checkpoints, excerpts, manifests
 from tickerlake.lake.checkpoints import Checkpoint
 from tickerlake.lake.log_columns import ENTRIES
-from tickerlake.lake.lost import said, without
+from tickerlake.lake.lost import losses, without
 from tickerlake.lake.manifests import Entry, Manifest
 from tickerlake.lake.store import Store
 
@@ -79,7 +79,7 @@ class ByTicker:
         self._parts: OrderedDict[str, _Rows] = OrderedDict()
         self._lock = threading.Lock()
         self._tail = _Rows(self._read(list(self._runs - self._heads.keys())))
-        self._lost = said((run_id, head.lost) for run_id, head in self._heads.items())
+        self._lost = losses((run_id, head.lost) for run_id, head in self._heads.items())
 
     def of(self, ticker: str) -> tuple[Manifest, ...]:
         """Return the manifests that deliver something for a ticker, sorted, cut down to it.

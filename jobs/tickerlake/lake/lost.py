@@ -17,8 +17,8 @@ Lost = Mapping[str, str]
 """The keys of lost blobs, each with the newest run that says so."""
 
 
-def said(found: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
-    """Return the blobs that runs, of which each is given with their keys, call lost."""
+def losses(found: Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
+    """Return what is lost, from runs and the keys that each of them calls lost."""
     lost: dict[str, str] = {}
     for run_id, keys in found:
         for key in keys:
@@ -34,7 +34,7 @@ def is_lost(key: str, run_id: str, lost: Lost) -> bool:
 def without_lost(found: Iterable["Manifest"]) -> "list[Manifest]":
     """Sort manifests, and leave out the blobs that a later one calls lost."""
     ordered = sorted(found, key=lambda manifest: manifest.order)
-    lost = said((manifest.run_id, manifest.lost) for manifest in ordered)
+    lost = losses((manifest.run_id, manifest.lost) for manifest in ordered)
     return [without(manifest, lost) for manifest in ordered] if lost else ordered
 
 

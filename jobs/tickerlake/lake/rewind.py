@@ -15,7 +15,7 @@ import polars as pl
 
 from tickerlake.lake import Lake, blobs, layout
 from tickerlake.lake.fold import Delivery, History, fold
-from tickerlake.lake.lost import is_lost, said
+from tickerlake.lake.lost import is_lost, losses
 from tickerlake.lake.manifests import Entry, Manifest, Order
 from tickerlake.market import quality
 from tickerlake.market.listing import Listing
@@ -60,7 +60,7 @@ def _go_back(search: "_Search", ticker: str, before: Before) -> None:
     """Hand over what was delivered, newest first, until the search is over."""
     waiting: list[tuple[Order, Entry]] = []
     for manifest, next_id in before:
-        search.lost = said([(manifest.run_id, manifest.lost)]) | search.lost
+        search.lost = losses([(manifest.run_id, manifest.lost)]) | search.lost
         waiting += _delivered(manifest, ticker)
         # a run saw the market before its commit, so nothing that follows is newer than this
         newest = layout.committed_at(next_id) if next_id else _NEVER

@@ -22,7 +22,7 @@ from tickerlake.lake import (
 )
 from tickerlake.lake.commits import Commits
 from tickerlake.lake.fold import History
-from tickerlake.lake.lost import without_lost
+from tickerlake.lake.lost import losses, without_lost
 from tickerlake.lake.manifests import Manifest
 from tickerlake.lake.rewind import rewind
 from tickerlake.lake.snapshot import Snapshot
@@ -132,7 +132,7 @@ class State:
     def explain(self, error: CorruptObjectError) -> None:
         """Raise a `LostStateError` if an object is missing because it is lost for good."""
         later = self.commits.read(self.commits.all_ids(), ())
-        lost = {key: manifest.run_id for manifest in later for key in manifest.lost}
+        lost = losses((manifest.run_id, manifest.lost) for manifest in later)
         if error.key in lost:
             raise LostStateError(
                 f"the lake can no longer give the state {self.stamp}: {error.key} was lost, as run"
